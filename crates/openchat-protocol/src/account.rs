@@ -1,0 +1,197 @@
+//! Accounts, devices, invites and key packages as they cross the wire.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::ids::{DeviceId, Incarnation, InviteHash, RoomId, ServerFingerprint, Uid};
+use crate::names::{RoomName, UserName};
+use crate::room::JoinedRoom;
+use crate::time::Timestamp;
+
+/// The first request of every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// The newest protocol version the client speaks.
+    #[n(0)]
+    pub version: u16,
+    /// The oldest one it still speaks.
+    #[n(1)]
+    pub oldest_version: u16,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RegistrationPolicy {
+    /// Only with an invite (the default).
+    #[n(0)]
+    InviteOnly,
+    /// Anybody.
+    #[n(1)]
+    Open,
+    /// Nobody.
+    #[n(2)]
+    Closed,
+}
+
+/// The server's answer to [`Hello`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Greeting {
+    /// The version both speak from here on.
+    #[n(0)]
+    pub version: u16,
+    /// The server's identity; the client has already checked it in the TLS handshake.
+    #[n(1)]
+    pub server: ServerFingerprint,
+    /// The life of the database.
+    #[n(2)]
+    pub incarnation: Incarnation,
+    /// The server's clock.
+    #[n(3)]
+    pub time: Timestamp,
+    /// Who may register.
+    #[n(4)]
+    pub registration: RegistrationPolicy,
+    /// 32 random bytes, good for one login on this connection within 30 s.
+    #[n(5)]
+    pub nonce: ByteVec,
+}
+
+/// Makes an account. Allowed before login.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Register {
+    /// The wanted name.
+    #[n(0)]
+    pub name: UserName,
+    /// PKCS#10 (RFC 2986), DER, signed by the identity key.
+    #[n(1)]
+    pub csr: ByteVec,
+    /// The `redeem` secret of an invite (32 bytes).
+    #[n(2)]
+    pub redeem: Option<ByteVec>,
+}
+
+/// The account was made.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Registered {
+    /// X.509, DER.
+    #[n(0)]
+    pub identity_certificate: ByteVec,
+    /// The certificate of the authority that issued it, DER.
+    #[n(1)]
+    pub issuing_certificate: ByteVec,
+    /// The room the invite was for.
+    #[n(2)]
+    pub room: Option<RoomName>,
+}
+
+/// Makes a device known. Allowed before login: the certificate, signed by the identity key, speaks for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct EnrolDevice {
+    /// X.509, DER: device, identity, issuing.
+    #[n(0)]
+    pub chain: Vec<ByteVec>,
+}
+
+/// Proves possession of the device key, on this very connection.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Login {
+    /// ECDSA P-384 / SHA-384 (ASN.1 DER) over the login message (docs/protocol.md §Login).
+    #[n(0)]
+    pub signature: ByteVec,
+}
+
+/// The device is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct LoggedIn {
+    /// Who the server says this is.
+    #[n(0)]
+    pub device: DeviceId,
+    /// The account's name.
+    #[n(1)]
+    pub name: UserName,
+    /// One-time key packages of this device that are left on the server.
+    #[n(2)]
+    pub key_packages: u32,
+    /// Rooms of this device, by the server's mirror.
+    #[n(3)]
+    pub rooms: Vec<JoinedRoom>,
+}
+
+/// Makes an invite; its token never reaches the server.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CreateInvite {
+    /// SHA-256 over the `redeem` secret.
+    #[n(0)]
+    pub hash: InviteHash,
+    /// From when on it is refused.
+    #[n(1)]
+    pub expires: Timestamp,
+    /// How many accounts it makes.
+    #[n(2)]
+    pub uses: u32,
+    /// The listed room that the invited joins.
+    #[n(3)]
+    pub room: Option<RoomName>,
+}
+
+/// Whom to look up.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum AccountSelector {
+    /// By identifier.
+    #[n(0)]
+    Uid(#[n(0)] Uid),
+    /// By name.
+    #[n(1)]
+    Name(#[n(0)] UserName),
+}
+
+/// A user as others see them.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Account {
+    /// Self-certifying identifier.
+    #[n(0)]
+    pub uid: Uid,
+    /// The name on this server.
+    #[n(1)]
+    pub name: UserName,
+    /// X.509, DER.
+    #[n(2)]
+    pub identity_certificate: ByteVec,
+    /// The certificate of the authority that issued it, DER.
+    #[n(3)]
+    pub issuing_certificate: ByteVec,
+}
+
+/// Key packages for others to add this device while it is away.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PublishKeyPackages {
+    /// Each is handed out once (RFC 9420 §16.8).
+    #[n(0)]
+    pub one_time: Vec<ByteVec>,
+    /// Handed out again and again when the others are gone; replaces the one before.
+    #[n(1)]
+    pub last_resort: Option<ByteVec>,
+}
+
+/// One device's key package, claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ClaimedKeyPackage {
+    /// Whose.
+    #[n(0)]
+    pub device: DeviceId,
+    /// The MLS key package message.
+    #[n(1)]
+    pub key_package: ByteVec,
+}
+
+/// Says that a Welcome was used, or cannot be, and may be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct AcknowledgeWelcome {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The sequence of the commit that came with it.
+    #[n(1)]
+    pub sequence: u64,
+}

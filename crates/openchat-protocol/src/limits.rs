@@ -1,0 +1,44 @@
+//! Every limit of the protocol, in one place. Sizes in bytes. Both ends enforce them.
+
+/// A frame on an authenticated connection.
+pub const FRAME: usize = 4 << 20;
+/// A frame before login: enough for a certificate chain, too little to hurt.
+pub const FRAME_BEFORE_LOGIN: usize = 64 << 10;
+/// A sealed message (RFC 9420 PrivateMessage) in the log.
+pub const MESSAGE: usize = 64 << 10;
+/// A commit in the log.
+pub const COMMIT: usize = 1 << 20;
+/// A GroupInfo without its ratchet tree.
+pub const GROUP_INFO: usize = 64 << 10;
+/// An exported ratchet tree.
+pub const TREE: usize = 2 << 20;
+/// One Welcome message.
+pub const WELCOME: usize = 256 << 10;
+/// Welcomes in one commit.
+pub const WELCOMES: usize = 64;
+/// A key package.
+pub const KEY_PACKAGE: usize = 16 << 10;
+/// Key packages in one upload, and kept per device.
+pub const KEY_PACKAGES: usize = 100;
+/// Below this many key packages a device uploads more.
+pub const KEY_PACKAGES_LOW: u32 = 20;
+/// A certificate or a certificate signing request.
+pub const CERTIFICATE: usize = 4 << 10;
+/// Devices (leaves) in a room.
+pub const ROOM_DEVICES: usize = 500;
+/// Rooms one user may be in.
+pub const ROOMS_PER_USER: usize = 500;
+/// Devices of one user.
+pub const DEVICES_PER_USER: usize = 16;
+/// Rooms in one listing.
+pub const LISTED_ROOMS: usize = 1000;
+/// Requests of one connection that wait for their answer.
+pub const REQUESTS_IN_FLIGHT: usize = 64;
+/// Records in one page of a room's log.
+pub const PAGE_RECORDS: usize = 256;
+/// Bytes of records after which a page is closed.
+pub const PAGE_BYTES: usize = 512 << 10;
+/// Open invites of one user.
+pub const INVITES_PER_USER: usize = 100;
+/// Commits one device may append to one room within a minute.
+pub const COMMITS_PER_MINUTE: u32 = 30;

@@ -1,0 +1,106 @@
+//! Why the server does not do what was asked.
+
+use minicbor::{Decode, Encode};
+
+/// The kind of a refusal: what a program acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RefusalCode {
+    /// The request breaks its own rules.
+    #[n(0)]
+    Malformed,
+    /// The server does not know this request.
+    #[n(1)]
+    Unsupported,
+    /// No protocol version in common.
+    #[n(2)]
+    Version,
+    /// The request wants a login first, or the state of the connection does not allow it.
+    #[n(3)]
+    NotLoggedIn,
+    /// The proof of login does not hold.
+    #[n(4)]
+    LoginFailed,
+    /// The account is unknown here.
+    #[n(5)]
+    AccountUnknown,
+    /// An administrator has disabled the account.
+    #[n(6)]
+    AccountDisabled,
+    /// The device was revoked.
+    #[n(7)]
+    DeviceRevoked,
+    /// Registration is closed, or wants an invite.
+    #[n(8)]
+    RegistrationClosed,
+    /// The name, or one that looks like it, is taken.
+    #[n(9)]
+    NameTaken,
+    /// This key has an account already.
+    #[n(10)]
+    KeyTaken,
+    /// No such invite.
+    #[n(11)]
+    InviteUnknown,
+    /// The invite has made all its accounts.
+    #[n(12)]
+    InviteUsed,
+    /// The invite is too old.
+    #[n(13)]
+    InviteExpired,
+    /// A certificate or signing request breaks the profile.
+    #[n(14)]
+    Certificate,
+    /// No such room, or not for this device.
+    #[n(15)]
+    RoomUnknown,
+    /// The room's name, or one that looks like it, is taken.
+    #[n(16)]
+    RoomTaken,
+    /// Only members may.
+    #[n(17)]
+    NotAMember,
+    /// The client's log is not a prefix of the server's.
+    #[n(18)]
+    LogDiverged,
+    /// Over a size limit.
+    #[n(19)]
+    TooLarge,
+    /// Over a quota that does not pass with time.
+    #[n(20)]
+    Quota,
+    /// Too fast: wait `retry_after`.
+    #[n(21)]
+    RateLimited,
+    /// The server cannot write: its disk is full or broken.
+    #[n(22)]
+    Storage,
+    /// The server is stopping: connect again.
+    #[n(23)]
+    Stopping,
+    /// A fault of the server, in its log under the time of this answer.
+    #[n(24)]
+    Internal,
+}
+
+/// A request was not carried out, and nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// For programs. A code this build does not know decodes as absent.
+    #[n(0)]
+    pub code: Option<RefusalCode>,
+    /// For people: what happened and why, in one sentence.
+    #[n(1)]
+    pub detail: String,
+    /// Milliseconds after which the same request may be carried out.
+    #[n(2)]
+    pub retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal that time alone does not lift.
+    pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self { code: Some(code), detail: detail.into(), retry_after: None }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a client asks.
+
+use minicbor::{Decode, Encode};
+
+use crate::account::{
+    AccountSelector, AcknowledgeWelcome, CreateInvite, EnrolDevice, Hello, Login, PublishKeyPackages,
+    Register,
+};
+use crate::append::Append;
+use crate::ids::{RoomId, Uid};
+use crate::room::{Confirm, CreateRoom, Follow, PublishGroup, RoomSelector};
+
+/// A request. Each is answered once, under its own id, in any order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// First on every connection. → `Greeting`
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// Before login. → `Registered`
+    #[n(1)]
+    Register(#[n(0)] Register),
+    /// Before login. → `Done`
+    #[n(2)]
+    EnrolDevice(#[n(0)] EnrolDevice),
+    /// On a connection with a device certificate. → `LoggedIn`; waiting Welcomes follow as events.
+    #[n(3)]
+    Login(#[n(0)] Login),
+    /// → `Done`
+    #[n(4)]
+    CreateInvite(#[n(0)] CreateInvite),
+    /// Listed rooms that are active. → `Rooms`
+    #[n(5)]
+    ListRooms,
+    /// → `Done`
+    #[n(6)]
+    CreateRoom(#[n(0)] CreateRoom),
+    /// → `JoinInfo`
+    #[n(7)]
+    FetchJoinInfo(#[n(0)] RoomSelector),
+    /// → `Appended`
+    #[n(8)]
+    Append(#[n(0)] Append),
+    /// → `Done`; pages follow as events until [`Request::Unfollow`] or the end of membership.
+    #[n(9)]
+    Follow(#[n(0)] Follow),
+    /// → `Done`
+    #[n(10)]
+    Unfollow(#[n(0)] RoomId),
+    /// → `Done`
+    #[n(11)]
+    Confirm(#[n(0)] Confirm),
+    /// → `Done`
+    #[n(12)]
+    PublishGroup(#[n(0)] PublishGroup),
+    /// → `Account`
+    #[n(13)]
+    LookUp(#[n(0)] AccountSelector),
+    /// → `KeyPackageCount`
+    #[n(14)]
+    PublishKeyPackages(#[n(0)] PublishKeyPackages),
+    /// One for each device of a user. → `KeyPackages`
+    #[n(15)]
+    ClaimKeyPackages(#[n(0)] Uid),
+    /// → `Done`
+    #[n(16)]
+    AcknowledgeWelcome(#[n(0)] AcknowledgeWelcome),
+    /// Keeps the connection and finds dead ones. → `Done`
+    #[n(17)]
+    Ping,
+}

@@ -1,0 +1,42 @@
+//! What the server answers.
+
+use minicbor::{Decode, Encode};
+
+use crate::account::{Account, ClaimedKeyPackage, Greeting, LoggedIn, Registered};
+use crate::append::Appended;
+use crate::room::{JoinInfo, RoomSummary};
+
+/// The answer to a [`crate::Request`] that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Response {
+    /// Nothing more to say.
+    #[n(0)]
+    Done,
+    /// To `Hello`.
+    #[n(1)]
+    Greeting(#[n(0)] Greeting),
+    /// To `Register`.
+    #[n(2)]
+    Registered(#[n(0)] Registered),
+    /// To `Login`.
+    #[n(3)]
+    LoggedIn(#[n(0)] LoggedIn),
+    /// To `ListRooms`: the most recently active first.
+    #[n(4)]
+    Rooms(#[n(0)] Vec<RoomSummary>),
+    /// To `FetchJoinInfo`.
+    #[n(5)]
+    JoinInfo(#[n(0)] JoinInfo),
+    /// To `Append`.
+    #[n(6)]
+    Appended(#[n(0)] Appended),
+    /// To `LookUp`.
+    #[n(7)]
+    Account(#[n(0)] Account),
+    /// To `PublishKeyPackages`: one-time packages now on the server.
+    #[n(8)]
+    KeyPackageCount(#[n(0)] u32),
+    /// To `ClaimKeyPackages`.
+    #[n(9)]
+    KeyPackages(#[n(0)] Vec<ClaimedKeyPackage>),
+}

@@ -1,0 +1,156 @@
+//! Rooms as the server knows them.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::append::GroupSnapshot;
+use crate::ids::RoomId;
+use crate::names::RoomName;
+use crate::record::{Base, Position};
+use crate::time::Timestamp;
+
+/// Asks for a new room whose only member is the asking device, at epoch 0.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CreateRoom {
+    /// Random, chosen by the creator.
+    #[n(0)]
+    pub room: RoomId,
+    /// Listed and open to all under this name; a private room gives none (its name is inside the encryption).
+    #[n(1)]
+    pub name: Option<RoomName>,
+    /// How to join epoch 0.
+    #[n(2)]
+    pub group: GroupSnapshot,
+}
+
+/// Which room: by identifier, or a listed one by name.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum RoomSelector {
+    /// By identifier.
+    #[n(0)]
+    Id(#[n(0)] RoomId),
+    /// By its public name.
+    #[n(1)]
+    Name(#[n(0)] RoomName),
+}
+
+/// What an external joiner needs (RFC 9420 §12.4.3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JoinInfo {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its public name, if it has one.
+    #[n(1)]
+    pub name: Option<RoomName>,
+    /// What the joining commit builds on.
+    #[n(2)]
+    pub base: Base,
+    /// The group at that place.
+    #[n(3)]
+    pub group: GroupSnapshot,
+}
+
+/// One line of the room list.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RoomSummary {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its public name.
+    #[n(1)]
+    pub name: RoomName,
+    /// Users (not devices) in it, by the server's mirror.
+    #[n(2)]
+    pub members: u32,
+    /// The last record, or the last time a member was connected.
+    #[n(3)]
+    pub last_activity: Timestamp,
+}
+
+/// A room that the logged-in device is in, by the server's mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JoinedRoom {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its public name, if it has one.
+    #[n(1)]
+    pub name: Option<RoomName>,
+    /// The newest record's sequence.
+    #[n(2)]
+    pub head: u64,
+}
+
+/// A Welcome that waits for this device, with all that is needed to use it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PendingWelcome {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The commit that adds this device; reading starts after it.
+    #[n(1)]
+    pub base: Base,
+    /// The MLS Welcome.
+    #[n(2)]
+    pub welcome: ByteVec,
+    /// The ratchet tree after that commit.
+    #[n(3)]
+    pub tree: ByteVec,
+}
+
+/// Asks for the records of a room after a place, now and as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Follow {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The last record that the client has on disk.
+    #[n(1)]
+    pub after: Position,
+}
+
+/// Consecutive records of one room.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Page {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// Encoded [`crate::record::Record`]s, in order.
+    #[n(1)]
+    pub records: Vec<ByteVec>,
+    /// The newest record's sequence in the room when this page was made: equal to the last one here when caught up.
+    #[n(2)]
+    pub head: u64,
+    /// Set on the last page a removed or departed device gets.
+    #[n(3)]
+    pub ended: bool,
+}
+
+/// A member's vote on a commit that changes membership: the server's mirror follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Confirm {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The commit's sequence.
+    #[n(1)]
+    pub sequence: u64,
+    /// Whether this member's device processed it as valid.
+    #[n(2)]
+    pub valid: bool,
+}
+
+/// Replaces the [`GroupSnapshot`] when the last commit turned out to be garbage.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PublishGroup {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The last commit record the author has processed; must be the room's last.
+    #[n(1)]
+    pub base: Base,
+    /// The last good group.
+    #[n(2)]
+    pub group: GroupSnapshot,
+}
