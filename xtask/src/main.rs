@@ -1,1 +1,67 @@
-fn main() {}
+//! Developer commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask layers`.
+
+mod layers;
+mod tools;
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test [FILTER..]   install what the tests need when it is missing, then run every test
+  layers            check which crate may depend on which
+  ci                format, lints, layers, documentation, every test
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", arguments.as_slice()),
+    };
+    let outcome = match command {
+        "test" => test(rest),
+        "layers" => layers::check(),
+        "ci" => ci(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ci() -> Result<(), String> {
+    run("format", cargo(&["fmt", "--all", "--check"]))?;
+    run("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    layers::check()?;
+    let mut documentation = cargo(&["doc", "--workspace", "--no-deps"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    run("documentation", documentation)?;
+    test(&[])
+}
+
+fn test(filters: &[String]) -> Result<(), String> {
+    let python = tools::prepare()?;
+    // The stories run the real binary, which `cargo test` alone would not build.
+    run("binary", cargo(&["build", "--package", "openchat"]))?;
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    tests.args(filters).env("OPENCHAT_TEST_PYTHON", python);
+    run("tests", tests)
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments);
+    command
+}
+
+/// Runs one step and says which one it was when it fails.
+fn run(step: &str, mut command: Command) -> Result<(), String> {
+    eprintln!("==> {step}");
+    let status = command.status().map_err(|error| format!("{step}: cannot start {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{step} failed: {command:?}")) }
+}

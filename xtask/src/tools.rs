@@ -1,0 +1,95 @@
+//! What the tests need besides Rust: OpenSSL's command and a Python with packages that we did not write.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A command that the tests call, and the Debian package that brings it.
+const COMMANDS: &[(&str, &[&str], &str)] =
+    &[("openssl", &["version"], "openssl"), ("python3", &["-c", "import venv, ensurepip"], "python3-venv")];
+
+/// Python packages: the key files' and Fernet's other side, and the independent MLS implementation.
+const PYTHON_PACKAGES: &[&str] = &["cryptography==46.0.3"];
+
+/// Installs what is missing and may be installed. Returns the Python to test with.
+pub fn prepare() -> Result<PathBuf, String> {
+    let missing: Vec<&str> = COMMANDS
+        .iter()
+        .filter(|(name, probe, _)| !works(name, probe))
+        .map(|(_, _, package)| *package)
+        .collect();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    python()
+}
+
+fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
+    let status = Command::new(command)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn install(packages: &[&str]) -> Result<(), String> {
+    let by_hand = format!(
+        "The tests need Debian packages that are missing. Run:\n  sudo apt-get install {}",
+        packages.join(" ")
+    );
+    let is_root =
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if !is_root || !works("apt-get", &["--version"]) {
+        return Err(by_hand);
+    }
+    eprintln!("==> installing {}", packages.join(" "));
+    let apt = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    let install: Vec<&str> =
+        ["install", "-y", "-q", "--no-install-recommends"].iter().chain(packages).copied().collect();
+    if apt(&["update", "-q"]) && apt(&install) { Ok(()) } else { Err(by_hand) }
+}
+
+/// A virtual environment in the target folder that holds exactly [`PYTHON_PACKAGES`].
+fn python() -> Result<PathBuf, String> {
+    let folder = target_folder()?.join("test-python");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("packages.txt");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    eprintln!("==> installing {} for Python", PYTHON_PACKAGES.join(" "));
+    step(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    step(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "-q", "--disable-pip-version-check"])
+            .args(PYTHON_PACKAGES),
+    )?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
+    Ok(python)
+}
+
+fn step(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("cannot start {command:?}: {error}")),
+    }
+}
+
+/// Where cargo builds: two folders above this program (`TARGET/debug/xtask`).
+fn target_folder() -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    program
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .ok_or_else(|| "this program is not in a target folder".to_owned())
+}
