@@ -8,7 +8,7 @@ const COMMANDS: &[(&str, &[&str], &str)] =
     &[("openssl", &["version"], "openssl"), ("python3", &["-c", "import venv, ensurepip"], "python3-venv")];
 
 /// Python packages: the key files' and Fernet's other side, and the independent MLS implementation.
-const PYTHON_PACKAGES: &[&str] = &["cryptography==46.0.3"];
+const PYTHON_PACKAGES: &[&str] = &["cryptography==50.0.2", "rfc9420==1.3.0", "rfc9180==0.3.0"];
 
 /// Installs what is missing and may be installed. Returns the Python to test with.
 pub fn prepare() -> Result<PathBuf, String> {
