@@ -88,7 +88,7 @@ pub enum RefusalCode {
 #[error("{detail}")]
 pub struct Refusal {
     /// For programs. A code this build does not know decodes as absent.
-    #[n(0)]
+    #[cbor(n(0), with = "known_code")]
     pub code: Option<RefusalCode>,
     /// For people: what happened and why, in one sentence.
     #[n(1)]
@@ -102,5 +102,27 @@ impl Refusal {
     /// A refusal that time alone does not lift.
     pub fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
         Self { code: Some(code), detail: detail.into(), retry_after: None }
+    }
+}
+
+/// A code as its number, so that one from a later version does not spoil the whole refusal.
+mod known_code {
+    use minicbor::decode::{self, Decoder};
+    use minicbor::encode::{self, Encoder, Write};
+
+    use super::RefusalCode;
+    use crate::codec;
+
+    pub(super) fn encode<C, W: Write>(
+        code: &Option<RefusalCode>,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.encode_with(code, context)?.ok()
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<RefusalCode>, decode::Error> {
+        let number: Option<u32> = d.decode()?;
+        Ok(number.and_then(|number| codec::decode(&codec::encode(&number)).ok()))
     }
 }
