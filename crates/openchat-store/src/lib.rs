@@ -1,1 +1,17 @@
-//! stub
+//! What the server remembers: accounts, devices, invites, rooms and their logs, key packages, Welcomes.
+//!
+//! [`Store`] says what can be asked. [`SqliteStore`] keeps it on disk; [`MemoryStore`] keeps it as long as it lives and
+//! shows that the rules of the trait are the trait's, not SQLite's: [`contract`] holds both to them.
+
+pub mod account;
+pub mod device;
+mod error;
+pub mod invite;
+pub mod key_package;
+pub mod room;
+pub mod room_log;
+mod store;
+pub mod welcome;
+
+pub use error::StoreError;
+pub use store::Store;

@@ -1,0 +1,57 @@
+//! Accounts: a name and an identity key, made once, with an invite or without.
+
+use openchat_protocol::account::Account;
+use openchat_protocol::{Timestamp, Uid, UserName};
+
+use crate::StoreError;
+
+/// An account that is to be made. Its certificates have been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The hash of the identity key.
+    pub uid: Uid,
+    /// The wanted name.
+    pub name: UserName,
+    /// SubjectPublicKeyInfo of the identity key, DER.
+    pub identity_spki: Vec<u8>,
+    /// X.509, DER.
+    pub identity_certificate: Vec<u8>,
+    /// The certificate of the authority that issued it, DER.
+    pub issuing_certificate: Vec<u8>,
+}
+
+/// An account as the server knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// What others may see.
+    pub account: Account,
+    /// SubjectPublicKeyInfo of the identity key, DER.
+    pub identity_spki: Vec<u8>,
+    /// An administrator has disabled it.
+    pub disabled: bool,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// Why no account was made. When several reasons apply the first in this order is given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateAccountError {
+    /// This key has an account already: perhaps the caller's own, made by a request whose answer was lost.
+    #[error("this key has an account already: log in with it, or register with another key")]
+    KeyTaken,
+    /// No such invite.
+    #[error("this invite is unknown here: ask for another one")]
+    InviteUnknown,
+    /// The invite has made all its accounts.
+    #[error("this invite has been used: ask for another one")]
+    InviteUsed,
+    /// The invite is too old.
+    #[error("this invite has expired: ask for another one")]
+    InviteExpired,
+    /// The name, or one that looks like it, is taken.
+    #[error("this name, or one that looks like it, is taken: choose another one")]
+    NameTaken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

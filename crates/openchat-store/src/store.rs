@@ -1,0 +1,168 @@
+//! The one trait that the server speaks to.
+
+use async_trait::async_trait;
+use openchat_protocol::account::{
+    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+};
+use openchat_protocol::room::{
+    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
+};
+use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+
+use crate::StoreError;
+use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_package::PublishKeyPackagesError;
+use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::welcome::QueuedWelcome;
+
+/// What the server remembers.
+///
+/// Each operation happens wholly or not at all, as if all came one after another; when it has answered, its effect is
+/// on disk and seen by every later one. A future that is dropped does not stop what it has begun.
+///
+/// The store trusts its caller for what needs keys (logins, certificates, signatures) and checks all that needs
+/// memory: uniqueness, membership, order, limits.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The life of this database.
+    fn incarnation(&self) -> Incarnation;
+
+    // Accounts and devices
+
+    /// Makes an account, by the invite `redeem` if one is given, and answers with the room that the invite is for.
+    /// Whether an account needs an invite is the caller's decision.
+    async fn create_account(
+        &self,
+        account: NewAccount,
+        redeem: Option<InviteHash>,
+        now: Timestamp,
+    ) -> Result<Option<RoomName>, CreateAccountError>;
+
+    /// The account, if there is one.
+    async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError>;
+
+    /// Disables or enables an account. `false` when there is none.
+    async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError>;
+
+    /// Makes a device known, or replaces the certificate of a known one. Doing it again is no error.
+    async fn enrol_device(&self, device: NewDevice, now: Timestamp) -> Result<(), EnrolError>;
+
+    /// The device, if it is known.
+    async fn device(&self, device: DeviceId) -> Result<Option<StoredDevice>, StoreError>;
+
+    /// All devices of a user, revoked ones included, in the order of enrolment.
+    async fn devices_of(&self, uid: Uid) -> Result<Vec<StoredDevice>, StoreError>;
+
+    /// Bars a device from logging in and forgets its key packages and Welcomes. Rooms remove it by commits of their
+    /// members. `false` when the device is unknown.
+    async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError>;
+
+    /// Notes that a device is connected. An earlier time than the one known changes nothing.
+    async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError>;
+
+    // Invites
+
+    /// Makes an invite.
+    async fn create_invite(&self, invite: NewInvite, now: Timestamp) -> Result<(), CreateInviteError>;
+
+    /// Invites of a user that can still be redeemed.
+    async fn open_invites(&self, uid: Uid, now: Timestamp) -> Result<u32, StoreError>;
+
+    // Rooms
+
+    /// Makes a room with `creator` as its only member. Takes over the name of a room that has no members any more.
+    async fn create_room(
+        &self,
+        room: CreateRoom,
+        creator: DeviceId,
+        now: Timestamp,
+    ) -> Result<(), CreateRoomError>;
+
+    /// Rooms with a name that have members or were active in the last
+    /// [seven days](crate::room::LISTED_AFTER_THE_LAST_MEMBER); the most recently active first, at most
+    /// [`LISTED_ROOMS`](openchat_protocol::limits::LISTED_ROOMS).
+    async fn list_rooms(&self, now: Timestamp) -> Result<Vec<RoomSummary>, StoreError>;
+
+    /// How `device` joins a room: any room with a name, or one that its user is in with any device. Nothing when there
+    /// is no such room for it.
+    async fn join_info(
+        &self,
+        selector: &RoomSelector,
+        device: DeviceId,
+    ) -> Result<Option<JoinInfo>, StoreError>;
+
+    /// The rooms a device is a member of.
+    async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError>;
+
+    /// What a device has to do with a room; nothing when it never was a member or there is no such room.
+    async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError>;
+
+    /// Takes a member's vote on a commit. The first `valid` vote of a member that is neither the commit's author nor
+    /// removed by it ends the membership of those it removes; they are named in the answer. Any other vote changes
+    /// nothing.
+    async fn confirm(&self, confirm: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError>;
+
+    /// Replaces the group that joiners get.
+    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError>;
+
+    // Room logs
+
+    /// Appends a record, under these rules in this order:
+    ///
+    /// 1. the room exists;
+    /// 2. a record of the same author under the same message identifier is answered as the first time, even when the
+    ///    author has left since (by that very record, perhaps);
+    /// 3. the author is a member; or it joins by this record, and the room has a name or a member of the same user;
+    /// 4. the base is the room's last commit in this life of the database;
+    /// 5. added devices are known, and no limit is exceeded.
+    ///
+    /// The record's time is `now`, or the time of the record before when that is later. Membership follows at once for
+    /// devices that join, that leave, and that are removed by their own user; it follows with
+    /// [`confirm`](Self::confirm) for all devices of a commit that removes a member of another user.
+    async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError>;
+
+    /// The records after `after` that `device` may read, up to `limit` or the end of the stretch it was a member.
+    async fn read(
+        &self,
+        room: RoomId,
+        device: DeviceId,
+        after: u64,
+        limit: PageLimit,
+    ) -> Result<LogPage, ReadError>;
+
+    /// The chain after the record at `sequence`; nothing when the room has no such record.
+    async fn chain_at(&self, room: RoomId, sequence: u64) -> Result<Option<ChainHash>, StoreError>;
+
+    // Key packages
+
+    /// Adds key packages and answers with the number of one-time packages now there. One that is there already is not
+    /// added again.
+    async fn publish_key_packages(
+        &self,
+        device: DeviceId,
+        packages: PublishKeyPackages,
+    ) -> Result<u32, PublishKeyPackagesError>;
+
+    /// One-time packages of a device.
+    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError>;
+
+    /// One package for each device of a user that is not revoked and has any: a one-time package, which nobody gets
+    /// again, or else the last resort.
+    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError>;
+
+    // Welcomes
+
+    /// The oldest waiting Welcome of a device after `cursor`, which is 0 at first. One at a time, for each may come
+    /// with a tree of megabytes.
+    async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError>;
+
+    /// Forgets a Welcome. No error when there is none.
+    async fn acknowledge_welcome(
+        &self,
+        device: DeviceId,
+        welcome: AcknowledgeWelcome,
+    ) -> Result<(), StoreError>;
+}
