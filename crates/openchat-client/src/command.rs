@@ -1,0 +1,164 @@
+//! What a screen or a script can ask the client to do, and what it answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use openchat_protocol::room::RoomSummary;
+use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
+
+use crate::event::Member;
+
+/// Who may come into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// In the server's list; everybody with an account joins by its name.
+    Listed,
+    /// Members add others; the server knows neither its name nor what is in its tree.
+    Private,
+}
+
+/// How a room is encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RoomSuite {
+    /// Post-quantum hybrid key exchange, P-384 signatures.
+    #[default]
+    PostQuantum,
+    /// P-384 throughout, as RFC 9420 registers it: other MLS programs can join.
+    Interoperable,
+}
+
+/// Something to be done. Each is answered once: when it is done, or when it is safely on disk and will be done.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Makes a room with this profile as its first member. → [`Answer::Room`]
+    CreateRoom {
+        /// Its name; in a private room only members read it.
+        name: RoomName,
+        /// Who may come in.
+        access: Access,
+        /// How it is encrypted.
+        suite: RoomSuite,
+    },
+    /// Joins a listed room; nobody there needs to be online. → [`Answer::Room`]
+    JoinRoom {
+        /// The name in the server's list.
+        name: RoomName,
+    },
+    /// The server's active rooms. → [`Answer::Listing`]
+    ListRooms,
+    /// Says something. Answered as soon as it is in the outbox, online or not; [`crate::Event::Delivery`] tells the
+    /// rest. → [`Answer::Queued`]
+    Send {
+        /// Where.
+        room: RoomId,
+        /// What.
+        text: String,
+    },
+    /// Tries a failed message again. → [`Answer::Done`]
+    Retry {
+        /// Which.
+        message: MessageId,
+    },
+    /// Forgets a message that failed. → [`Answer::Done`]
+    Discard {
+        /// Which.
+        message: MessageId,
+    },
+    /// Leaves. Answered when it is on disk; without a connection the server hears of it later. → [`Answer::Done`]
+    LeaveRoom {
+        /// Which.
+        room: RoomId,
+    },
+    /// Adds every device of a user, online or not. → [`Answer::Done`]
+    AddMember {
+        /// Where.
+        room: RoomId,
+        /// Whom.
+        name: UserName,
+    },
+    /// Removes every device of a user. → [`Answer::Done`]
+    RemoveMember {
+        /// Where.
+        room: RoomId,
+        /// Whom.
+        name: UserName,
+    },
+    /// New keys of this device in a room, now. → [`Answer::Done`]
+    UpdateKeys {
+        /// Where.
+        room: RoomId,
+    },
+    /// Who is in a room, by the room's own key tree. → [`Answer::Members`]
+    Members {
+        /// Which.
+        room: RoomId,
+    },
+    /// Everything up to `sequence` was seen by a person. → [`Answer::Done`]
+    MarkRead {
+        /// Which room.
+        room: RoomId,
+        /// The newest line that was seen.
+        sequence: u64,
+    },
+    /// Makes a link that makes accounts. → [`Answer::Invite`]
+    CreateInvite {
+        /// How long it is good.
+        valid: Duration,
+        /// How many accounts it makes.
+        uses: u32,
+        /// The listed room that the invited joins.
+        room: Option<RoomName>,
+    },
+}
+
+/// Without what people say.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CreateRoom { .. } => "CreateRoom",
+            Self::JoinRoom { .. } => "JoinRoom",
+            Self::ListRooms => "ListRooms",
+            Self::Send { .. } => "Send",
+            Self::Retry { .. } => "Retry",
+            Self::Discard { .. } => "Discard",
+            Self::LeaveRoom { .. } => "LeaveRoom",
+            Self::AddMember { .. } => "AddMember",
+            Self::RemoveMember { .. } => "RemoveMember",
+            Self::UpdateKeys { .. } => "UpdateKeys",
+            Self::Members { .. } => "Members",
+            Self::MarkRead { .. } => "MarkRead",
+            Self::CreateInvite { .. } => "CreateInvite",
+        })
+    }
+}
+
+/// The answer to a [`Command`] that was carried out.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing more to say.
+    Done,
+    /// The room that was made or joined.
+    Room(RoomId),
+    /// To [`Command::ListRooms`]: the most recently active first.
+    Listing(Vec<RoomSummary>),
+    /// To [`Command::Send`]: the message is on disk and goes out as soon as it can.
+    Queued(MessageId),
+    /// To [`Command::Members`].
+    Members(Vec<Member>),
+    /// To [`Command::CreateInvite`]: the link, a secret.
+    Invite(String),
+}
+
+/// Without the secret of an invite.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Room(room) => write!(f, "Room({room})"),
+            Self::Listing(rooms) => f.debug_tuple("Listing").field(rooms).finish(),
+            Self::Queued(message) => write!(f, "Queued({message})"),
+            Self::Members(members) => f.debug_tuple("Members").field(members).finish(),
+            Self::Invite(_) => f.write_str("Invite(..)"),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The client as a screen or a script holds it: typed calls to the driver's thread, and the events it sends.
+
+use openchat_protocol::room::RoomSummary;
+use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{ConnectionState, Event, Member};
+
+/// Commands that may wait for the driver; whoever asks more waits too.
+pub(crate) const COMMANDS: usize = 64;
+/// Events a listener may fall behind. The driver never waits for a listener: one that is further behind gets
+/// [`Event::Lagged`] and reads the vault, where everything is.
+pub(crate) const EVENTS: usize = 4096;
+
+/// What goes to the driver.
+pub(crate) enum Job {
+    /// Something for the engine.
+    Command(Command, oneshot::Sender<Result<Answer, ClientError>>),
+    /// Try to connect now instead of after the pause.
+    Reconnect,
+    /// End: what is on its way to the server is flushed first.
+    Stop(oneshot::Sender<()>),
+}
+
+/// A running client. Clones talk to the same one; it ends with [`Self::stop`] or with its last handle.
+#[derive(Clone, Debug)]
+pub struct ClientHandle {
+    jobs: mpsc::Sender<Job>,
+    connection: watch::Receiver<ConnectionState>,
+    events: broadcast::WeakSender<Event>,
+}
+
+impl ClientHandle {
+    /// Makes a room with this profile as its first member.
+    pub async fn create_room(
+        &self,
+        name: RoomName,
+        access: Access,
+        suite: RoomSuite,
+    ) -> Result<RoomId, ClientError> {
+        match self.ask(Command::CreateRoom { name, access, suite }).await? {
+            Answer::Room(room) => Ok(room),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Joins a listed room.
+    pub async fn join_room(&self, name: RoomName) -> Result<RoomId, ClientError> {
+        match self.ask(Command::JoinRoom { name }).await? {
+            Answer::Room(room) => Ok(room),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The server's active rooms, the most recently active first.
+    pub async fn list_rooms(&self) -> Result<Vec<RoomSummary>, ClientError> {
+        match self.ask(Command::ListRooms).await? {
+            Answer::Listing(rooms) => Ok(rooms),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Says `text`. Returns when it is in the outbox on disk; [`Event::Delivery`] tells when it is sent.
+    pub async fn send(&self, room: RoomId, text: String) -> Result<MessageId, ClientError> {
+        match self.ask(Command::Send { room, text }).await? {
+            Answer::Queued(message) => Ok(message),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Tries a failed message again.
+    pub async fn retry(&self, message: MessageId) -> Result<(), ClientError> {
+        self.ask(Command::Retry { message }).await.map(drop)
+    }
+
+    /// Forgets a failed message.
+    pub async fn discard(&self, message: MessageId) -> Result<(), ClientError> {
+        self.ask(Command::Discard { message }).await.map(drop)
+    }
+
+    /// Leaves a room; offline, the server hears of it later.
+    pub async fn leave_room(&self, room: RoomId) -> Result<(), ClientError> {
+        self.ask(Command::LeaveRoom { room }).await.map(drop)
+    }
+
+    /// Adds every device of a user, online or not.
+    pub async fn add_member(&self, room: RoomId, name: UserName) -> Result<(), ClientError> {
+        self.ask(Command::AddMember { room, name }).await.map(drop)
+    }
+
+    /// Removes every device of a user.
+    pub async fn remove_member(&self, room: RoomId, name: UserName) -> Result<(), ClientError> {
+        self.ask(Command::RemoveMember { room, name }).await.map(drop)
+    }
+
+    /// New keys of this device in a room, now.
+    pub async fn update_keys(&self, room: RoomId) -> Result<(), ClientError> {
+        self.ask(Command::UpdateKeys { room }).await.map(drop)
+    }
+
+    /// Who is in a room, by its key tree.
+    pub async fn members(&self, room: RoomId) -> Result<Vec<Member>, ClientError> {
+        match self.ask(Command::Members { room }).await? {
+            Answer::Members(members) => Ok(members),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A person has seen everything up to `sequence`.
+    pub async fn mark_read(&self, room: RoomId, sequence: u64) -> Result<(), ClientError> {
+        self.ask(Command::MarkRead { room, sequence }).await.map(drop)
+    }
+
+    /// A link that makes `uses` accounts within `valid`; it is a secret.
+    pub async fn create_invite(
+        &self,
+        valid: Duration,
+        uses: u32,
+        room: Option<RoomName>,
+    ) -> Result<String, ClientError> {
+        match self.ask(Command::CreateInvite { valid, uses, room }).await? {
+            Answer::Invite(link) => Ok(link),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Any command, with its untyped answer.
+    pub async fn ask(&self, command: Command) -> Result<Answer, ClientError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job::Command(command, answer)).await.map_err(|_| ClientError::stopped())?;
+        answered.await.map_err(|_| ClientError::stopped())?
+    }
+
+    /// Tries to connect now instead of after the pause.
+    pub async fn reconnect(&self) -> Result<(), ClientError> {
+        self.jobs.send(Job::Reconnect).await.map_err(|_| ClientError::stopped())
+    }
+
+    /// How the client stands to its server now.
+    pub fn connection(&self) -> ConnectionState {
+        self.connection.borrow().clone()
+    }
+
+    /// Waits until the client is logged in, or cannot be.
+    pub async fn online(&self) -> Result<(), ClientError> {
+        let mut connection = self.connection.clone();
+        let settled =
+            |state: &ConnectionState| matches!(state, ConnectionState::Online | ConnectionState::Ended(_));
+        let state = connection.wait_for(settled).await.map_err(|_| ClientError::stopped())?;
+        match &*state {
+            ConnectionState::Ended(why) => Err(why.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Events from now on.
+    pub fn events(&self) -> Events {
+        // A client that has stopped sends nothing: its listeners see the end at once.
+        let sender = self.events.upgrade().unwrap_or_else(|| broadcast::Sender::new(1));
+        Events(sender.subscribe())
+    }
+
+    /// Ends the client. When this returns, everything is on disk and the profile is free for another process.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.jobs.send(Job::Stop(done)).await.is_ok() {
+            // An error says the same: the driver is gone.
+            let _ = stopped.await;
+        }
+    }
+}
+
+fn unexpected(answer: &Answer) -> ClientError {
+    ClientError::new(ErrorKind::Internal, format!("the client gave an answer of another kind: {answer:?}"))
+}
+
+/// What the client says by itself.
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    /// The next event; nothing after the client has ended. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(lost)) => Some(Event::Lagged(lost)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
