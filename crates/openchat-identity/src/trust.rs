@@ -1,0 +1,333 @@
+//! The verifier behind every door: a chain becomes a member, an identity or a server only here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use openchat_protocol::{DeviceId, ServerFingerprint, Timestamp, Uid};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::aws_lc_rs::ECDSA_P384_SHA384;
+use webpki::{EndEntityCert, KeyUsage};
+
+use crate::profile::{self, Certificate, GenesisKeys, Profile, ProfileError, Role, Rule, SERVER_NAME};
+use crate::signature::{POINT, PublicKey, verify_signature};
+
+/// When the certificates of a chain must be valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// At this moment.
+    At(Timestamp),
+    /// At any one moment, past ones included: for the members of a group that one joins, whose certificates were
+    /// checked when they were new.
+    Ignored,
+}
+
+/// Why a chain is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// A certificate is not what its role demands, or was not signed by the one above it.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A certificate has expired, or the clock of this machine is wrong.
+    #[error("the {role} certificate expired at {} (seconds since 1970): renew it, or set the clock right", not_after.as_seconds())]
+    Expired {
+        /// Which certificate.
+        role: Role,
+        /// Its last moment.
+        not_after: Timestamp,
+    },
+    /// A certificate is not valid yet: the clock of this machine, or of the issuer, is wrong.
+    #[error("the {role} certificate is valid only from {} (seconds since 1970): set the clock right", not_before.as_seconds())]
+    NotYetValid {
+        /// Which certificate.
+        role: Role,
+        /// Its first moment.
+        not_before: Timestamp,
+    },
+    /// No moment lies within the validity of all certificates.
+    #[error("the certificates of the chain were never valid at the same time")]
+    NeverValid,
+    /// Too few or too many certificates.
+    #[error("a chain of {found} certificates where {expected} are needed")]
+    Length {
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// Another server than the pinned one.
+    #[error("this is another server: its fingerprint is {found}, the known one is {pinned}")]
+    OtherServer {
+        /// What was pinned.
+        pinned: ServerFingerprint,
+        /// What the root certificate says.
+        found: ServerFingerprint,
+    },
+}
+
+impl TrustError {
+    /// The rule that was broken.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Profile(error) => error.rule,
+            Self::Expired { .. } => Rule::Expired,
+            Self::NotYetValid { .. } => Rule::NotYetValid,
+            Self::NeverValid => Rule::NeverValid,
+            Self::Length { .. } => Rule::Length,
+            Self::OtherServer { .. } => Rule::Fingerprint,
+        }
+    }
+}
+
+/// A server's root certificate: everything that is trusted is trusted below one of these.
+#[derive(Debug, Clone)]
+pub struct TrustAnchor(Arc<Root>);
+
+#[derive(Debug)]
+struct Root {
+    der: CertificateDer<'static>,
+    key: PublicKey,
+    genesis: GenesisKeys,
+    validity: Window,
+    fingerprint: ServerFingerprint,
+}
+
+/// The validity of a root, which rustls would not check.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    role: Role,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Window {
+    fn of(certificate: &Certificate<'_>) -> Self {
+        let Certificate { not_before, not_after, .. } = *certificate;
+        Self { role: certificate.role(), not_before, not_after }
+    }
+
+    fn check(&self, at: Timestamp) -> Result<(), TrustError> {
+        let Self { role, not_before, not_after } = *self;
+        match at.as_seconds() {
+            now if now < not_before.as_seconds() => Err(TrustError::NotYetValid { role, not_before }),
+            now if now > not_after.as_seconds() => Err(TrustError::Expired { role, not_after }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A device that a chain has proven to be a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedMember {
+    device: DeviceId,
+    device_key: PublicKey,
+    identity: PublicKey,
+    expires: Timestamp,
+}
+
+impl VerifiedMember {
+    /// Which device of which user.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The device's public key as an uncompressed point.
+    pub fn device_key(&self) -> &[u8; POINT] {
+        self.device_key.point()
+    }
+
+    /// The user's identity key as SubjectPublicKeyInfo.
+    pub fn identity_spki(&self) -> &[u8] {
+        self.identity.spki_der()
+    }
+
+    /// The last moment at which the whole chain is valid.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+/// A user that an identity certificate has proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedIdentity {
+    key: PublicKey,
+    expires: Timestamp,
+}
+
+impl VerifiedIdentity {
+    /// Which user.
+    pub fn uid(&self) -> Uid {
+        self.key.uid()
+    }
+
+    /// The identity key as SubjectPublicKeyInfo.
+    pub fn spki_der(&self) -> &[u8] {
+        self.key.spki_der()
+    }
+
+    /// SHA-256 over it: what people compare.
+    pub fn spki_fingerprint(&self) -> [u8; 32] {
+        self.key.fingerprint()
+    }
+
+    /// The last moment at which the identity and the authority above it are valid.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl TrustAnchor {
+    /// Reads a root certificate (DER) that is trusted for its fingerprint, or because it is ours.
+    pub fn from_root(der: &[u8]) -> Result<Self, TrustError> {
+        let root = profile::read_root(der)?;
+        check_signature(&root, &root.key)?;
+        let Profile::Root(genesis) = root.profile else { return Err(broken(Role::Root, Rule::Genesis)) };
+        let fingerprint = fingerprint(&root.key, &genesis);
+        let der = CertificateDer::from(der.to_vec());
+        Ok(Self(Arc::new(Root { der, validity: Window::of(&root), key: root.key, genesis, fingerprint })))
+    }
+
+    /// What people and invites know the server by.
+    pub fn fingerprint(&self) -> ServerFingerprint {
+        self.0.fingerprint
+    }
+
+    /// The root certificate, DER.
+    pub fn root_certificate(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The keys of the server's transparency log.
+    pub fn genesis(&self) -> &GenesisKeys {
+        &self.0.genesis
+    }
+
+    /// Checks [device, identity, issuing], each DER, as TLS and MLS carry them.
+    pub fn verify_device(
+        &self,
+        chain: &[impl AsRef<[u8]>],
+        validity: Validity,
+    ) -> Result<VerifiedMember, TrustError> {
+        let [device, identity, issuing] = chain else { return Err(length(3, chain.len())) };
+        let issuing = profile::read_issuing(issuing.as_ref(), &self.0.key)?;
+        let identity = profile::read_identity(identity.as_ref(), &issuing.key)?;
+        let device = profile::read_device(device.as_ref(), &identity.key, identity.key.uid())?;
+        let Profile::Device(id) = device.profile else {
+            return Err(broken(Role::Device, Rule::SubjectAltName));
+        };
+        let expires = self.check_dates(&[&issuing, &identity, &device], validity)?;
+        self.check_path(&device, &[&identity, &issuing], KeyUsage::client_auth(), expires)?;
+        Ok(VerifiedMember { device: id, device_key: device.key, identity: identity.key, expires })
+    }
+
+    /// Checks an identity certificate and the issuing certificate above it, both DER.
+    pub fn verify_identity(
+        &self,
+        identity: &[u8],
+        issuing: &[u8],
+        validity: Validity,
+    ) -> Result<VerifiedIdentity, TrustError> {
+        let issuing = profile::read_issuing(issuing, &self.0.key)?;
+        let identity = profile::read_identity(identity, &issuing.key)?;
+        let expires = self.check_dates(&[&issuing, &identity], validity)?;
+        // webpki builds paths to end entities only; below, the profile leaves nothing but the signatures to check.
+        check_signature(&issuing, &self.0.key)?;
+        check_signature(&identity, &issuing.key)?;
+        Ok(VerifiedIdentity { key: identity.key, expires })
+    }
+
+    /// Checks [leaf, issuing, root] of a TLS server, which is trusted for its root's fingerprint alone.
+    pub fn verify_server(
+        chain: &[impl AsRef<[u8]>],
+        pinned: &ServerFingerprint,
+        now: Timestamp,
+    ) -> Result<Self, TrustError> {
+        let [leaf, issuing, root] = chain else { return Err(length(3, chain.len())) };
+        let anchor = Self::from_root(root.as_ref())?;
+        if anchor.fingerprint() != *pinned {
+            return Err(TrustError::OtherServer { pinned: *pinned, found: anchor.fingerprint() });
+        }
+        let issuing = profile::read_issuing(issuing.as_ref(), &anchor.0.key)?;
+        let leaf = profile::read_server(leaf.as_ref(), &issuing.key)?;
+        anchor.check_dates(&[&issuing, &leaf], Validity::At(now))?;
+        anchor.check_path(&leaf, &[&issuing], KeyUsage::server_auth(), now)?;
+        Ok(anchor)
+    }
+
+    /// Checks the dates of a chain and of the root, and says when the first of them expires.
+    fn check_dates(&self, chain: &[&Certificate<'_>], validity: Validity) -> Result<Timestamp, TrustError> {
+        let windows = || chain.iter().map(|it| Window::of(it)).chain([self.0.validity]);
+        let first = windows().map(|it| it.not_before).max().unwrap_or(self.0.validity.not_before);
+        let last = windows().map(|it| it.not_after).min().unwrap_or(self.0.validity.not_after);
+        match validity {
+            Validity::At(now) => windows().try_for_each(|it| it.check(now))?,
+            Validity::Ignored if first > last => return Err(TrustError::NeverValid),
+            Validity::Ignored => {}
+        }
+        Ok(last)
+    }
+
+    /// Path building and signatures by RFC 5280 §6, at a moment at which the dates are known to hold.
+    fn check_path(
+        &self,
+        leaf: &Certificate<'_>,
+        above: &[&Certificate<'_>],
+        usage: KeyUsage,
+        at: Timestamp,
+    ) -> Result<(), TrustError> {
+        let failed = |error| path_error(leaf.role(), &error);
+        let der = CertificateDer::from(leaf.der);
+        let end_entity = EndEntityCert::try_from(&der).map_err(failed)?;
+        let above: Vec<_> = above.iter().map(|it| CertificateDer::from(it.der)).collect();
+        let anchor = webpki::anchor_from_trusted_cert(&self.0.der).map_err(failed)?;
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_seconds()));
+        end_entity
+            .verify_for_usage(&[ECDSA_P384_SHA384], &[anchor], &above, at, usage, None, None)
+            .map_err(failed)?;
+        if leaf.role() == Role::Server {
+            let name =
+                ServerName::try_from(SERVER_NAME).map_err(|_| broken(Role::Server, Rule::SubjectAltName))?;
+            end_entity.verify_is_valid_for_subject_name(&name).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 over the genesis record: a domain, the root's SubjectPublicKeyInfo, the log key and the VRF key, each after
+/// its length as a big-endian u32.
+pub(crate) fn fingerprint(root: &PublicKey, keys: &GenesisKeys) -> ServerFingerprint {
+    let mut hash = Context::new(&SHA256);
+    for part in [DOMAIN, root.spki_der(), &keys.log, &keys.vrf] {
+        hash.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    ServerFingerprint(*hash.finish().as_ref().first_chunk().unwrap_or(&[0; 32]))
+}
+
+const DOMAIN: &[u8] = b"OpenChat genesis v1";
+
+fn check_signature(certificate: &Certificate<'_>, signer: &PublicKey) -> Result<(), TrustError> {
+    let signature = certificate.signature();
+    let whole = signature.unused_bits == 0;
+    match verify_signature(signer.point(), certificate.signed(), &signature.data) {
+        Ok(()) if whole => Ok(()),
+        _ => Err(broken(certificate.role(), Rule::Signature)),
+    }
+}
+
+fn broken(role: Role, rule: Rule) -> TrustError {
+    ProfileError { role, rule }.into()
+}
+
+fn length(expected: usize, found: usize) -> TrustError {
+    TrustError::Length { expected, found }
+}
+
+fn path_error(role: Role, error: &webpki::Error) -> TrustError {
+    let rule = match error {
+        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => Rule::Signature,
+        webpki::Error::BadDer | webpki::Error::TrailingData(_) => Rule::Encoding,
+        _ => Rule::Path,
+    };
+    broken(role, rule)
+}
