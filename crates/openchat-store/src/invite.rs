@@ -19,6 +19,9 @@ pub struct NewInvite {
     pub room: Option<RoomName>,
 }
 
+/// How long after its expiry an invite is still told from one that never was.
+pub const KEPT_AFTER_EXPIRY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+
 /// Why no invite was made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateInviteError {

@@ -5,13 +5,17 @@
 
 pub mod account;
 pub mod device;
+mod effect;
 mod error;
+mod incarnation;
 pub mod invite;
 pub mod key_package;
+mod memory;
 pub mod room;
 pub mod room_log;
 mod store;
 pub mod welcome;
 
 pub use error::StoreError;
+pub use memory::MemoryStore;
 pub use store::Store;

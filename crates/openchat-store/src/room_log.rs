@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use openchat_protocol::append::{Append, Appended, CommitBundle};
+use openchat_protocol::limits::ROOM_DEVICES;
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp, Uid};
 
 use crate::StoreError;
-use crate::room::MembershipChange;
+use crate::room::{Membership, MembershipChange};
 
 /// A record that is to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,10 @@ impl NewCommit {
     pub fn bundle(&self) -> &CommitBundle {
         &self.bundle
     }
+
+    pub(crate) fn into_bundle(self) -> CommitBundle {
+        self.bundle
+    }
 }
 
 /// An append whose parts do not fit together.
@@ -65,6 +70,9 @@ pub enum ShapeError {
     /// Something else than a commit with a group or a statement.
     #[error("only a commit comes with a group and a statement")]
     NotACommit,
+    /// More devices than a room can have.
+    #[error("a commit adds or removes more devices than a room can have")]
+    TooManyDevices,
     /// A Welcome for a device that the statement does not add.
     #[error("a Welcome for {0}, which the commit does not add")]
     Welcome(DeviceId),
@@ -106,6 +114,9 @@ impl NewRecord {
 }
 
 fn check_commit(statement: &Statement, bundle: &CommitBundle, author: DeviceId) -> Result<(), ShapeError> {
+    if statement.joined.len().max(statement.removed.len()) > ROOM_DEVICES {
+        return Err(ShapeError::TooManyDevices);
+    }
     if let Some(welcome) = bundle.welcomes.iter().find(|w| !statement.joined.contains(&w.device)) {
         return Err(ShapeError::Welcome(welcome.device));
     }
@@ -211,6 +222,41 @@ pub struct LogPage {
     pub head: u64,
     /// The device is no member any more, and this page ends with the last record it may read.
     pub ended: bool,
+}
+
+/// A page that is being filled for one device.
+pub(crate) struct PageInProgress<'a> {
+    membership: &'a Membership,
+    limit: PageLimit,
+    records: Vec<Bytes>,
+    bytes: usize,
+    cursor: u64,
+}
+
+impl<'a> PageInProgress<'a> {
+    /// Nothing yet of what comes after `after`.
+    pub(crate) fn new(after: u64, membership: &'a Membership, limit: PageLimit) -> Self {
+        Self { membership, limit, records: Vec::new(), bytes: 0, cursor: after }
+    }
+
+    /// Takes one more record, unless the page is full: `false`.
+    pub(crate) fn push(&mut self, sequence: u64, record: Bytes) -> bool {
+        let full = self.records.len() >= self.limit.records || self.bytes >= self.limit.bytes;
+        if full && !self.records.is_empty() {
+            return false;
+        }
+        self.bytes += record.len();
+        self.records.push(record);
+        self.cursor = sequence;
+        true
+    }
+
+    /// The page as it is now.
+    pub(crate) fn finish(self) -> LogPage {
+        let head = self.membership.visible_head();
+        let ended = !self.membership.is_member() && self.cursor >= head;
+        LogPage { records: self.records, cursor: self.cursor, head, ended }
+    }
 }
 
 /// Why nothing was read.

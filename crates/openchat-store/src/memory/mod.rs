@@ -1,0 +1,200 @@
+//! A store that lives as long as its process: for tests, and as proof that the trait's rules are nobody's accident.
+
+mod people;
+mod room;
+mod rooms;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use openchat_protocol::account::{
+    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+};
+use openchat_protocol::room::{
+    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
+};
+use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+
+use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_package::PublishKeyPackagesError;
+use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::welcome::QueuedWelcome;
+use crate::{Store, StoreError};
+
+/// A store in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    incarnation: Incarnation,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    accounts: BTreeMap<Uid, StoredAccount>,
+    devices: BTreeMap<DeviceId, people::Device>,
+    enrolled: u64,
+    invites: BTreeMap<InviteHash, NewInvite>,
+    rooms: BTreeMap<RoomId, room::Room>,
+    welcomes: BTreeMap<u64, (DeviceId, QueuedWelcome)>,
+    last_welcome: u64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Result<Self, StoreError> {
+        Ok(Self { state: Mutex::default(), incarnation: crate::incarnation::random()? })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every rule is checked before the first change, so a panic in between leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    async fn create_account(
+        &self,
+        account: NewAccount,
+        redeem: Option<InviteHash>,
+        now: Timestamp,
+    ) -> Result<Option<RoomName>, CreateAccountError> {
+        self.state().create_account(account, redeem, now)
+    }
+
+    async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
+        Ok(self.state().account(selector))
+    }
+
+    async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
+        Ok(self.state().set_disabled(uid, disabled))
+    }
+
+    async fn enrol_device(&self, device: NewDevice, now: Timestamp) -> Result<(), EnrolError> {
+        self.state().enrol_device(device, now)
+    }
+
+    async fn device(&self, device: DeviceId) -> Result<Option<StoredDevice>, StoreError> {
+        Ok(self.state().device(device))
+    }
+
+    async fn devices_of(&self, uid: Uid) -> Result<Vec<StoredDevice>, StoreError> {
+        Ok(self.state().devices_of(uid))
+    }
+
+    async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError> {
+        Ok(self.state().revoke_device(device))
+    }
+
+    async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError> {
+        self.state().touch_device(device, now);
+        Ok(())
+    }
+
+    async fn create_invite(&self, invite: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {
+        self.state().create_invite(invite, now)
+    }
+
+    async fn open_invites(&self, uid: Uid, now: Timestamp) -> Result<u32, StoreError> {
+        Ok(people::count(self.state().open_invites(uid, now)))
+    }
+
+    async fn create_room(
+        &self,
+        room: CreateRoom,
+        creator: DeviceId,
+        now: Timestamp,
+    ) -> Result<(), CreateRoomError> {
+        self.state().create_room(room, creator, now)
+    }
+
+    async fn list_rooms(&self, now: Timestamp) -> Result<Vec<RoomSummary>, StoreError> {
+        Ok(self.state().list_rooms(now))
+    }
+
+    async fn join_info(
+        &self,
+        selector: &RoomSelector,
+        device: DeviceId,
+    ) -> Result<Option<JoinInfo>, StoreError> {
+        Ok(self.state().join_info(selector, device, self.incarnation))
+    }
+
+    async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError> {
+        Ok(self.state().rooms_of(device))
+    }
+
+    async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError> {
+        Ok(self.state().rooms.get(&room).and_then(|room| room.membership(device)))
+    }
+
+    async fn confirm(&self, confirm: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError> {
+        let mut state = self.state();
+        state.rooms.get_mut(&confirm.room).ok_or(ConfirmError::NotAMember)?.confirm(confirm, by)
+    }
+
+    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError> {
+        let mut state = self.state();
+        let room = state.rooms.get_mut(&publish.room).ok_or(PublishGroupError::NotAMember)?;
+        room.publish_group(publish, by, self.incarnation)
+    }
+
+    async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
+        self.state().append(record, now, self.incarnation)
+    }
+
+    async fn read(
+        &self,
+        room: RoomId,
+        device: DeviceId,
+        after: u64,
+        limit: PageLimit,
+    ) -> Result<LogPage, ReadError> {
+        self.state()
+            .rooms
+            .get(&room)
+            .and_then(|room| room.read(device, after, limit))
+            .ok_or(ReadError::NotAMember)
+    }
+
+    async fn chain_at(&self, room: RoomId, sequence: u64) -> Result<Option<ChainHash>, StoreError> {
+        Ok(self.state().rooms.get(&room).and_then(|room| room.chain_at(sequence)))
+    }
+
+    async fn publish_key_packages(
+        &self,
+        device: DeviceId,
+        packages: PublishKeyPackages,
+    ) -> Result<u32, PublishKeyPackagesError> {
+        self.state().publish_key_packages(device, packages)
+    }
+
+    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError> {
+        Ok(self.state().key_package_count(device))
+    }
+
+    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
+        Ok(self.state().claim_key_packages(uid))
+    }
+
+    async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
+        Ok(self.state().next_welcome(device, cursor))
+    }
+
+    async fn acknowledge_welcome(
+        &self,
+        device: DeviceId,
+        welcome: AcknowledgeWelcome,
+    ) -> Result<(), StoreError> {
+        self.state().acknowledge_welcome(device, welcome);
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! Accounts, devices, invites, key packages and waiting Welcomes.
+
+use std::collections::VecDeque;
+
+use minicbor::bytes::ByteVec;
+use openchat_protocol::account::{
+    Account, AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+};
+use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGES};
+use openchat_protocol::{DeviceId, InviteHash, RoomName, Timestamp, Uid};
+
+use super::State;
+use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::invite::{CreateInviteError, KEPT_AFTER_EXPIRY, NewInvite};
+use crate::key_package::PublishKeyPackagesError;
+use crate::welcome::QueuedWelcome;
+
+#[derive(Debug)]
+pub(super) struct Device {
+    /// The how manieth enrolment of the store this was.
+    order: u64,
+    known: NewDevice,
+    revoked: bool,
+    last_seen: Timestamp,
+    one_time: VecDeque<ByteVec>,
+    last_resort: Option<ByteVec>,
+}
+
+impl Device {
+    pub(super) fn is_revoked(&self) -> bool {
+        self.revoked
+    }
+
+    pub(super) fn last_seen(&self) -> Timestamp {
+        self.last_seen
+    }
+}
+
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn is_open(invite: &NewInvite, now: Timestamp) -> bool {
+    invite.uses > 0 && now < invite.expires
+}
+
+impl State {
+    pub(super) fn create_account(
+        &mut self,
+        new: NewAccount,
+        redeem: Option<InviteHash>,
+        now: Timestamp,
+    ) -> Result<Option<RoomName>, CreateAccountError> {
+        let same_key = |a: &StoredAccount| a.account.uid == new.uid || a.identity_spki == new.identity_spki;
+        if self.accounts.values().any(same_key) {
+            return Err(CreateAccountError::KeyTaken);
+        }
+        let invite = redeem.map(|hash| self.redeemable(hash, now)).transpose()?;
+        let skeleton = new.name.skeleton();
+        if self.accounts.values().any(|a| a.account.name.skeleton() == skeleton) {
+            return Err(CreateAccountError::NameTaken);
+        }
+        let room = invite.and_then(|invite| {
+            let invite = self.invites.get_mut(&invite)?;
+            invite.uses -= 1;
+            invite.room.clone()
+        });
+        self.accounts.insert(new.uid, stored_account(new, now));
+        Ok(room)
+    }
+
+    fn redeemable(&self, hash: InviteHash, now: Timestamp) -> Result<InviteHash, CreateAccountError> {
+        match self.invites.get(&hash) {
+            None => Err(CreateAccountError::InviteUnknown),
+            Some(invite) if invite.uses == 0 => Err(CreateAccountError::InviteUsed),
+            Some(invite) if now >= invite.expires => Err(CreateAccountError::InviteExpired),
+            Some(_) => Ok(hash),
+        }
+    }
+
+    pub(super) fn account(&self, selector: &AccountSelector) -> Option<StoredAccount> {
+        match selector {
+            AccountSelector::Uid(uid) => self.accounts.get(uid).cloned(),
+            AccountSelector::Name(name) => self.accounts.values().find(|a| a.account.name == *name).cloned(),
+        }
+    }
+
+    pub(super) fn set_disabled(&mut self, uid: Uid, disabled: bool) -> bool {
+        let account = self.accounts.get_mut(&uid);
+        account.map(|account| account.disabled = disabled).is_some()
+    }
+
+    pub(super) fn enrol_device(&mut self, new: NewDevice, now: Timestamp) -> Result<(), EnrolError> {
+        if !self.accounts.contains_key(&new.device.uid) {
+            return Err(EnrolError::AccountUnknown);
+        }
+        let active = self.of_user(new.device.uid).filter(|device| !device.revoked).count();
+        match self.devices.get_mut(&new.device) {
+            Some(known) if known.revoked => Err(EnrolError::DeviceRevoked),
+            Some(known) if known.known.public_key != new.public_key => Err(EnrolError::KeyDiffers),
+            Some(known) => {
+                known.known = new;
+                Ok(())
+            }
+            None if active >= DEVICES_PER_USER => Err(EnrolError::TooManyDevices),
+            None => {
+                self.add_device(new, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_device(&mut self, known: NewDevice, now: Timestamp) {
+        self.enrolled += 1;
+        let device = Device {
+            order: self.enrolled,
+            known,
+            revoked: false,
+            last_seen: now,
+            one_time: VecDeque::new(),
+            last_resort: None,
+        };
+        self.devices.insert(device.known.device, device);
+    }
+
+    fn of_user(&self, uid: Uid) -> impl Iterator<Item = &Device> {
+        self.devices.values().filter(move |device| device.known.device.uid == uid)
+    }
+
+    pub(super) fn device(&self, device: DeviceId) -> Option<StoredDevice> {
+        self.devices.get(&device).and_then(|device| self.stored_device(device))
+    }
+
+    fn stored_device(&self, device: &Device) -> Option<StoredDevice> {
+        let account = self.accounts.get(&device.known.device.uid)?;
+        Some(StoredDevice {
+            device: device.known.device,
+            name: account.account.name.clone(),
+            public_key: device.known.public_key.clone(),
+            chain: device.known.chain.clone(),
+            revoked: device.revoked,
+            account_disabled: account.disabled,
+            last_seen: device.last_seen,
+        })
+    }
+
+    pub(super) fn devices_of(&self, uid: Uid) -> Vec<StoredDevice> {
+        let mut devices: Vec<_> = self.of_user(uid).collect();
+        devices.sort_by_key(|device| device.order);
+        devices.into_iter().filter_map(|device| self.stored_device(device)).collect()
+    }
+
+    pub(super) fn revoke_device(&mut self, device: DeviceId) -> bool {
+        let Some(known) = self.devices.get_mut(&device) else { return false };
+        known.revoked = true;
+        known.one_time.clear();
+        known.last_resort = None;
+        self.welcomes.retain(|_, (whose, _)| *whose != device);
+        true
+    }
+
+    pub(super) fn touch_device(&mut self, device: DeviceId, now: Timestamp) {
+        if let Some(device) = self.devices.get_mut(&device) {
+            device.last_seen = device.last_seen.max(now);
+        }
+    }
+
+    pub(super) fn create_invite(&mut self, new: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {
+        self.invites.retain(|_, invite| now < invite.expires.plus(KEPT_AFTER_EXPIRY));
+        match (self.invites.get(&new.hash), new.creator) {
+            (Some(known), creator) if known.creator == creator => return Ok(()),
+            (Some(_), _) => return Err(CreateInviteError::Taken),
+            (None, Some(creator)) if self.open_invites(creator, now) >= INVITES_PER_USER => {
+                return Err(CreateInviteError::TooMany);
+            }
+            (None, _) => {}
+        }
+        self.invites.insert(new.hash, new);
+        Ok(())
+    }
+
+    pub(super) fn open_invites(&self, uid: Uid, now: Timestamp) -> usize {
+        self.invites.values().filter(|invite| invite.creator == Some(uid) && is_open(invite, now)).count()
+    }
+
+    pub(super) fn publish_key_packages(
+        &mut self,
+        device: DeviceId,
+        packages: PublishKeyPackages,
+    ) -> Result<u32, PublishKeyPackagesError> {
+        let known = self.devices.get_mut(&device).filter(|device| !device.revoked);
+        let device = known.ok_or(PublishKeyPackagesError::DeviceUnknown)?;
+        let mut one_time = device.one_time.clone();
+        for package in packages.one_time {
+            if !one_time.contains(&package) {
+                one_time.push_back(package);
+            }
+        }
+        if one_time.len() > KEY_PACKAGES {
+            return Err(PublishKeyPackagesError::TooMany);
+        }
+        device.one_time = one_time;
+        device.last_resort = packages.last_resort.or(device.last_resort.take());
+        Ok(count(device.one_time.len()))
+    }
+
+    pub(super) fn key_package_count(&self, device: DeviceId) -> u32 {
+        self.devices.get(&device).map_or(0, |device| count(device.one_time.len()))
+    }
+
+    pub(super) fn claim_key_packages(&mut self, uid: Uid) -> Vec<ClaimedKeyPackage> {
+        let of_user = self.devices.values_mut().filter(|device| device.known.device.uid == uid);
+        let claim = |device: &mut Device| {
+            let key_package = device.one_time.pop_front().or_else(|| device.last_resort.clone())?;
+            Some(ClaimedKeyPackage { device: device.known.device, key_package })
+        };
+        of_user.filter_map(claim).collect()
+    }
+
+    pub(super) fn next_welcome(&self, device: DeviceId, cursor: u64) -> Option<QueuedWelcome> {
+        let mut later = self.welcomes.range(cursor.saturating_add(1)..);
+        later.find(|(_, (whose, _))| *whose == device).map(|(_, (_, welcome))| welcome.clone())
+    }
+
+    pub(super) fn acknowledge_welcome(&mut self, device: DeviceId, done: AcknowledgeWelcome) {
+        self.welcomes.retain(|_, (whose, queued)| {
+            let of = &queued.welcome;
+            *whose != device || of.room != done.room || of.base.commit.sequence != done.sequence
+        });
+    }
+}
+
+fn stored_account(new: NewAccount, now: Timestamp) -> StoredAccount {
+    StoredAccount {
+        account: Account {
+            uid: new.uid,
+            name: new.name,
+            identity_certificate: new.identity_certificate.into(),
+            issuing_certificate: new.issuing_certificate.into(),
+        },
+        identity_spki: new.identity_spki,
+        disabled: false,
+        created: now,
+    }
+}

@@ -1,0 +1,153 @@
+//! The rooms together: names, listing, and the rules of an append that look beyond one room.
+
+use openchat_protocol::limits::{LISTED_ROOMS, ROOM_DEVICES, ROOMS_PER_USER};
+use openchat_protocol::record::Base;
+use openchat_protocol::room::{CreateRoom, JoinInfo, JoinedRoom, PendingWelcome, RoomSelector, RoomSummary};
+use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
+
+use super::people::count;
+use super::room::Room;
+use super::{State, people};
+use crate::effect::Effect;
+use crate::room::{CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER};
+use crate::room_log::{AppendError, AppendOutcome, NewCommit, NewContent, NewRecord};
+use crate::welcome::QueuedWelcome;
+
+impl State {
+    pub(super) fn create_room(
+        &mut self,
+        create: CreateRoom,
+        creator: DeviceId,
+        now: Timestamp,
+    ) -> Result<(), CreateRoomError> {
+        if let Some(known) = self.rooms.get(&create.room) {
+            let same = known.creator == creator && known.name == create.name;
+            return if same { Ok(()) } else { Err(CreateRoomError::IdTaken) };
+        }
+        if !self.is_usable(creator) {
+            return Err(CreateRoomError::DeviceUnknown);
+        }
+        if self.rooms_of_user(creator.uid) >= ROOMS_PER_USER {
+            return Err(CreateRoomError::TooManyRooms);
+        }
+        if let Some(name) = &create.name {
+            self.free_name(name)?;
+        }
+        self.rooms.insert(create.room, Room::new(create, creator, now));
+        Ok(())
+    }
+
+    fn free_name(&mut self, name: &RoomName) -> Result<(), CreateRoomError> {
+        let skeleton = Some(name.skeleton());
+        let holder = |room: &&mut Room| room.name.as_ref().map(RoomName::skeleton) == skeleton;
+        match self.rooms.values_mut().find(holder) {
+            Some(room) if room.members().next().is_some() => Err(CreateRoomError::NameTaken),
+            Some(room) => {
+                room.name = None;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_usable(&self, device: DeviceId) -> bool {
+        self.devices.get(&device).is_some_and(|device| !device.is_revoked())
+    }
+
+    fn rooms_of_user(&self, uid: Uid) -> usize {
+        self.rooms.values().filter(|room| room.members().any(|member| member.uid == uid)).count()
+    }
+
+    pub(super) fn list_rooms(&self, now: Timestamp) -> Vec<RoomSummary> {
+        let mut rooms: Vec<_> = self.rooms.iter().filter_map(|(id, room)| self.summary(*id, room)).collect();
+        rooms.retain(|r| r.members > 0 || now.since(r.last_activity) <= LISTED_AFTER_THE_LAST_MEMBER);
+        rooms.sort_by(|a, b| b.last_activity.cmp(&a.last_activity).then_with(|| a.name.cmp(&b.name)));
+        rooms.truncate(LISTED_ROOMS);
+        rooms
+    }
+
+    fn summary(&self, id: RoomId, room: &Room) -> Option<RoomSummary> {
+        let name = room.name.clone()?;
+        let seen =
+            room.members().filter_map(|member| self.devices.get(&member)).map(people::Device::last_seen);
+        let last_activity = seen.fold(room.last_time, Timestamp::max);
+        Some(RoomSummary { room: id, name, members: count(room.users().len()), last_activity })
+    }
+
+    pub(super) fn join_info(
+        &self,
+        selector: &RoomSelector,
+        device: DeviceId,
+        incarnation: Incarnation,
+    ) -> Option<JoinInfo> {
+        let room = match selector {
+            RoomSelector::Id(id) => self.rooms.get(id),
+            RoomSelector::Name(name) => self.rooms.values().find(|room| room.name.as_ref() == Some(name)),
+        };
+        room.filter(|room| room.is_open_to(device)).map(|room| room.join_info(incarnation))
+    }
+
+    pub(super) fn rooms_of(&self, device: DeviceId) -> Vec<JoinedRoom> {
+        self.rooms.values().filter(|room| room.is_member(device)).map(Room::joined).collect()
+    }
+
+    pub(super) fn append(
+        &mut self,
+        new: NewRecord,
+        now: Timestamp,
+        incarnation: Incarnation,
+    ) -> Result<AppendOutcome, AppendError> {
+        let room = self.rooms.get(&new.room).ok_or(AppendError::RoomUnknown)?;
+        if let Some(repeated) = room.repeated(&new) {
+            return Ok(repeated);
+        }
+        if !room.is_member(new.author) && !(new.is_join() && room.is_open_to(new.author)) {
+            return Err(AppendError::NotAMember);
+        }
+        let last_commit = room.last_commit(incarnation);
+        if new.base != last_commit {
+            return Ok(AppendOutcome::Stale { last_commit: last_commit.commit.sequence });
+        }
+        let commit = match &new.content {
+            NewContent::Commit(commit) => Some(commit.as_ref().clone()),
+            NewContent::Message | NewContent::Leave => None,
+        };
+        let effect = commit.as_ref().map(|commit| self.effect(room, commit, new.author)).transpose()?;
+        let room = self.rooms.get_mut(&new.room).ok_or(AppendError::RoomUnknown)?;
+        let stored = room.append(new, effect.as_ref(), now);
+        let base = room.last_commit(incarnation);
+        let id = room.joined().room;
+        commit.into_iter().for_each(|commit| self.queue_welcomes(id, base, commit));
+        Ok(AppendOutcome::Stored(stored))
+    }
+
+    fn effect(&self, room: &Room, commit: &NewCommit, author: DeviceId) -> Result<Effect, AppendError> {
+        let effect =
+            Effect::of(commit.statement(), author, |device| Ok::<_, AppendError>(room.is_member(device)))?;
+        if let Some(unknown) = effect.joined.iter().find(|device| !self.is_usable(**device)) {
+            return Err(AppendError::DeviceUnknown(*unknown));
+        }
+        let new = effect.joined.iter().filter(|device| !room.is_member(**device)).count();
+        let gone = effect.change().ended.len();
+        if new > 0 && room.members().count() + new - gone > ROOM_DEVICES {
+            return Err(AppendError::RoomFull);
+        }
+        let users = room.users();
+        let mut new_users = effect.joined.iter().map(|device| device.uid).filter(|uid| !users.contains(uid));
+        match new_users.find(|uid| self.rooms_of_user(*uid) >= ROOMS_PER_USER) {
+            Some(uid) => Err(AppendError::TooManyRooms(uid)),
+            None => Ok(effect),
+        }
+    }
+
+    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: NewCommit) {
+        let bundle = commit.into_bundle();
+        for welcome in bundle.welcomes {
+            self.last_welcome += 1;
+            let tree = bundle.group.tree.clone();
+            let pending = PendingWelcome { room, base, welcome: welcome.message, tree };
+            let queued = QueuedWelcome { cursor: self.last_welcome, welcome: pending };
+            self.welcomes.insert(self.last_welcome, (welcome.device, queued));
+        }
+    }
+}
