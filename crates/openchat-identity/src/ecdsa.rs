@@ -78,8 +78,8 @@ impl rcgen::SigningKey for KeyPair {
     clippy::expect_used,
     reason = "AWS-LC fails here only when memory runs out, where Rust aborts as well"
 )]
-fn infallible<T>(result: Result<T, Unspecified>) -> T {
-    result.expect("a P-384 operation on a good key")
+pub(crate) fn infallible<T>(result: Result<T, Unspecified>) -> T {
+    result.expect("AWS-LC")
 }
 
 #[cfg(test)]

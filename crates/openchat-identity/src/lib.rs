@@ -1,7 +1,9 @@
 //! Who someone is: key files, signatures, certificates, and the one verifier that all doors share.
 //!
 //! The hierarchy is root → issuing → identity (one per user) → device. [`profile`] says what each certificate must
+//! look like, byte for byte; [`trust`] adds the path and the dates; TLS, MLS, the authority and the tests all ask there.
 
+pub mod authority;
 mod certificate;
 pub mod challenge;
 pub mod device;
@@ -13,8 +15,10 @@ pub mod password;
 pub mod profile;
 mod secret_file;
 pub mod signature;
+pub mod tls;
 pub mod trust;
 
+pub use authority::Authority;
 pub use device::DeviceKey;
 pub use invite::{InviteLink, InviteToken};
 pub use key_file::{IdentityKey, KeyFolder};

@@ -439,15 +439,19 @@ fn check_form(x509: &X509Certificate<'_>) -> Result<(), Rule> {
     let unique = x509.issuer_uid.is_some() || x509.subject_uid.is_some();
     let serial = x509.raw_serial();
     let positive = matches!(serial, [first, ..] if *first < 0x80 && serial.iter().any(|byte| *byte != 0));
-    let good = |algorithm: &AlgorithmIdentifier<'_>| {
-        algorithm.algorithm == ECDSA_WITH_SHA384 && algorithm.parameters.is_none()
-    };
     match () {
         () if x509.version() != X509Version::V3 || unique => Err(Rule::Version),
         () if serial.len() > 20 || !positive => Err(Rule::Serial),
-        () if !good(&x509.signature) || !good(&x509.signature_algorithm) => Err(Rule::Algorithm),
+        () if !is_ecdsa_with_sha384(&x509.signature) || !is_ecdsa_with_sha384(&x509.signature_algorithm) => {
+            Err(Rule::Algorithm)
+        }
         () => Ok(()),
     }
+}
+
+/// Whether signatures are ECDSA with SHA-384 (RFC 5758 §3.2: without parameters).
+pub(crate) fn is_ecdsa_with_sha384(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    algorithm.algorithm == ECDSA_WITH_SHA384 && algorithm.parameters.is_none()
 }
 
 fn check_names(x509: &X509Certificate<'_>, profile: &Profile) -> Result<(), Rule> {
@@ -459,7 +463,7 @@ fn check_names(x509: &X509Certificate<'_>, profile: &Profile) -> Result<(), Rule
 }
 
 /// A Name whose only attribute is a common name in UTF8String (RFC 5280 §4.1.2.4).
-fn common_name(text: &str) -> Vec<u8> {
+pub(crate) fn common_name(text: &str) -> Vec<u8> {
     const COMMON_NAME: Oid<'static> = oid!(2.5.4.3);
     let attribute = [tlv(0x06, COMMON_NAME.as_bytes()), tlv(0x0c, text.as_bytes())].concat();
     tlv(0x30, &tlv(0x31, &tlv(0x30, &attribute)))

@@ -202,6 +202,17 @@ impl TrustAnchor {
         &self.0.genesis
     }
 
+    pub(crate) fn root_key(&self) -> &PublicKey {
+        &self.0.key
+    }
+
+    /// Checks an issuing certificate, dates apart, and says whose it is.
+    pub(crate) fn verify_issuing(&self, issuing: &[u8]) -> Result<PublicKey, TrustError> {
+        let issuing = profile::read_issuing(issuing, &self.0.key)?;
+        check_signature(&issuing, &self.0.key)?;
+        Ok(issuing.key)
+    }
+
     /// Checks [device, identity, issuing], each DER, as TLS and MLS carry them.
     pub fn verify_device(
         &self,

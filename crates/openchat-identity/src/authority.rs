@@ -1,0 +1,155 @@
+//! The server's certificate authority: root, issuing, log and VRF keys, and what is issued with them.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use openchat_protocol::{ServerFingerprint, Timestamp, Uid, limits};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+
+use crate::certificate;
+use crate::ecdsa::{KeyPair, infallible};
+use crate::profile::{self, GenesisKeys, Profile};
+use crate::signature::{PublicKey, verify_signature};
+use crate::trust::{TrustAnchor, TrustError};
+
+mod folder;
+
+pub use folder::AuthorityError;
+
+/// Why a certificate signing request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CsrError {
+    /// Not one PKCS#10 request in DER, or too large.
+    #[error("the certificate signing request is malformed")]
+    Malformed,
+    /// The key is not one of P-384.
+    #[error("the certificate signing request is for a key that is not P-384")]
+    Key,
+    /// The signature is not ECDSA with SHA-384, or not of the key that the request is for.
+    #[error("the certificate signing request is not signed by its own key")]
+    Signature,
+    /// The request was made for another server.
+    #[error("the certificate signing request was made for another server")]
+    OtherServer,
+}
+
+/// An identity certificate, fresh from the authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedIdentity {
+    /// Whose it is.
+    pub uid: Uid,
+    /// The identity key as SubjectPublicKeyInfo.
+    pub spki: Vec<u8>,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+}
+
+/// What the TLS server shows and signs with.
+pub struct ServerLeaf {
+    /// leaf, issuing, root; DER.
+    pub chain: Vec<Vec<u8>>,
+    /// The leaf's private key.
+    pub key_pkcs8: PrivatePkcs8KeyDer<'static>,
+}
+
+impl fmt::Debug for ServerLeaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerLeaf").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+/// All that makes a server this server.
+pub struct Authority {
+    anchor: TrustAnchor,
+    issuing_certificate: Vec<u8>,
+    issuing_key: KeyPair,
+    log_key: Ed25519KeyPair,
+    /// An ECVRF-EDWARDS25519-SHA512-TAI key is made as an Ed25519 key is (RFC 9381 §5.5).
+    vrf_key: Ed25519KeyPair,
+    /// Needed for another issuing certificate only, so it is kept just until it is written to its file.
+    root_key: Option<KeyPair>,
+}
+
+impl Authority {
+    /// A new server identity. [`Self::save`] it before anybody learns its fingerprint.
+    pub fn create(now: Timestamp) -> Result<Self, TrustError> {
+        let (root_key, issuing_key) = (KeyPair::generate(), KeyPair::generate());
+        let (log_key, vrf_key) =
+            (infallible(Ed25519KeyPair::generate()), infallible(Ed25519KeyPair::generate()));
+        let genesis = Profile::Root(GenesisKeys { log: public(&log_key), vrf: public(&vrf_key) });
+        let root = certificate::issue(genesis, root_key.public(), &root_key, now);
+        let issuing_certificate = certificate::issue(Profile::Issuing, issuing_key.public(), &root_key, now);
+        let anchor = TrustAnchor::from_root(&root)?;
+        Ok(Self { anchor, issuing_certificate, issuing_key, log_key, vrf_key, root_key: Some(root_key) })
+    }
+
+    /// What the server is known by.
+    pub fn fingerprint(&self) -> ServerFingerprint {
+        self.anchor.fingerprint()
+    }
+
+    /// What members are verified against.
+    pub fn anchor(&self) -> &TrustAnchor {
+        &self.anchor
+    }
+
+    /// DER.
+    pub fn root_certificate(&self) -> &[u8] {
+        self.anchor.root_certificate()
+    }
+
+    /// DER.
+    pub fn issuing_certificate(&self) -> &[u8] {
+        &self.issuing_certificate
+    }
+
+    /// Certifies the key of a request that [`crate::IdentityKey::sign_csr`] made for this server. Nothing else that
+    /// stands in the request finds its way into the certificate.
+    pub fn issue_identity(&self, csr: &[u8], now: Timestamp) -> Result<IssuedIdentity, CsrError> {
+        let key = read_request(csr, &self.fingerprint())?;
+        let uid = key.uid();
+        let certificate = certificate::issue(Profile::Identity(uid), &key, &self.issuing_key, now);
+        Ok(IssuedIdentity { uid, spki: key.spki_der().to_vec(), certificate })
+    }
+
+    /// A new TLS key with its chain, good for a year. Made at each start, and never written to a file.
+    pub fn issue_server_leaf(&self, now: Timestamp) -> ServerLeaf {
+        let key = KeyPair::generate();
+        let leaf = certificate::issue(Profile::Server, key.public(), &self.issuing_key, now);
+        let chain = vec![leaf, self.issuing_certificate.clone(), self.root_certificate().to_vec()];
+        ServerLeaf { chain, key_pkcs8: key.to_pkcs8().to_vec().into() }
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authority({})", self.fingerprint())
+    }
+}
+
+fn public(key: &Ed25519KeyPair) -> [u8; 32] {
+    *key.public_key().as_ref().first_chunk().unwrap_or(&[0; 32])
+}
+
+fn read_request(der: &[u8], server: &ServerFingerprint) -> Result<PublicKey, CsrError> {
+    if der.len() > limits::CERTIFICATE {
+        return Err(CsrError::Malformed);
+    }
+    let Ok(([], request)) = X509CertificationRequest::from_der(der) else { return Err(CsrError::Malformed) };
+    let info = &request.certification_request_info;
+    let key = PublicKey::from_spki_der(info.subject_pki.raw).map_err(|_| CsrError::Key)?;
+    if !profile::is_ecdsa_with_sha384(&request.signature_algorithm) {
+        return Err(CsrError::Signature);
+    }
+    verify_signature(key.point(), info.raw, &request.signature_value.data)
+        .map_err(|_| CsrError::Signature)?;
+    if info.subject.as_raw() != profile::common_name(&server.to_string()) {
+        return Err(CsrError::OtherServer);
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests;
