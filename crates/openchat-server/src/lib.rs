@@ -1,1 +1,23 @@
-//! stub
+//! The server: sessions, the order of each room's log, fan-out, limits. It stores and forwards what it cannot read.
+//!
+//! A [`Server`] is started with a [`Config`], an authority and a store, and steered through what that returns.
+
+mod clock;
+pub mod config;
+mod connection;
+mod doorbell;
+mod fanout;
+mod listener;
+mod live;
+mod page;
+mod rates;
+mod reading;
+mod requests;
+mod server;
+mod session;
+mod state;
+mod sweep;
+
+pub use clock::Clock;
+pub use config::{Config, ConfigError};
+pub use server::{Running, Server, StartError};

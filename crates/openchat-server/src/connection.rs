@@ -1,0 +1,189 @@
+//! Frames over one stream: what arrives is cut into frames, what leaves is gathered and written at once.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use minicbor::Encode;
+use openchat_protocol::frame::{self, FrameError};
+use openchat_protocol::limits;
+use tokio::io::{AsyncBufRead, AsyncWrite};
+use tokio::time::Instant;
+
+/// Output memory that an idle connection may keep.
+const KEPT: usize = 512;
+
+/// What happened on the stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Io {
+    /// Bytes have arrived; there may be frames.
+    Read,
+    /// All output has been handed to the operating system.
+    Drained,
+    /// The peer will send no more.
+    Closed,
+}
+
+/// One stream with its buffers. Both are empty, and take no memory to speak of, while nothing is going on.
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    stream: S,
+    input: BytesMut,
+    output: Vec<u8>,
+    written: usize,
+    /// The peer did not take all that was to be written when it was last tried.
+    blocked: bool,
+    last_read: Instant,
+    last_write: Instant,
+}
+
+impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        let now = Instant::now();
+        let (input, output) = (BytesMut::new(), Vec::new());
+        Self { stream, input, output, written: 0, blocked: false, last_read: now, last_write: now }
+    }
+
+    /// The next whole frame that has arrived.
+    pub(crate) fn take(&mut self, limit: usize) -> Result<Option<Bytes>, FrameError> {
+        let frame = frame::take(&mut self.input, limit)?;
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(frame)
+    }
+
+    /// Adds a frame to the output.
+    pub(crate) fn put<T: Encode<()>>(&mut self, value: &T) -> Result<(), FrameError> {
+        if self.output.is_empty() {
+            self.last_write = Instant::now();
+        }
+        frame::put(value, limits::FRAME, &mut self.output)
+    }
+
+    /// Bytes that the peer has yet to take.
+    pub(crate) fn backlog(&self) -> usize {
+        self.output.len() - self.written
+    }
+
+    /// Whether nothing waits to be written.
+    fn is_drained(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Whether the peer is slower than we are, at the moment.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// How long the peer has been silent.
+    pub(crate) fn idle(&self) -> Duration {
+        self.last_read.elapsed()
+    }
+
+    /// How long the peer has taken nothing of what waits for it.
+    pub(crate) fn stalled(&self) -> Duration {
+        if self.is_drained() { Duration::ZERO } else { self.last_write.elapsed() }
+    }
+
+    /// Writes what there is to write, and reads if `read`. Loses nothing when dropped.
+    pub(crate) async fn next(&mut self, read: bool) -> io::Result<Io> {
+        std::future::poll_fn(|cx| self.poll_next(cx, read)).await
+    }
+
+    /// Writes all output, then ends the stream. Whoever calls this limits its time.
+    pub(crate) async fn close(mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_write(cx)).await?;
+        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Io>> {
+        if !self.is_drained() {
+            self.blocked = self.poll_write(cx)?.is_pending();
+            if !self.blocked {
+                return Poll::Ready(Ok(Io::Drained));
+            }
+        }
+        if read { self.poll_read(cx) } else { Poll::Pending }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Io>> {
+        let arrived = ready!(Pin::new(&mut self.stream).poll_fill_buf(cx))?;
+        let length = arrived.len();
+        self.input.extend_from_slice(arrived);
+        Pin::new(&mut self.stream).consume(length);
+        self.last_read = Instant::now();
+        Poll::Ready(Ok(if length == 0 { Io::Closed } else { Io::Read }))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(waiting) = self.output.get(self.written..).filter(|waiting| !waiting.is_empty()) {
+            let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, waiting))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += taken;
+            self.last_write = Instant::now();
+        }
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.written = 0;
+        self.output.clear();
+        self.output.shrink_to(KEPT);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
+
+    use super::*;
+
+    fn pair(buffer: usize) -> (DuplexStream, Connection<BufReader<DuplexStream>>) {
+        let (near, far) = tokio::io::duplex(buffer);
+        (near, Connection::new(BufReader::new(far)))
+    }
+
+    #[tokio::test]
+    async fn frames_are_gathered_and_idle_buffers_are_given_back() {
+        let (mut peer, mut connection) = pair(1 << 20);
+        connection.put(&"one").unwrap();
+        connection.put(&"x".repeat(5000)).unwrap();
+        let expected = connection.output.clone();
+        assert_eq!(connection.next(true).await.unwrap(), Io::Drained);
+        let mut received = vec![0; expected.len()];
+        peer.read_exact(&mut received).await.unwrap();
+        assert_eq!(received, expected);
+        assert!(connection.is_drained() && connection.output.capacity() <= KEPT);
+
+        peer.write_all(&received).await.unwrap();
+        drop(peer);
+        while connection.next(true).await.unwrap() == Io::Read {}
+        assert!(connection.take(limits::FRAME).unwrap().is_some());
+        assert!(connection.take(limits::FRAME).unwrap().is_some());
+        assert_eq!(connection.take(limits::FRAME), Ok(None));
+        assert_eq!(connection.input.capacity(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_noticed_and_reading_goes_on() {
+        let (mut peer, mut connection) = pair(64);
+        connection.put(&"x".repeat(500)).unwrap();
+        peer.write_all(&[1]).await.unwrap();
+        assert_eq!(connection.next(true).await.unwrap(), Io::Read);
+        let backlog = connection.backlog();
+        assert!((1..500).contains(&backlog), "{backlog}");
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert!(connection.stalled() >= Duration::from_secs(9));
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        assert_eq!(connection.next(false).await.unwrap(), Io::Drained);
+        assert_eq!(connection.stalled(), Duration::ZERO);
+        connection.close().await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), 507);
+    }
+}

@@ -1,0 +1,119 @@
+//! How fast one account, one address, one device in one room may go.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+use openchat_protocol::{DeviceId, Refusal, RefusalCode, RoomId, Uid};
+
+use crate::config::Limits;
+
+/// How many times the sustained rate of requests may come at once.
+const BURST: u32 = 10;
+
+/// A limiter with one state per key.
+pub(crate) struct Rate<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock>,
+    clock: DefaultClock,
+}
+
+impl<K: Hash + Eq + Clone> Rate<K> {
+    fn new(quota: Quota) -> Self {
+        let clock = DefaultClock::default();
+        Self { limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()), clock }
+    }
+
+    /// Counts one more, or says when the next may come.
+    pub(crate) fn check(&self, key: &K) -> Result<(), Refusal> {
+        self.limiter.check_key(key).map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.clock.now());
+            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+            Refusal {
+                retry_after: Some(wait),
+                ..Refusal::new(RefusalCode::RateLimited, format!("too fast: wait {wait} ms and try again"))
+            }
+        })
+    }
+}
+
+/// Every rate the server holds clients to.
+pub(crate) struct Rates {
+    pub(crate) connections: Rate<Network>,
+    pub(crate) registrations: Rate<Network>,
+    pub(crate) requests: Rate<Uid>,
+    pub(crate) claims: Rate<Uid>,
+    pub(crate) commits: Rate<(DeviceId, RoomId)>,
+}
+
+impl Rates {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let requests = Quota::per_second(at_least_one(limits.requests_per_second))
+            .allow_burst(at_least_one(limits.requests_per_second.saturating_mul(BURST)));
+        let per_minute = |count| Quota::per_minute(at_least_one(count));
+        Self {
+            connections: Rate::new(per_minute(limits.connections_per_minute)),
+            registrations: Rate::new(Quota::per_hour(at_least_one(limits.registrations_per_hour))),
+            requests: Rate::new(requests),
+            claims: Rate::new(per_minute(limits.claims_per_minute)),
+            commits: Rate::new(per_minute(limits.commits_per_minute)),
+        }
+    }
+
+    /// Forgets all keys that have their whole quota again, so that a flood of keys leaves nothing behind.
+    pub(crate) fn forget_rested(&self) {
+        self.connections.limiter.retain_recent();
+        self.registrations.limiter.retain_recent();
+        self.requests.limiter.retain_recent();
+        self.claims.limiter.retain_recent();
+        self.commits.limiter.retain_recent();
+    }
+}
+
+fn at_least_one(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+}
+
+/// What counts as one address: an IPv4 address, or the /64 that one IPv6 subscriber has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Network(IpAddr);
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            address => address,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(address: &str) -> Network {
+        address.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn one_subscriber_is_one_network() {
+        assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.2"), network("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_key_over_its_quota_is_told_when_to_come_back_and_others_are_not_affected() {
+        let rates = Rates::new(&Limits { connections_per_minute: 2, ..Limits::default() });
+        let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
+        rates.connections.check(&one).unwrap();
+        rates.connections.check(&one).unwrap();
+        let refusal = rates.connections.check(&one).unwrap_err();
+        assert_eq!(refusal.code, Some(RefusalCode::RateLimited));
+        assert!(matches!(refusal.retry_after, Some(1..=30_001)), "{refusal:?}");
+        rates.connections.check(&other).unwrap();
+    }
+}

@@ -1,0 +1,12 @@
+//! AcknowledgeWelcome: a Welcome has been used, and may be forgotten.
+
+use openchat_protocol::account::AcknowledgeWelcome;
+use openchat_protocol::{DeviceId, Response};
+
+use crate::requests::{Answer, store_failed};
+use crate::state::State;
+
+pub(crate) async fn handle(state: &State, device: DeviceId, request: AcknowledgeWelcome) -> Answer {
+    state.store.acknowledge_welcome(device, request).await.map_err(|error| store_failed(&error))?;
+    Ok(Response::Done)
+}

@@ -1,0 +1,100 @@
+//! Append: one record at the end of a room's log.
+
+use openchat_protocol::append::{Append, CommitBundle};
+use openchat_protocol::limits::{COMMIT, MESSAGE, WELCOME, WELCOMES};
+use openchat_protocol::mls_head::{ContentType, Framing, Head};
+use openchat_protocol::record::RecordKind;
+use openchat_protocol::statement::{LeaveNotice, Statement};
+use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, codec};
+use openchat_store::room_log::{AppendError, AppendOutcome, NewRecord};
+
+use crate::requests::{Answer, malformed, publish_group, store_failed, within};
+use crate::state::State;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) async fn handle(state: &State, device: DeviceId, request: Append) -> Answer {
+    let room = request.room;
+    let record = checked(request, device)?;
+    if record.kind() == RecordKind::Commit {
+        state.rates.commits.check(&(device, room))?;
+    }
+    let outcome = state.store.append(record, state.now()).await.map_err(|error| refusal(&error))?;
+    if let AppendOutcome::Stored(stored) = &outcome {
+        state.announce(room, stored);
+    }
+    Ok(Response::Appended(outcome.answer()))
+}
+
+/// The record that is asked for, if its payload is what the request says.
+fn checked(append: Append, author: DeviceId) -> Result<NewRecord, Refusal> {
+    let statement = match append.kind {
+        RecordKind::Message => check_message(&append).map(|()| None),
+        RecordKind::Commit => check_commit(&append, author).map(Some),
+        RecordKind::Leave => check_leave(&append, author).map(|()| None),
+    }?;
+    if let Some(bundle) = &append.bundle {
+        check_bundle(bundle)?;
+    }
+    NewRecord::new(append, author, statement).map_err(|error| malformed(error.to_string()))
+}
+
+fn check_message(append: &Append) -> Result<(), Refusal> {
+    within("a message", append.payload.len(), MESSAGE)?;
+    let head = head(append)?;
+    match (head.framing, head.content_type) {
+        (Framing::Private, ContentType::Application) => Ok(()),
+        _ => Err(malformed("a message is an MLS PrivateMessage with application data (RFC 9420 §6.3)")),
+    }
+}
+
+/// What the commit says about itself in clear. An external commit says that its author joins, and no other does.
+fn check_commit(append: &Append, author: DeviceId) -> Result<Statement, Refusal> {
+    within("a commit", append.payload.len(), COMMIT)?;
+    let head = head(append)?;
+    let external = match (head.framing, head.content_type) {
+        (Framing::Private, ContentType::Commit) => false,
+        (Framing::PublicNewMember, ContentType::Commit) => true,
+        _ => {
+            return Err(malformed(
+                "a commit is an MLS PrivateMessage, or the PublicMessage of who joins by it",
+            ));
+        }
+    };
+    let statement: Statement = codec::decode(head.authenticated_data)
+        .map_err(|error| malformed(format!("the authenticated data of a commit is a statement: {error}")))?;
+    if statement.joined.contains(&author) != external {
+        return Err(malformed("a commit's author joins by it exactly when it is an external commit"));
+    }
+    Ok(statement)
+}
+
+fn check_leave(append: &Append, author: DeviceId) -> Result<(), Refusal> {
+    within("a leave notice", append.payload.len(), MESSAGE)?;
+    let notice: LeaveNotice =
+        codec::decode(&append.payload).map_err(|error| malformed(format!("no leave notice: {error}")))?;
+    if notice.device == author { Ok(()) } else { Err(malformed("a leave notice for another device")) }
+}
+
+fn head(append: &Append) -> Result<Head<'_>, Refusal> {
+    let head = Head::parse(&append.payload).map_err(|error| malformed(error.to_string()))?;
+    if head.room == append.room { Ok(head) } else { Err(malformed("an MLS message of another room")) }
+}
+
+fn check_bundle(bundle: &CommitBundle) -> Result<(), Refusal> {
+    publish_group::check_size(&bundle.group)?;
+    within("the Welcomes of a commit", bundle.welcomes.len(), WELCOMES)?;
+    bundle.welcomes.iter().try_for_each(|welcome| within("a Welcome", welcome.message.len(), WELCOME))
+}
+
+fn refusal(error: &AppendError) -> Refusal {
+    let code = match error {
+        AppendError::RoomUnknown => RefusalCode::RoomUnknown,
+        AppendError::NotAMember => RefusalCode::NotAMember,
+        AppendError::DeviceUnknown(_) => RefusalCode::AccountUnknown,
+        AppendError::RoomFull | AppendError::TooManyRooms(_) => RefusalCode::Quota,
+        AppendError::Store(error) => return store_failed(error),
+    };
+    Refusal::new(code, error.to_string())
+}

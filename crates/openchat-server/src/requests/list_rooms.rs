@@ -1,0 +1,11 @@
+//! ListRooms: the rooms that are open to all.
+
+use openchat_protocol::Response;
+
+use crate::requests::{Answer, store_failed};
+use crate::state::State;
+
+pub(crate) async fn handle(state: &State) -> Answer {
+    let rooms = state.store.list_rooms(state.now()).await.map_err(|error| store_failed(&error))?;
+    Ok(Response::Rooms(rooms))
+}

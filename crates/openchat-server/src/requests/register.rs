@@ -1,0 +1,113 @@
+//! Register: makes an account, if the policy and the invite allow it, and certifies its identity key.
+
+use openchat_identity::authority::IssuedIdentity;
+use openchat_identity::invite::hash_redeem;
+use openchat_protocol::account::{AccountSelector, Register, Registered, RegistrationPolicy};
+use openchat_protocol::{InviteHash, Refusal, RefusalCode, Response, UserName};
+use openchat_store::account::{CreateAccountError, NewAccount};
+
+use crate::rates::Network;
+use crate::requests::{Answer, malformed, store_failed, within};
+use crate::state::State;
+
+/// Length of the `redeem` secret.
+const REDEEM: usize = 32;
+
+pub(crate) async fn handle(state: &State, network: Network, request: Register) -> Answer {
+    state.rates.registrations.check(&network)?;
+    let invite = invite(state.registration, &request)?;
+    within("a signing request", request.csr.len(), openchat_protocol::limits::CERTIFICATE)?;
+    let now = state.now();
+    let issued = state
+        .authority
+        .issue_identity(&request.csr, now)
+        .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
+    let issuing = state.authority.issuing_certificate();
+    match state.store.create_account(new_account(&request.name, &issued, issuing), invite, now).await {
+        Ok(room) => Ok(Response::Registered(Registered {
+            identity_certificate: issued.certificate.into(),
+            issuing_certificate: issuing.to_vec().into(),
+            room,
+        })),
+        Err(CreateAccountError::KeyTaken) => repeated(state, &issued, &request.name).await,
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+/// The invite that the account is made by. An open server takes invites too: they may lead to a room.
+fn invite(policy: RegistrationPolicy, request: &Register) -> Result<Option<InviteHash>, Refusal> {
+    let closed = |detail| Err(Refusal::new(RefusalCode::RegistrationClosed, detail));
+    match (policy, &request.redeem) {
+        (RegistrationPolicy::Closed, _) => closed("this server takes no new accounts"),
+        (RegistrationPolicy::InviteOnly, None) => closed(
+            "this server takes new accounts by invite only: ask somebody who is on it for an invite link",
+        ),
+        (RegistrationPolicy::Open, None) => Ok(None),
+        (_, Some(redeem)) if redeem.len() != REDEEM => Err(malformed("the redeem secret is not of 32 bytes")),
+        (_, Some(redeem)) => Ok(Some(hash_redeem(redeem))),
+    }
+}
+
+fn new_account(name: &UserName, issued: &IssuedIdentity, issuing: &[u8]) -> NewAccount {
+    NewAccount {
+        uid: issued.uid,
+        name: name.clone(),
+        identity_spki: issued.spki.clone(),
+        identity_certificate: issued.certificate.clone(),
+        issuing_certificate: issuing.to_vec(),
+    }
+}
+
+/// Whoever holds the key (the signing request has proved it) and asks for the same name again has lost the answer to
+/// the first time.
+async fn repeated(state: &State, issued: &IssuedIdentity, name: &UserName) -> Answer {
+    let known = state.store.account(&AccountSelector::Uid(issued.uid)).await;
+    match known.map_err(|error| store_failed(&error))? {
+        Some(known) if known.account.name == *name && !known.disabled => {
+            Ok(Response::Registered(Registered {
+                identity_certificate: known.account.identity_certificate,
+                issuing_certificate: known.account.issuing_certificate,
+                room: None,
+            }))
+        }
+        _ => Err(refusal(&CreateAccountError::KeyTaken)),
+    }
+}
+
+fn refusal(error: &CreateAccountError) -> Refusal {
+    let code = match error {
+        CreateAccountError::KeyTaken => RefusalCode::KeyTaken,
+        CreateAccountError::InviteUnknown => RefusalCode::InviteUnknown,
+        CreateAccountError::InviteUsed => RefusalCode::InviteUsed,
+        CreateAccountError::InviteExpired => RefusalCode::InviteExpired,
+        CreateAccountError::NameTaken => RefusalCode::NameTaken,
+        CreateAccountError::Store(error) => return store_failed(error),
+    };
+    Refusal::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(redeem: Option<Vec<u8>>) -> Register {
+        Register { name: "alice".parse().unwrap(), csr: Vec::new().into(), redeem: redeem.map(Into::into) }
+    }
+
+    #[test]
+    fn the_policy_decides_who_needs_an_invite() {
+        use RegistrationPolicy::{Closed, InviteOnly, Open};
+        let with = request(Some(vec![7; 32]));
+        let without = request(None);
+        let hash = Some(hash_redeem(&[7; 32]));
+        let code = |policy, request: &Register| invite(policy, request).map_err(|refusal| refusal.code);
+        let closed = Err(Some(RefusalCode::RegistrationClosed));
+        assert_eq!(code(Closed, &with), closed);
+        assert_eq!(code(Closed, &without), closed);
+        assert_eq!(code(InviteOnly, &without), closed);
+        assert_eq!(code(InviteOnly, &with), Ok(hash));
+        assert_eq!(code(Open, &without), Ok(None));
+        assert_eq!(code(Open, &with), Ok(hash));
+        assert_eq!(code(Open, &request(Some(vec![7; 31]))), Err(Some(RefusalCode::Malformed)));
+    }
+}

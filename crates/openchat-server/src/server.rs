@@ -1,0 +1,148 @@
+//! A whole server: started, steered and stopped from here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use openchat_identity::authority::Authority;
+use openchat_protocol::{DeviceId, ServerFingerprint, Uid};
+use openchat_store::{Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fanout::Rooms;
+use crate::listener::Listener;
+use crate::live::Live;
+use crate::rates::Rates;
+use crate::requests::login::{account_disabled, device_revoked};
+use crate::state::State;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something listens there already.
+    #[error("port {} is in use: stop what listens there (another OpenChat server?), or set another `listen` address", .0.port())]
+    PortInUse(SocketAddr),
+    /// The port is one of those that only the administrator of the machine may use.
+    #[error("this user may not listen on port {}: set a `listen` address with a port from 1024 on", .0.port())]
+    NotPermitted(SocketAddr),
+    /// The address is none of this machine's, or the system refused for another reason.
+    #[error(
+        "cannot listen on {address} ({source}): set `listen` to an address of this machine, or to 0.0.0.0"
+    )]
+    Address {
+        /// Where the server was to listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server's certificate does not work.
+    #[error("the server's certificate cannot be used ({0}): restore the authority's folder from a backup")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The way to a [`Running`] server.
+#[derive(Debug)]
+pub struct Server(());
+
+impl Server {
+    /// Listens, and serves until the answer is stopped or dropped.
+    pub async fn start(
+        config: &Config,
+        authority: Authority,
+        store: Arc<dyn Store>,
+    ) -> Result<Running, StartError> {
+        Self::start_with_clock(config, authority, store, Clock::machine()).await
+    }
+
+    /// The same by another clock than the machine's.
+    pub async fn start_with_clock(
+        config: &Config,
+        authority: Authority,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Running, StartError> {
+        let socket = bind(config.listen).await?;
+        let address = socket.local_addr().map_err(|source| refused(config.listen, source))?;
+        let state = Arc::new(State {
+            registration: config.registration,
+            limits: config.limits.clone(),
+            authority,
+            store,
+            rooms: Arc::new(Rooms::default()),
+            live: Arc::new(Live::new(&config.limits)),
+            rates: Rates::new(&config.limits),
+            clock,
+        });
+        let listener = Listener::new(socket, Arc::clone(&state))?;
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(listener.run(stopped));
+        info!(port = address.port(), "listening");
+        Ok(Running { address, state, stop, task })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| refused(address, source))
+}
+
+fn refused(address: SocketAddr, source: io::Error) -> StartError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
+        io::ErrorKind::PermissionDenied => StartError::NotPermitted(address),
+        _ => StartError::Address { address, source },
+    }
+}
+
+/// A server that serves. Dropping this stops it too, but nobody learns when it has stopped.
+pub struct Running {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens, with the port that the system chose if the configuration said 0.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How clients know it.
+    pub fn fingerprint(&self) -> ServerFingerprint {
+        self.state.authority.fingerprint()
+    }
+
+    /// Connections at this moment: before login, and after.
+    pub fn connections(&self) -> (usize, usize) {
+        self.state.live.count()
+    }
+
+    /// Disables an account and ends its connections, or enables it again. `false` when there is none.
+    pub async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
+        let known = self.state.store.set_disabled(uid, disabled).await?;
+        if disabled {
+            self.state.live.end_user(uid, &account_disabled());
+        }
+        Ok(known)
+    }
+
+    /// Revokes a device for good and ends its connections. `false` when it is unknown.
+    pub async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError> {
+        let known = self.state.store.revoke_device(device).await?;
+        self.state.live.end_device(device, &device_revoked());
+        Ok(known)
+    }
+
+    /// Stops: lets nobody in, finishes what is under way, tells all clients to connect again, and returns when all is
+    /// flushed and closed.
+    pub async fn stop(self) {
+        // The task may have ended by itself; then there is nobody to tell.
+        _ = self.stop.send(());
+        _ = self.task.await;
+    }
+}

@@ -1,0 +1,368 @@
+//! One connection from its handshake to its end: one task, one `select!`.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use openchat_protocol::frame::FrameError;
+use openchat_protocol::limits::{FRAME, FRAME_BEFORE_LOGIN, REQUESTS_IN_FLIGHT, ROOMS_PER_USER};
+use openchat_protocol::message::peek_id;
+use openchat_protocol::room::Follow;
+use openchat_protocol::{
+    ClientFrame, DeviceId, Event, Refusal, RefusalCode, Request, Response, RoomId, ServerFrame, account,
+    codec,
+};
+use tokio::io::{AsyncBufRead, AsyncWrite};
+use tokio::select;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, error};
+
+use crate::connection::{Connection, Io};
+use crate::live::Presence;
+use crate::rates::Network;
+use crate::reading::Reading;
+use crate::requests::login::{Nonce, Peer};
+use crate::requests::{self, Answer, Asker, follow, hello, login, login_first};
+use crate::state::State;
+
+mod delivery;
+
+use delivery::Loaded;
+
+/// Requests a connection may make before its login.
+const REQUESTS_BEFORE_LOGIN: u32 = 16;
+/// Answers a client may leave lying before its requests are no longer read.
+const BACKLOG: usize = 256 << 10;
+/// Rooms one session may follow: those it is in, and as many that it was in.
+const FOLLOWED: usize = 2 * ROOMS_PER_USER;
+
+/// Time for the last bytes of a session that the server ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why a session ends.
+enum End {
+    /// The peer is gone, or as good as gone.
+    Gone,
+    /// The peer is told why.
+    Goodbye(Refusal),
+}
+
+/// Something that was waited for.
+enum Done {
+    Answer { id: u64, size: usize, answer: Answer },
+    Loaded(Loaded),
+}
+
+/// A session. What others want of it comes through the bell of its presence.
+pub(crate) struct Session<S> {
+    state: Arc<State>,
+    connection: Connection<S>,
+    peer: Peer,
+    network: Network,
+    presence: Presence,
+    login_until: Instant,
+    greeted: bool,
+    nonce: Option<Nonce>,
+    device: Option<DeviceId>,
+    requests_before_login: u32,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    requests: usize,
+    request_bytes: usize,
+    readings: HashMap<RoomId, Reading>,
+    /// Rooms to look after, each once.
+    ready: VecDeque<RoomId>,
+    welcome_due: bool,
+    welcome_cursor: u64,
+    loading: bool,
+}
+
+impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
+    pub(crate) fn new(
+        state: Arc<State>,
+        stream: S,
+        peer: Peer,
+        network: Network,
+        presence: Presence,
+        login_until: Instant,
+    ) -> Self {
+        Self {
+            state,
+            connection: Connection::new(stream),
+            peer,
+            network,
+            presence,
+            login_until,
+            greeted: false,
+            nonce: None,
+            device: None,
+            requests_before_login: 0,
+            work: FuturesUnordered::new(),
+            requests: 0,
+            request_bytes: 0,
+            readings: HashMap::new(),
+            ready: VecDeque::new(),
+            welcome_due: false,
+            welcome_cursor: 0,
+            loading: false,
+        }
+    }
+
+    /// Serves the peer until either side ends it.
+    pub(crate) async fn run(mut self) {
+        let end = self.serve().await;
+        self.finish(end).await;
+    }
+
+    /// What is done and what is rung for is gathered first, what is written comes last: so each round writes once.
+    async fn serve(&mut self) -> End {
+        let mut timer = pin!(sleep_until(self.login_until));
+        loop {
+            if let Some(end) = self.read_requests().await {
+                return end;
+            }
+            self.deliver();
+            let may_read = self.may_read();
+            select! {
+                biased;
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.handle_done(done),
+                () = self.presence.bell().rung() => {
+                    if let Some(end) = self.handle_rings() {
+                        return end;
+                    }
+                }
+                () = &mut timer => {
+                    if let Some(end) = self.handle_timer() {
+                        return end;
+                    }
+                    timer.as_mut().reset(self.next_check());
+                }
+                io = self.connection.next(may_read) => match io {
+                    Ok(Io::Read | Io::Drained) => {}
+                    Ok(Io::Closed) | Err(_) => return End::Gone,
+                },
+            }
+        }
+    }
+
+    /// Whether another request can be taken on.
+    fn may_read(&self) -> bool {
+        self.requests < REQUESTS_IN_FLIGHT
+            && self.request_bytes < self.frame_limit()
+            && self.connection.backlog() < BACKLOG
+    }
+
+    fn frame_limit(&self) -> usize {
+        if self.device.is_some() { FRAME } else { FRAME_BEFORE_LOGIN }
+    }
+
+    async fn read_requests(&mut self) -> Option<End> {
+        while self.may_read() {
+            let frame = match self.connection.take(self.frame_limit()) {
+                Ok(frame) => frame?,
+                Err(error) => return Some(End::Goodbye(frame_refusal(error))),
+            };
+            let end = match codec::decode::<ClientFrame>(&frame) {
+                Ok(ClientFrame { id, request }) => self.handle_request(id, request, frame.len()).await,
+                Err(_) => self.refuse_undecodable(&frame),
+            };
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    }
+
+    fn refuse_undecodable(&mut self, frame: &[u8]) -> Option<End> {
+        let Ok(id) = peek_id(frame) else {
+            return Some(End::Goodbye(Refusal::new(
+                RefusalCode::Malformed,
+                "these bytes are no frame of this protocol",
+            )));
+        };
+        self.answer(id, Err(undecodable(frame)));
+        None
+    }
+
+    async fn handle_request(&mut self, id: u64, request: Request, size: usize) -> Option<End> {
+        if let Err(refusal) = self.admit(&request) {
+            self.answer(id, Err(refusal));
+            return None;
+        }
+        if self.device.is_none() {
+            self.requests_before_login += 1;
+            if self.requests_before_login > REQUESTS_BEFORE_LOGIN {
+                return Some(End::Goodbye(Refusal::new(
+                    RefusalCode::RateLimited,
+                    "too many requests without a login",
+                )));
+            }
+        }
+        let answer = match request {
+            Request::Hello(request) => self.greet(&request),
+            Request::Login(request) => self.log_in(&request).await,
+            Request::Follow(request) => self.follow(&request).await,
+            Request::Unfollow(room) => self.unfollow(room),
+            request => {
+                self.begin(id, request, size);
+                return None;
+            }
+        };
+        self.answer(id, answer);
+        None
+    }
+
+    /// Order and pace.
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        match self.device {
+            Some(device) => self.state.rates.requests.check(&device.uid),
+            None if self.greeted || matches!(request, Request::Hello(_)) => Ok(()),
+            None => Err(Refusal::new(RefusalCode::NotLoggedIn, "the first request on a connection is Hello")),
+        }
+    }
+
+    fn begin(&mut self, id: u64, request: Request, size: usize) {
+        self.requests += 1;
+        self.request_bytes += size;
+        let asker = Asker { network: self.network, device: self.device };
+        let answer = requests::carry_out(Arc::clone(&self.state), asker, request);
+        self.work.push(Box::pin(async move { Done::Answer { id, size, answer: answer.await } }));
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        match done {
+            Done::Answer { id, size, answer } => {
+                self.requests -= 1;
+                self.request_bytes -= size;
+                self.answer(id, answer);
+            }
+            Done::Loaded(loaded) => self.handle_loaded(loaded),
+        }
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        let frame = match answer {
+            Ok(response) => ServerFrame::Answer { id, response },
+            Err(refusal) => ServerFrame::Refused { id, refusal },
+        };
+        if let Err(error) = self.connection.put(&frame) {
+            error!(%error, "an answer is too long to be sent");
+            let refusal = ServerFrame::Refused { id, refusal: requests::internal() };
+            // A frame of a few bytes is under every limit.
+            _ = self.connection.put(&refusal);
+        }
+    }
+
+    fn greet(&mut self, request: &account::Hello) -> Answer {
+        let (greeting, nonce) = hello::handle(&self.state, request)?;
+        self.greeted = true;
+        self.nonce = Some(nonce);
+        Ok(Response::Greeting(greeting))
+    }
+
+    async fn log_in(&mut self, request: &account::Login) -> Answer {
+        if self.device.is_some() {
+            return Err(Refusal::new(RefusalCode::NotLoggedIn, "this connection is logged in already"));
+        }
+        let nonce = self.nonce.take().ok_or_else(|| {
+            Refusal::new(RefusalCode::LoginFailed, "each login needs a nonce of its own: say Hello again")
+        })?;
+        let handled = login::handle(&self.state, &self.peer, nonce, &mut self.presence, request).await;
+        let (device, logged_in) =
+            handled.inspect_err(|refusal| debug!(code = ?refusal.code, "login refused"))?;
+        self.device = Some(device);
+        self.peer.member = None;
+        self.welcome_due = true;
+        self.note_presence();
+        Ok(Response::LoggedIn(logged_in))
+    }
+
+    async fn follow(&mut self, request: &Follow) -> Answer {
+        let device = self.device.ok_or_else(login_first)?;
+        if self.readings.len() >= FOLLOWED && !self.readings.contains_key(&request.room) {
+            return Err(Refusal::new(
+                RefusalCode::Quota,
+                format!("at most {FOLLOWED} rooms can be followed at once"),
+            ));
+        }
+        let reading = follow::handle(&self.state, device, self.presence.bell(), request).await?;
+        self.readings.insert(request.room, reading);
+        self.queue(request.room);
+        Ok(Response::Done)
+    }
+
+    fn unfollow(&mut self, room: RoomId) -> Answer {
+        self.device.ok_or_else(login_first)?;
+        self.readings.remove(&room);
+        Ok(Response::Done)
+    }
+
+    fn handle_rings(&mut self) -> Option<End> {
+        let rings = self.presence.bell().take();
+        rings.rooms.into_iter().for_each(|room| self.queue(room));
+        self.welcome_due |= rings.welcome;
+        rings.end.map(End::Goodbye)
+    }
+
+    fn handle_timer(&self) -> Option<End> {
+        let limits = &self.state.limits;
+        if self.device.is_none() && Instant::now() >= self.login_until {
+            let detail = format!("no login within {} s", limits.login_seconds);
+            return Some(End::Goodbye(Refusal::new(RefusalCode::NotLoggedIn, detail)));
+        }
+        let dead = self.connection.idle() >= limits.idle() || self.connection.stalled() >= limits.write();
+        dead.then_some(End::Gone)
+    }
+
+    fn next_check(&self) -> Instant {
+        let limits = &self.state.limits;
+        let pause = limits.idle().min(limits.write()) / 2;
+        let next = Instant::now() + pause.max(Duration::from_millis(100));
+        if self.device.is_some() { next } else { next.min(self.login_until) }
+    }
+
+    /// What is under way is always carried through, for what the store does others have to be told.
+    async fn finish(mut self, end: End) {
+        self.readings.clear();
+        if let End::Goodbye(reason) = end {
+            debug!(code = ?reason.code, "session ended by the server");
+            if reason.code == Some(RefusalCode::Stopping) {
+                while let Some(done) = self.work.next().await {
+                    self.handle_done(done);
+                }
+            }
+            _ = self.connection.put(&ServerFrame::Event(Event::Goodbye(reason)));
+            // A peer that does not take its goodbye loses it.
+            _ = timeout(FAREWELL, self.connection.close()).await;
+        } else {
+            drop(self.connection);
+        }
+        while self.work.next().await.is_some() {}
+        if let Some(device) = self.device {
+            delivery::note_presence(&self.state, device).await;
+        }
+    }
+}
+
+fn frame_refusal(error: FrameError) -> Refusal {
+    let code = match error {
+        FrameError::TooLong { .. } => RefusalCode::TooLarge,
+        FrameError::Empty => RefusalCode::Malformed,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+/// Whether the request is of a later version of the protocol, or of none.
+fn undecodable(frame: &[u8]) -> Refusal {
+    match minicbor::decode::<ClientFrame>(frame) {
+        Err(error) if error.is_unknown_variant() => Refusal::new(
+            RefusalCode::Unsupported,
+            "this server does not know this request: it may be too old for it",
+        ),
+        Err(error) => Refusal::new(RefusalCode::Malformed, format!("malformed request: {error}")),
+        Ok(_) => Refusal::new(RefusalCode::Malformed, "bytes follow the request"),
+    }
+}
