@@ -1,0 +1,183 @@
+//! A room's group on this device: who is in it, what may be said and derived in its present epoch.
+
+use std::fmt;
+
+use mls_rs::group::ExportedTree;
+use openchat_protocol::append::GroupSnapshot;
+use openchat_protocol::statement::LeaveNotice;
+use openchat_protocol::{DeviceId, RoomId, Timestamp, Uid, limits};
+use zeroize::Zeroizing;
+
+use crate::change::{ChangeError, View};
+use crate::content::{Content, ContentError};
+use crate::device::{Device, MlsGroup};
+use crate::fernet::{self, FernetKey};
+use crate::guard::{Failure, guarded};
+use crate::leave::{self, LeaveError};
+use crate::policy::RoomPolicy;
+use crate::state::{GroupState, OwnCommits, StateError, StateStorage};
+use crate::suites::Suite;
+
+/// Why a message cannot be sealed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// It does not fit.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// MLS cannot seal, which an intact group always can.
+    #[error("the message cannot be sealed ({0}): rejoin the room")]
+    Mls(String),
+}
+
+/// One device in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its place among the leaves of the ratchet tree.
+    pub leaf: u32,
+    /// Which device of which user.
+    pub device: DeviceId,
+    /// Whether it is this one.
+    pub is_me: bool,
+    /// When its certificates end. It stays a member after that.
+    pub expires: Timestamp,
+}
+
+/// A room's group on this device.
+///
+/// Methods that fail leave the group as it was.
+pub struct RoomGroup {
+    pub(crate) me: Device,
+    pub(crate) group: MlsGroup,
+    pub(crate) storage: StateStorage,
+    pub(crate) room: RoomId,
+    pub(crate) suite: Suite,
+    pub(crate) policy: RoomPolicy,
+    pub(crate) own: OwnCommits,
+}
+
+impl RoomGroup {
+    /// Which room.
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// How it is encrypted.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// How many commits made the group what it is.
+    pub fn epoch(&self) -> u64 {
+        self.group.current_epoch()
+    }
+
+    /// What its members agree on.
+    pub fn policy(&self) -> &RoomPolicy {
+        &self.policy
+    }
+
+    /// Whether `uid` may remove others and change the policy.
+    pub fn is_admin(&self, uid: Uid) -> bool {
+        self.policy.is_admin(uid)
+    }
+
+    /// Every device in the room, by leaf.
+    pub fn roster(&self) -> Vec<Member> {
+        let me = self.group.current_member_index();
+        let member = |member: mls_rs::group::Member| {
+            let leaf = member.index;
+            let holder = self.me.credentials().holder(&member.signing_identity).ok()?;
+            Some(Member { leaf, device: holder.device, is_me: leaf == me, expires: holder.expires })
+        };
+        self.group.roster().members_iter().filter_map(member).collect()
+    }
+
+    /// Whether a commit of this device waits for its fate: see [`Self::accept_commit`].
+    pub fn has_pending_commit(&self) -> bool {
+        self.own.pending.is_some()
+    }
+
+    /// Whether this device's leaf still carries an earlier certificate: [`Self::update`] renews it.
+    pub fn is_renewal_due(&self) -> bool {
+        self.group.current_member_signing_identity().is_ok_and(|leaf| leaf != self.me.signing_identity())
+    }
+
+    /// Seals a message: the payload of a record. Store [`Self::state`] before it is sent, or its key is used twice.
+    pub fn seal(&mut self, content: &Content) -> Result<Vec<u8>, SealError> {
+        let padded = Zeroizing::new(content.to_padded()?);
+        let sealed = guarded(|| self.group.encrypt_application_message(&padded, Vec::new())?.to_bytes());
+        let sealed = sealed.map_err(|error| SealError::Mls(error.to_string()))?;
+        debug_assert!(sealed.len() <= limits::MESSAGE, "content::MAXIMUM leaves room for what MLS adds");
+        Ok(sealed)
+    }
+
+    /// The notice by which this device leaves: the payload of a record. Nothing changes until a member removes it.
+    pub fn leave_notice(&self) -> Result<LeaveNotice, LeaveError> {
+        let tree = self.group.export_tree();
+        let leaf = self.view(&tree).leaf(self.group.current_member_index());
+        leave::sign(self.me.key(), self.room, self.me.id(), leaf.ok_or(LeaveError::NotAMember(self.me.id()))?)
+    }
+
+    /// Checks that `notice` is by a member, about its present leaf.
+    pub fn check_leave(&self, notice: &LeaveNotice) -> Result<(), LeaveError> {
+        crate::change::check_notice(notice, self.room, self.view(&self.group.export_tree()))
+    }
+
+    /// A secret that all members have in this epoch and nobody has outside it (RFC 9420 §8.5).
+    pub fn room_secret(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        let secret = guarded(|| self.group.export_secret(label.as_bytes(), self.room.as_bytes(), 32));
+        let secret = secret.map_err(|error| SealError::Mls(error.to_string()))?;
+        let bytes = secret
+            .as_bytes()
+            .try_into()
+            .map_err(|_| SealError::Mls("a secret of another length".to_owned()))?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    /// The Fernet key of this epoch.
+    pub fn fernet_key(&self) -> Result<FernetKey, SealError> {
+        Ok(FernetKey::from_bytes(self.room_secret(fernet::LABEL)?))
+    }
+
+    /// How to join this epoch from outside: for the server, sealed when the room is private.
+    pub fn snapshot(&self) -> Result<GroupSnapshot, SealError> {
+        let failed = |error: Failure| SealError::Mls(error.to_string());
+        let group_info = guarded(|| self.group.group_info_message_allowing_ext_commit(false)?.to_bytes());
+        let tree = guarded(|| self.group.export_tree().to_bytes()).map_err(failed)?;
+        let sealed = self.policy.seal_snapshot(self.room, group_info.map_err(failed)?, tree);
+        sealed.map_err(|error| SealError::Mls(error.to_string()))
+    }
+
+    /// The group as it is to be stored. It says nothing that was not said before: only seals and commits change it.
+    pub fn state(&mut self) -> Result<GroupState, StateError> {
+        let failed = |error: Failure| StateError::Mls(error.to_string());
+        guarded(|| self.group.write_to_storage_without_ratchet_tree()).map_err(failed)?;
+        Ok(GroupState {
+            suite: self.suite,
+            room: self.room,
+            snapshot: self.storage.take(),
+            tree: guarded(|| self.group.export_tree().to_bytes()).map_err(failed)?,
+            own: self.own.clone(),
+        })
+    }
+
+    pub(crate) fn view<'a>(&'a self, tree: &'a ExportedTree<'a>) -> View<'a> {
+        View { tree, credentials: self.me.credentials() }
+    }
+
+    /// Who holds the leaf at `index`.
+    pub(crate) fn device_at(&self, index: u32) -> Result<DeviceId, ChangeError> {
+        let member = self.group.member_at_index(index).ok_or(ChangeError::NoSuchMember)?;
+        Ok(self.me.credentials().holder(&member.signing_identity)?.device)
+    }
+}
+
+impl fmt::Debug for RoomGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomGroup")
+            .field("room", &self.room)
+            .field("me", &self.me.id())
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! Rooms of several devices, driven by a log.
