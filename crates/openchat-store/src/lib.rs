@@ -13,9 +13,11 @@ pub mod key_package;
 mod memory;
 pub mod room;
 pub mod room_log;
+mod sqlite;
 mod store;
 pub mod welcome;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore};
 pub use store::Store;

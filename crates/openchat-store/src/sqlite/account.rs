@@ -1,0 +1,96 @@
+//! Accounts in SQLite.
+
+use openchat_protocol::account::{Account, AccountSelector};
+use openchat_protocol::{InviteHash, RoomName, Timestamp, Uid};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{int, timestamp, user_name};
+use super::failure::Failure;
+use super::invite;
+use crate::StoreError;
+use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+
+pub(super) fn create(
+    connection: &Connection,
+    new: &NewAccount,
+    redeem: Option<InviteHash>,
+    now: Timestamp,
+) -> Result<Option<RoomName>, Failure<CreateAccountError>> {
+    let skeleton = new.name.skeleton();
+    let key_taken = connection
+        .prepare_cached("SELECT 1 FROM account WHERE uid = ?1 OR identity_spki = ?2")?
+        .exists(params![new.uid.0, new.identity_spki])?;
+    if key_taken {
+        return Err(Failure::Rule(CreateAccountError::KeyTaken));
+    }
+    let room = match redeem {
+        Some(hash) => invite::redeem(connection, hash, now)?,
+        None => None,
+    };
+    let name_taken =
+        connection.prepare_cached("SELECT 1 FROM account WHERE skeleton = ?1")?.exists([&skeleton])?;
+    if name_taken {
+        return Err(Failure::Rule(CreateAccountError::NameTaken));
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO account
+             (uid, name, skeleton, identity_spki, identity_certificate, issuing_certificate, created)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            new.uid.0,
+            new.name.as_str(),
+            skeleton,
+            new.identity_spki,
+            new.identity_certificate,
+            new.issuing_certificate,
+            int(now.0),
+        ])?;
+    Ok(room)
+}
+
+const SELECT: &str =
+    "SELECT uid, name, identity_certificate, issuing_certificate, identity_spki, disabled, created
+                      FROM account WHERE ";
+
+pub(super) fn find(
+    connection: &Connection,
+    selector: &AccountSelector,
+) -> Result<Option<StoredAccount>, Failure<StoreError>> {
+    let found = match selector {
+        AccountSelector::Uid(uid) => {
+            connection.prepare_cached(&format!("{SELECT} uid = ?1"))?.query_row([uid.0], stored)
+        }
+        AccountSelector::Name(name) => {
+            connection.prepare_cached(&format!("{SELECT} name = ?1"))?.query_row([name.as_str()], stored)
+        }
+    };
+    Ok(found.optional()?)
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
+    let account = Account {
+        uid: Uid(row.get(0)?),
+        name: user_name(row, 1)?,
+        identity_certificate: row.get::<_, Vec<u8>>(2)?.into(),
+        issuing_certificate: row.get::<_, Vec<u8>>(3)?.into(),
+    };
+    Ok(StoredAccount {
+        account,
+        identity_spki: row.get(4)?,
+        disabled: row.get(5)?,
+        created: timestamp(row, 6)?,
+    })
+}
+
+pub(super) fn set_disabled(
+    connection: &Connection,
+    uid: Uid,
+    disabled: bool,
+) -> Result<bool, Failure<StoreError>> {
+    let changed = connection
+        .prepare_cached("UPDATE account SET disabled = ?2 WHERE uid = ?1")?
+        .execute(params![uid.0, disabled])?;
+    Ok(changed > 0)
+}

@@ -1,0 +1,205 @@
+//! The store on disk: one SQLite file, one writer, a few readers.
+
+mod account;
+mod columns;
+mod device;
+mod failure;
+mod invite;
+mod key_package;
+mod membership;
+mod open;
+mod readers;
+mod room;
+mod room_log;
+#[cfg(test)]
+mod tests;
+mod welcome;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+
+use async_trait::async_trait;
+use openchat_protocol::account::{
+    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+};
+use openchat_protocol::room::{
+    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
+};
+use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+
+pub use self::open::OpenError;
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_package::PublishKeyPackagesError;
+use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::welcome::QueuedWelcome;
+use crate::{Store, StoreError};
+
+/// A store in one SQLite file. Its methods run inside a tokio runtime. Dropping it waits for the writes in hand.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // Closed in this order: the last connection to close, the writer's, tidies the file up; then others may open it.
+    readers: Readers,
+    writer: Writer,
+    _lock: File,
+    incarnation: Incarnation,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes one that only this user may read.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let lock = open::lock(path)?;
+        let (connection, incarnation) = open::writable(path)?;
+        let unusable = |source| OpenError::Store { path: path.to_owned(), source };
+        let readers = Readers::open(path).map_err(|error| unusable(failure::of_read(&error)))?;
+        let writer =
+            Writer::start(connection).map_err(|error| unusable(StoreError::Write(error.to_string())))?;
+        Ok(Self { readers, writer, _lock: lock, incarnation })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    async fn create_account(
+        &self,
+        new: NewAccount,
+        redeem: Option<InviteHash>,
+        now: Timestamp,
+    ) -> Result<Option<RoomName>, CreateAccountError> {
+        self.writer.run(move |connection| account::create(connection, &new, redeem, now)).await
+    }
+
+    async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
+        let selector = selector.clone();
+        self.readers.run(move |connection| account::find(connection, &selector)).await
+    }
+
+    async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
+        self.writer.run(move |connection| account::set_disabled(connection, uid, disabled)).await
+    }
+
+    async fn enrol_device(&self, new: NewDevice, now: Timestamp) -> Result<(), EnrolError> {
+        self.writer.run(move |connection| device::enrol(connection, &new, now)).await
+    }
+
+    async fn device(&self, device: DeviceId) -> Result<Option<StoredDevice>, StoreError> {
+        self.readers.run(move |connection| device::find(connection, device)).await
+    }
+
+    async fn devices_of(&self, uid: Uid) -> Result<Vec<StoredDevice>, StoreError> {
+        self.readers.run(move |connection| device::of_user(connection, uid)).await
+    }
+
+    async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError> {
+        self.writer.run(move |connection| device::revoke(connection, device)).await
+    }
+
+    async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| device::touch(connection, device, now)).await
+    }
+
+    async fn create_invite(&self, new: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {
+        self.writer.run(move |connection| invite::create(connection, &new, now)).await
+    }
+
+    async fn open_invites(&self, uid: Uid, now: Timestamp) -> Result<u32, StoreError> {
+        self.readers.run(move |connection| invite::count_open(connection, uid, now)).await
+    }
+
+    async fn create_room(
+        &self,
+        new: CreateRoom,
+        creator: DeviceId,
+        now: Timestamp,
+    ) -> Result<(), CreateRoomError> {
+        self.writer.run(move |connection| room::create(connection, &new, creator, now)).await
+    }
+
+    async fn list_rooms(&self, now: Timestamp) -> Result<Vec<RoomSummary>, StoreError> {
+        self.readers.run(move |connection| room::list(connection, now)).await
+    }
+
+    async fn join_info(
+        &self,
+        selector: &RoomSelector,
+        device: DeviceId,
+    ) -> Result<Option<JoinInfo>, StoreError> {
+        let (selector, incarnation) = (selector.clone(), self.incarnation);
+        self.readers.run(move |connection| room::join_info(connection, &selector, device, incarnation)).await
+    }
+
+    async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError> {
+        self.readers.run(move |connection| room::of_device(connection, device)).await
+    }
+
+    async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError> {
+        let find = move |connection: &_| Ok(room::membership(connection, room, device)?);
+        self.readers.run(find).await.map(|found| found.map(|(_, membership)| membership))
+    }
+
+    async fn confirm(&self, vote: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError> {
+        self.writer.run(move |connection| room::confirm(connection, vote, by)).await
+    }
+
+    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError> {
+        let incarnation = self.incarnation;
+        self.writer.run(move |connection| room::publish_group(connection, &publish, by, incarnation)).await
+    }
+
+    async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
+        let incarnation = self.incarnation;
+        self.writer.run(move |connection| room_log::append(connection, record, now, incarnation)).await
+    }
+
+    async fn read(
+        &self,
+        room: RoomId,
+        device: DeviceId,
+        after: u64,
+        limit: PageLimit,
+    ) -> Result<LogPage, ReadError> {
+        self.readers.run(move |connection| room_log::read(connection, room, device, after, limit)).await
+    }
+
+    async fn chain_at(&self, room: RoomId, sequence: u64) -> Result<Option<ChainHash>, StoreError> {
+        self.readers.run(move |connection| room_log::chain_at(connection, room, sequence)).await
+    }
+
+    async fn publish_key_packages(
+        &self,
+        device: DeviceId,
+        packages: PublishKeyPackages,
+    ) -> Result<u32, PublishKeyPackagesError> {
+        self.writer.run(move |connection| key_package::publish(connection, device, &packages)).await
+    }
+
+    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError> {
+        self.readers.run(move |connection| key_package::count(connection, device)).await
+    }
+
+    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
+        self.writer.run(move |connection| key_package::claim(connection, uid)).await
+    }
+
+    async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
+        let incarnation = self.incarnation;
+        self.readers.run(move |connection| welcome::next(connection, device, cursor, incarnation)).await
+    }
+
+    async fn acknowledge_welcome(
+        &self,
+        device: DeviceId,
+        done: AcknowledgeWelcome,
+    ) -> Result<(), StoreError> {
+        self.writer.run(move |connection| welcome::acknowledge(connection, device, done)).await
+    }
+}

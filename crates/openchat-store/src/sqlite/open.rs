@@ -1,0 +1,209 @@
+//! Opening a database file: one process at a time, of a version that is understood, undamaged.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use openchat_protocol::Incarnation;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::failure;
+use crate::StoreError;
+
+/// Marks an SQLite file as one of ours: "OCst".
+const APPLICATION: i32 = 0x4f43_7374;
+
+/// What each version adds to the one before.
+const SCHEMAS: &[&str] = &[include_str!("schema.sql")];
+
+/// Prepared statements that a connection keeps: more than there are.
+const STATEMENTS: usize = 128;
+
+/// Why a database was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "{path} is in use by another OpenChat server: stop that one, or give this one a folder of its own"
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file, or the lock file beside it, cannot be made or opened.
+    #[error(
+        "{path} cannot be opened ({source}): check that its folder exists and belongs to the server's user"
+    )]
+    Unreachable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Written by a newer OpenChat.
+    #[error(
+        "{path} was written by a newer OpenChat (format {found}, this build knows {known}): install that version"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: usize,
+        /// The newest format that this build knows.
+        known: usize,
+    },
+    /// An SQLite database of some other program.
+    #[error("{path} belongs to another program: give the server a folder of its own")]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Not, or not any more, a database.
+    #[error("{path} is damaged ({reason}): restore a backup of it")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The store failed while it was opened.
+    #[error("{path} cannot be used: {source}")]
+    Store {
+        /// The database.
+        path: PathBuf,
+        /// How it failed.
+        source: StoreError,
+    },
+}
+
+/// Makes it so that no other process opens this database. The lock lasts as long as the file is open, whatever becomes
+/// of the process.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = PathBuf::from(name);
+    let unreachable = |source| OpenError::Unreachable { path: lock.clone(), source };
+    let file = private_file(&lock).map_err(unreachable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(unreachable(source)),
+    }
+}
+
+/// Opens or makes a file that nobody else may read. SQLite gives its other files the same mode.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The connection that writes, to a database of the newest schema, and the mark of its life.
+pub(super) fn writable(path: &Path) -> Result<(Connection, Incarnation), OpenError> {
+    private_file(path).map_err(|source| OpenError::Unreachable { path: path.to_owned(), source })?;
+    let failed = |error: &rusqlite::Error| refused(path, failure::of_write(error));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    let version = version(&connection, path)?;
+    configure(&connection).map_err(|error| failed(&error))?;
+    check(&connection, path)?;
+    let incarnation = crate::incarnation::random().map_err(|error| refused(path, error))?;
+    let incarnation = migrate(&mut connection, version, incarnation).map_err(|error| failed(&error))?;
+    Ok((connection, incarnation))
+}
+
+fn refused(path: &Path, error: StoreError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        StoreError::Damaged(reason) => OpenError::Damaged { path, reason },
+        source => OpenError::Store { path, source },
+    }
+}
+
+/// How many of [`SCHEMAS`] the database has. Nothing of a file that is not ours has been touched.
+fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    let failed = |error| refused(path, failure::of_read(&error));
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(failed);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let empty = connection
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get::<_, bool>(0))
+        .map_err(failed)?;
+    let path = path.to_owned();
+    match usize::try_from(version) {
+        Ok(0) if application == 0 && empty => Ok(0),
+        Ok(found) if application == APPLICATION && found > SCHEMAS.len() => {
+            Err(OpenError::Newer { path, found, known: SCHEMAS.len() })
+        }
+        Ok(found) if application == APPLICATION => Ok(found),
+        _ => Err(OpenError::Foreign { path }),
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16384;
+         PRAGMA journal_size_limit = 67108864;",
+    )
+}
+
+/// Looks for damage everywhere but in the log, which may be large and whose damage hurts nobody's rights: readers find
+/// it, and clients hold it against its chain.
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| refused(path, failure::of_read(&error));
+    let tables: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'log'")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    for table in tables {
+        let found: String = connection
+            .query_row("SELECT quick_check FROM pragma_quick_check(?1)", [&table], |row| row.get(0))
+            .map_err(failed)?;
+        if found != "ok" {
+            return Err(OpenError::Damaged { path: path.to_owned(), reason: found });
+        }
+    }
+    Ok(())
+}
+
+/// Brings the schema up to date, in one transaction; `fresh` marks the life of a database that begins now.
+fn migrate(connection: &mut Connection, version: usize, fresh: Incarnation) -> rusqlite::Result<Incarnation> {
+    let transaction = connection.transaction()?;
+    for schema in SCHEMAS.iter().skip(version) {
+        transaction.execute_batch(schema)?;
+    }
+    if version < SCHEMAS.len() {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", SCHEMAS.len())?;
+    }
+    let known = transaction.query_row("SELECT incarnation FROM meta", [], |row| row.get(0)).optional()?;
+    if known.is_none() {
+        transaction.execute("INSERT INTO meta (id, incarnation) VALUES (1, ?1)", [fresh.0])?;
+    }
+    transaction.commit()?;
+    Ok(known.map_or(fresh, Incarnation))
+}
+
+/// A connection that only reads.
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch(
+        "PRAGMA query_only = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}

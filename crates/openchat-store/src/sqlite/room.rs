@@ -1,0 +1,256 @@
+//! Rooms and their members in SQLite.
+
+use openchat_protocol::append::GroupSnapshot;
+use openchat_protocol::limits::{LISTED_ROOMS, ROOMS_PER_USER};
+use openchat_protocol::record::{Base, Position};
+use openchat_protocol::room::{
+    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
+};
+use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{damaged, device_row, int, position, room_name, timestamp, usable_device_row};
+use super::failure::Failure;
+use super::membership;
+use crate::StoreError;
+use crate::room::{
+    ConfirmError, CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER, Membership, MembershipChange,
+    PublishGroupError,
+};
+
+pub(super) fn create(
+    connection: &Connection,
+    new: &CreateRoom,
+    creator: DeviceId,
+    now: Timestamp,
+) -> Result<(), Failure<CreateRoomError>> {
+    let device = device_row(connection, creator)?;
+    if let Some(known) = creator_and_name(connection, new.room)? {
+        let same = (device, &new.name) == (Some(known.0), &known.1);
+        return if same { Ok(()) } else { Err(Failure::Rule(CreateRoomError::IdTaken)) };
+    }
+    let device =
+        usable_device_row(connection, creator)?.ok_or(Failure::Rule(CreateRoomError::DeviceUnknown))?;
+    if membership::rooms_of_user(connection, creator.uid)? >= ROOMS_PER_USER {
+        return Err(Failure::Rule(CreateRoomError::TooManyRooms));
+    }
+    if let Some(name) = &new.name {
+        free_name(connection, name)?;
+    }
+    let room = insert(connection, new, device, now)?;
+    membership::open(connection, room, device, 0)?;
+    Ok(())
+}
+
+fn creator_and_name(
+    connection: &Connection,
+    room: RoomId,
+) -> rusqlite::Result<Option<(i64, Option<RoomName>)>> {
+    connection
+        .prepare_cached("SELECT creator, name FROM room WHERE room = ?1")?
+        .query_row([room.0], |row| Ok((row.get(0)?, room_name(row, 1)?)))
+        .optional()
+}
+
+/// Takes the name from a room that has lost its last member.
+fn free_name(connection: &Connection, name: &RoomName) -> Result<(), Failure<CreateRoomError>> {
+    let holder = connection
+        .prepare_cached("SELECT id FROM room WHERE skeleton = ?1")?
+        .query_row([name.skeleton()], |row| row.get(0))
+        .optional()?;
+    let Some(holder) = holder else { return Ok(()) };
+    if membership::count(connection, holder)? > 0 {
+        return Err(Failure::Rule(CreateRoomError::NameTaken));
+    }
+    connection
+        .prepare_cached("UPDATE room SET name = NULL, skeleton = NULL WHERE id = ?1")?
+        .execute([holder])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, new: &CreateRoom, creator: i64, now: Timestamp) -> rusqlite::Result<i64> {
+    let name = new.name.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO room (room, name, skeleton, creator, head, chain, time, commit_sequence, commit_chain)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, 0, ?5)",
+        )?
+        .execute(params![
+            new.room.0,
+            name.map(RoomName::as_str),
+            name.map(RoomName::skeleton),
+            creator,
+            Position::start(new.room).chain.0,
+            int(now.0),
+        ])?;
+    let room = connection.last_insert_rowid();
+    put_group(connection, room, &new.group)?;
+    Ok(room)
+}
+
+pub(super) fn put_group(connection: &Connection, room: i64, group: &GroupSnapshot) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO room_group (room, group_info, tree) VALUES (?1, ?2, ?3)
+             ON CONFLICT (room) DO UPDATE SET group_info = excluded.group_info, tree = excluded.tree",
+        )?
+        .execute(params![room, group.group_info.as_slice(), group.tree.as_slice()])
+        .map(drop)
+}
+
+/// What an append and a read have to know of a room.
+pub(super) struct State {
+    pub(super) row: i64,
+    pub(super) has_name: bool,
+    pub(super) head: Position,
+    pub(super) time: Timestamp,
+    pub(super) last_commit: Position,
+}
+
+pub(super) fn state(connection: &Connection, room: RoomId) -> rusqlite::Result<Option<State>> {
+    let state = |row: &Row<'_>| {
+        Ok(State {
+            row: row.get(0)?,
+            has_name: row.get(1)?,
+            head: position(row, 2)?,
+            time: timestamp(row, 4)?,
+            last_commit: position(row, 5)?,
+        })
+    };
+    connection
+        .prepare_cached(
+            "SELECT id, name IS NOT NULL, head, chain, time, commit_sequence, commit_chain
+             FROM room WHERE room = ?1",
+        )?
+        .query_row([room.0], state)
+        .optional()
+}
+
+pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<RoomSummary>, Failure<StoreError>> {
+    let window = u64::try_from(LISTED_AFTER_THE_LAST_MEMBER.as_millis()).unwrap_or(u64::MAX);
+    let summary = |row: &Row<'_>| {
+        let name = room_name(row, 1)?.ok_or_else(|| damaged(1, std::fmt::Error))?;
+        Ok(RoomSummary {
+            room: RoomId(row.get(0)?),
+            name,
+            members: row.get(2)?,
+            last_activity: timestamp(row, 3)?,
+        })
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT r.room, r.name, count(DISTINCT d.uid) AS members,
+                max(r.time, coalesce(max(d.last_seen), 0)) AS activity
+         FROM room r
+         LEFT JOIN membership m ON m.room = r.id AND m.ended_at IS NULL
+         LEFT JOIN device d ON d.id = m.device
+         WHERE r.name IS NOT NULL
+         GROUP BY r.id
+         HAVING members > 0 OR activity >= ?1
+         ORDER BY activity DESC, r.name
+         LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![int(now.0.saturating_sub(window)), LISTED_ROOMS], summary)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn join_info(
+    connection: &Connection,
+    selector: &RoomSelector,
+    device: DeviceId,
+    incarnation: Incarnation,
+) -> Result<Option<JoinInfo>, Failure<StoreError>> {
+    let id = match selector {
+        RoomSelector::Id(room) => Some(*room),
+        RoomSelector::Name(name) => by_name(connection, name)?,
+    };
+    let Some(id) = id else { return Ok(None) };
+    let Some(room) = state(connection, id)? else { return Ok(None) };
+    if !is_open_to(connection, &room, device.uid)? {
+        return Ok(None);
+    }
+    let base = Base { incarnation, commit: room.last_commit };
+    let info = |row: &Row<'_>| {
+        let group = GroupSnapshot {
+            group_info: row.get::<_, Vec<u8>>(1)?.into(),
+            tree: row.get::<_, Vec<u8>>(2)?.into(),
+        };
+        Ok(JoinInfo { room: id, name: room_name(row, 0)?, base, group })
+    };
+    let found = connection
+        .prepare_cached(
+            "SELECT r.name, g.group_info, g.tree FROM room r JOIN room_group g ON g.room = r.id WHERE r.id = ?1",
+        )?
+        .query_row([room.row], info)?;
+    Ok(Some(found))
+}
+
+fn by_name(connection: &Connection, name: &RoomName) -> rusqlite::Result<Option<RoomId>> {
+    // Names are unique because their skeletons are; the index is on the skeleton.
+    connection
+        .prepare_cached("SELECT room FROM room WHERE skeleton = ?1 AND name = ?2")?
+        .query_row(params![name.skeleton(), name.as_str()], |row| row.get(0).map(RoomId))
+        .optional()
+}
+
+/// Whether a device of this user may join by itself.
+pub(super) fn is_open_to(connection: &Connection, room: &State, uid: Uid) -> rusqlite::Result<bool> {
+    Ok(room.has_name || membership::has_user(connection, room.row, uid)?)
+}
+
+pub(super) fn of_device(
+    connection: &Connection,
+    device: DeviceId,
+) -> Result<Vec<JoinedRoom>, Failure<StoreError>> {
+    let Some(device) = device_row(connection, device)? else { return Ok(Vec::new()) };
+    let joined = |row: &Row<'_>| {
+        Ok(JoinedRoom { room: RoomId(row.get(0)?), name: room_name(row, 1)?, head: row.get(2)? })
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT r.room, r.name, r.head FROM membership m JOIN room r ON r.id = m.room
+         WHERE m.device = ?1 AND m.ended_at IS NULL ORDER BY r.room",
+    )?;
+    Ok(statement.query_map([device], joined)?.collect::<Result<_, _>>()?)
+}
+
+/// A room and what a device has to do with it.
+pub(super) fn membership(
+    connection: &Connection,
+    room: RoomId,
+    device: DeviceId,
+) -> rusqlite::Result<Option<(State, Membership)>> {
+    let Some(room) = state(connection, room)? else { return Ok(None) };
+    let Some(device) = device_row(connection, device)? else { return Ok(None) };
+    let intervals = membership::intervals(connection, room.row, device)?;
+    let membership = Membership { intervals, head: room.head.sequence };
+    Ok((!membership.intervals.is_empty()).then_some((room, membership)))
+}
+
+pub(super) fn confirm(
+    connection: &Connection,
+    vote: Confirm,
+    by: DeviceId,
+) -> Result<MembershipChange, Failure<ConfirmError>> {
+    let member = membership(connection, vote.room, by)?.filter(|(_, membership)| membership.is_member());
+    let (room, membership) = member.ok_or(Failure::Rule(ConfirmError::NotAMember))?;
+    let member_before = membership.intervals.last().is_some_and(|last| last.joined_at < vote.sequence);
+    if !vote.valid || !member_before || !membership::may_decide(connection, room.row, vote.sequence, by)? {
+        return Ok(MembershipChange::default());
+    }
+    let ended = membership::apply_removals(connection, room.row, vote.sequence)?;
+    Ok(MembershipChange { joined: Vec::new(), ended })
+}
+
+pub(super) fn publish_group(
+    connection: &Connection,
+    publish: &PublishGroup,
+    by: DeviceId,
+    incarnation: Incarnation,
+) -> Result<(), Failure<PublishGroupError>> {
+    let member = membership(connection, publish.room, by)?.filter(|(_, membership)| membership.is_member());
+    let (room, _) = member.ok_or(Failure::Rule(PublishGroupError::NotAMember))?;
+    if publish.base != (Base { incarnation, commit: room.last_commit }) {
+        return Err(Failure::Rule(PublishGroupError::Stale { last_commit: room.last_commit.sequence }));
+    }
+    put_group(connection, room.row, &publish.group)?;
+    Ok(())
+}

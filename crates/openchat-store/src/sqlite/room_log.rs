@@ -1,0 +1,238 @@
+//! Room logs in SQLite.
+
+use bytes::Bytes;
+use openchat_protocol::limits::{ROOM_DEVICES, ROOMS_PER_USER};
+use openchat_protocol::record::{Base, Position, Record};
+use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{damaged, device_row, int, position, usable_device_row};
+use super::failure::Failure;
+use super::room::State;
+use super::{membership, room, welcome};
+use crate::StoreError;
+use crate::effect::Effect;
+use crate::room::MembershipChange;
+use crate::room_log::{
+    AppendError, AppendOutcome, LogPage, NewCommit, NewContent, NewRecord, PageInProgress, PageLimit,
+    ReadError, StoredRecord,
+};
+
+pub(super) fn append(
+    connection: &Connection,
+    mut new: NewRecord,
+    now: Timestamp,
+    incarnation: Incarnation,
+) -> Result<AppendOutcome, Failure<AppendError>> {
+    let room = room::state(connection, new.room)?.ok_or(Failure::Rule(AppendError::RoomUnknown))?;
+    let author = device_row(connection, new.author)?.ok_or(Failure::Rule(AppendError::NotAMember))?;
+    if let Some(repeated) = repeated(connection, &room, author, new.message_id)? {
+        return Ok(repeated);
+    }
+    if !may_append(connection, &room, author, &new)? {
+        return Err(Failure::Rule(AppendError::NotAMember));
+    }
+    if new.base != (Base { incarnation, commit: room.last_commit }) {
+        return Ok(AppendOutcome::Stale { last_commit: room.last_commit.sequence });
+    }
+    let effect = match &new.content {
+        NewContent::Commit(commit) => Some(effect(connection, &room, commit, new.author)?),
+        NewContent::Message | NewContent::Leave => None,
+    };
+    let record = record(&room, &mut new, now);
+    let bytes = Bytes::from(record.to_bytes());
+    let position = Position { sequence: record.sequence, chain: room.head.chain.then(&bytes) };
+    insert(connection, &room, author, &record, position, &bytes)?;
+    let change = follow(connection, &room, author, &new, effect.as_ref(), position)?;
+    Ok(AppendOutcome::Stored(StoredRecord { position, time: record.time, bytes, change }))
+}
+
+fn repeated(
+    connection: &Connection,
+    room: &State,
+    author: i64,
+    message_id: MessageId,
+) -> Result<Option<AppendOutcome>, Failure<AppendError>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT sequence, chain, record FROM log WHERE room = ?1 AND author = ?2 AND message_id = ?3",
+        )?
+        .query_row(params![room.row, author, message_id.0], |row| {
+            let record = Record::from_bytes(row.get_ref(2)?.as_blob()?).map_err(|error| damaged(2, error))?;
+            Ok(AppendOutcome::Repeated { position: position(row, 0)?, time: record.time })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+fn may_append(connection: &Connection, room: &State, author: i64, new: &NewRecord) -> rusqlite::Result<bool> {
+    Ok(membership::is_member(connection, room.row, author)?
+        || (new.is_join() && room::is_open_to(connection, room, new.author.uid)?))
+}
+
+/// What the commit does, if no limit forbids it.
+fn effect(
+    connection: &Connection,
+    room: &State,
+    commit: &NewCommit,
+    author: DeviceId,
+) -> Result<Effect, Failure<AppendError>> {
+    let is_member = |device| match device_row(connection, device)? {
+        Some(row) => membership::is_member(connection, room.row, row),
+        None => Ok(false),
+    };
+    let effect = Effect::of(commit.statement(), author, is_member)?;
+    let mut new_devices = 0;
+    for &device in &effect.joined {
+        let unknown = Failure::Rule(AppendError::DeviceUnknown(device));
+        let row = usable_device_row(connection, device)?.ok_or(unknown)?;
+        new_devices += usize::from(!membership::is_member(connection, room.row, row)?);
+        check_rooms_of(connection, room, device)?;
+    }
+    let gone = effect.change().ended.len();
+    if new_devices > 0 && membership::count(connection, room.row)? + new_devices - gone > ROOM_DEVICES {
+        return Err(Failure::Rule(AppendError::RoomFull));
+    }
+    Ok(effect)
+}
+
+fn check_rooms_of(
+    connection: &Connection,
+    room: &State,
+    device: DeviceId,
+) -> Result<(), Failure<AppendError>> {
+    let uid = device.uid;
+    if !membership::has_user(connection, room.row, uid)?
+        && membership::rooms_of_user(connection, uid)? >= ROOMS_PER_USER
+    {
+        return Err(Failure::Rule(AppendError::TooManyRooms(uid)));
+    }
+    Ok(())
+}
+
+/// The next record of the room; the payload moves into it.
+fn record(room: &State, new: &mut NewRecord, now: Timestamp) -> Record {
+    Record {
+        sequence: room.head.sequence + 1,
+        time: now.max(room.time),
+        author: new.author,
+        message_id: new.message_id,
+        kind: new.kind(),
+        payload: std::mem::take(&mut new.payload).into(),
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    room: &State,
+    author: i64,
+    record: &Record,
+    position: Position,
+    bytes: &[u8],
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO log (room, sequence, author, message_id, chain, record)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            room.row,
+            int(position.sequence),
+            author,
+            record.message_id.0,
+            position.chain.0,
+            bytes,
+        ])?;
+    connection
+        .prepare_cached("UPDATE room SET head = ?2, chain = ?3, time = ?4 WHERE id = ?1")?
+        .execute(params![room.row, int(position.sequence), position.chain.0, int(record.time.0)])
+        .map(drop)
+}
+
+/// Lets the mirror follow what the record at `position` does.
+fn follow(
+    connection: &Connection,
+    room: &State,
+    author: i64,
+    new: &NewRecord,
+    effect: Option<&Effect>,
+    position: Position,
+) -> rusqlite::Result<MembershipChange> {
+    match (&new.content, effect) {
+        (NewContent::Leave, _) => {
+            membership::end(connection, room.row, author, position.sequence)?;
+            Ok(MembershipChange { joined: Vec::new(), ended: vec![new.author] })
+        }
+        (NewContent::Commit(commit), Some(effect)) => {
+            set_last_commit(connection, room.row, position)?;
+            room::put_group(connection, room.row, &commit.bundle().group)?;
+            apply(connection, room.row, effect, position.sequence)?;
+            welcome::queue(connection, room.row, position.sequence, commit.bundle())?;
+            Ok(effect.change())
+        }
+        (NewContent::Message | NewContent::Commit(_), _) => Ok(MembershipChange::default()),
+    }
+}
+
+fn set_last_commit(connection: &Connection, room: i64, position: Position) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE room SET commit_sequence = ?2, commit_chain = ?3 WHERE id = ?1")?
+        .execute(params![room, int(position.sequence), position.chain.0])
+        .map(drop)
+}
+
+fn apply(connection: &Connection, room: i64, effect: &Effect, sequence: u64) -> rusqlite::Result<()> {
+    for device in &effect.removed {
+        let Some(device) = device_row(connection, *device)? else { continue };
+        if effect.waits {
+            membership::removal_waits(connection, room, device, sequence)?;
+        } else {
+            membership::end(connection, room, device, sequence)?;
+        }
+    }
+    for device in &effect.joined {
+        let Some(device) = device_row(connection, *device)? else { continue };
+        membership::open(connection, room, device, sequence)?;
+    }
+    Ok(())
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    room: RoomId,
+    device: DeviceId,
+    after: u64,
+    limit: PageLimit,
+) -> Result<LogPage, Failure<ReadError>> {
+    let found = room::membership(connection, room, device)?;
+    let (room, membership) = found.ok_or(Failure::Rule(ReadError::NotAMember))?;
+    let mut page = PageInProgress::new(after, &membership, limit);
+    if let Some((first, last)) = membership.next_stretch(after) {
+        let mut statement = connection.prepare_cached(
+            "SELECT sequence, record FROM log WHERE room = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence",
+        )?;
+        let mut rows = statement.query(params![room.row, int(first), int(last)])?;
+        while let Some(row) = rows.next()? {
+            if !page.push(row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)) {
+                break;
+            }
+        }
+    }
+    Ok(page.finish())
+}
+
+pub(super) fn chain_at(
+    connection: &Connection,
+    room: RoomId,
+    sequence: u64,
+) -> Result<Option<ChainHash>, Failure<StoreError>> {
+    let Some(state) = room::state(connection, room)? else { return Ok(None) };
+    if sequence == 0 {
+        return Ok(Some(ChainHash::start(room)));
+    }
+    let found = connection
+        .prepare_cached("SELECT chain FROM log WHERE room = ?1 AND sequence = ?2")?
+        .query_row(params![state.row, int(sequence)], |row| row.get(0).map(ChainHash))
+        .optional()?;
+    Ok(found)
+}

@@ -1,0 +1,101 @@
+//! Waiting Welcomes in SQLite.
+
+use openchat_protocol::account::AcknowledgeWelcome;
+use openchat_protocol::append::CommitBundle;
+use openchat_protocol::record::Base;
+use openchat_protocol::room::PendingWelcome;
+use openchat_protocol::{DeviceId, Incarnation, RoomId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{device_row, int, position};
+use super::failure::Failure;
+use crate::StoreError;
+use crate::welcome::QueuedWelcome;
+
+/// Stores the Welcomes of the commit at `sequence`, whose devices are known.
+pub(super) fn queue(
+    connection: &Connection,
+    room: i64,
+    sequence: u64,
+    bundle: &CommitBundle,
+) -> rusqlite::Result<()> {
+    if bundle.welcomes.is_empty() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("INSERT INTO welcome_tree (room, sequence, tree) VALUES (?1, ?2, ?3)")?
+        .execute(params![room, int(sequence), bundle.group.tree.as_slice()])?;
+    let mut add = connection
+        .prepare_cached("INSERT INTO welcome (device, room, sequence, message) VALUES (?1, ?2, ?3, ?4)")?;
+    for welcome in &bundle.welcomes {
+        let device = device_row(connection, welcome.device)?;
+        add.execute(params![device, room, int(sequence), welcome.message.as_slice()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn next(
+    connection: &Connection,
+    device: DeviceId,
+    cursor: u64,
+    incarnation: Incarnation,
+) -> Result<Option<QueuedWelcome>, Failure<StoreError>> {
+    let Some(device) = device_row(connection, device)? else { return Ok(None) };
+    let queued = |row: &Row<'_>| {
+        let welcome = PendingWelcome {
+            room: RoomId(row.get(1)?),
+            base: Base { incarnation, commit: position(row, 2)? },
+            welcome: row.get::<_, Vec<u8>>(4)?.into(),
+            tree: row.get::<_, Vec<u8>>(5)?.into(),
+        };
+        Ok(QueuedWelcome { cursor: row.get(0)?, welcome })
+    };
+    let found = connection
+        .prepare_cached(
+            "SELECT w.id, r.room, w.sequence, l.chain, w.message, t.tree
+             FROM welcome w
+             JOIN room r ON r.id = w.room
+             JOIN log l ON l.room = w.room AND l.sequence = w.sequence
+             JOIN welcome_tree t ON t.room = w.room AND t.sequence = w.sequence
+             WHERE w.device = ?1 AND w.id > ?2 ORDER BY w.id LIMIT 1",
+        )?
+        .query_row(params![device, int(cursor)], queued)
+        .optional()?;
+    Ok(found)
+}
+
+pub(super) fn acknowledge(
+    connection: &Connection,
+    device: DeviceId,
+    done: AcknowledgeWelcome,
+) -> Result<(), Failure<StoreError>> {
+    let Some(device) = device_row(connection, device)? else { return Ok(()) };
+    let Some(room) = connection
+        .prepare_cached("SELECT id FROM room WHERE room = ?1")?
+        .query_row([done.room.0], |row| row.get::<_, i64>(0))
+        .optional()?
+    else {
+        return Ok(());
+    };
+    connection
+        .prepare_cached("DELETE FROM welcome WHERE room = ?1 AND sequence = ?2 AND device = ?3")?
+        .execute(params![room, int(done.sequence), device])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM welcome_tree WHERE room = ?1 AND sequence = ?2
+             AND NOT EXISTS (SELECT 1 FROM welcome WHERE room = ?1 AND sequence = ?2)",
+        )?
+        .execute(params![room, int(done.sequence)])?;
+    Ok(())
+}
+
+pub(super) fn forget_all(connection: &Connection, device: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM welcome WHERE device = ?1")?.execute([device])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM welcome_tree WHERE NOT EXISTS
+             (SELECT 1 FROM welcome w WHERE w.room = welcome_tree.room AND w.sequence = welcome_tree.sequence)",
+        )?
+        .execute([])
+        .map(drop)
+}

@@ -1,0 +1,172 @@
+//! The one writer: its thread takes all jobs that wait, runs them in one transaction, and answers when that is on disk.
+
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::failure::{self, Failure};
+use crate::StoreError;
+
+/// Jobs in one transaction. More would make the first of them wait long for little more throughput.
+const BATCH: usize = 512;
+
+/// Jobs that wait for the transaction after. Who comes later waits to be let in.
+const WAITING: usize = 512;
+
+/// A handle on the writer's thread. Dropping it ends the thread after the jobs that were let in.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; `connection` is closed when it ends.
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        let (jobs, mut waiting) = mpsc::channel::<Box<dyn Job>>(WAITING);
+        let serve = move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                commit_together(&connection, batch.drain(..));
+            }
+        };
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Runs `work` on the writer's thread. An error undoes what it did; success is on disk.
+    pub(super) async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let closed = || E::from(StoreError::Closed);
+        let (reply, answer) = oneshot::channel();
+        let task = Task { work: Some(work), result: None, reply };
+        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send(Box::new(task)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(Err(_)) = self.thread.take().map(thread::JoinHandle::join) {
+            tracing::error!("the store's writer ended by a panic");
+        }
+    }
+}
+
+/// Runs all jobs. If a transaction is lost, its jobs have failed and the rest goes into another one.
+fn commit_together(connection: &Connection, jobs: impl Iterator<Item = Box<dyn Job>>) {
+    let mut waiting = jobs.peekable();
+    while waiting.peek().is_some() {
+        let mut done = Vec::with_capacity(waiting.size_hint().0);
+        let lost = transaction(connection, &mut waiting, &mut done).err();
+        if let Some(error) = &lost {
+            tracing::error!(%error, jobs = done.len(), "a transaction was lost");
+        }
+        done.into_iter().for_each(|job| job.answer(lost.clone()));
+    }
+}
+
+/// Takes at least one job. On an error nothing of those taken is on disk.
+fn transaction(
+    connection: &Connection,
+    waiting: &mut impl Iterator<Item = Box<dyn Job>>,
+    done: &mut Vec<Box<dyn Job>>,
+) -> Result<(), StoreError> {
+    let mut outcome = execute(connection, "BEGIN IMMEDIATE");
+    for mut job in waiting {
+        if outcome.is_ok() {
+            let failed = job.run(connection);
+            // Some failures (a full disk, say) make SQLite roll the whole transaction back.
+            if connection.is_autocommit() {
+                outcome = Err(failed.unwrap_or(StoreError::Closed));
+            }
+        }
+        done.push(job);
+        if outcome.is_err() {
+            return outcome;
+        }
+    }
+    outcome = execute(connection, "COMMIT");
+    if outcome.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK")?;
+    }
+    outcome
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    done.map(drop).map_err(|error| failure::of_write(&error))
+}
+
+/// What the thread sees of a [`Task`].
+trait Job: Send {
+    /// Does the work, inside a transaction. Says what failed when it was not a rule.
+    fn run(&mut self, connection: &Connection) -> Option<StoreError>;
+
+    /// Sends the result, or the reason why the transaction was lost.
+    fn answer(self: Box<Self>, lost: Option<StoreError>);
+}
+
+struct Task<W, T, E> {
+    work: Option<W>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<W, T, E> Job for Task<W, T, E>
+where
+    W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Option<StoreError> {
+        let result = in_savepoint(connection, self.work.take()?);
+        let failed = match &result {
+            Err(Failure::Sqlite(error)) => Some(failure::of_write(error)),
+            Ok(_) | Err(Failure::Rule(_)) => None,
+        };
+        self.result = Some(result.map_err(|failure| match failure {
+            Failure::Rule(error) => error,
+            Failure::Sqlite(error) => E::from(failure::of_write(&error)),
+        }));
+        failed
+    }
+
+    fn answer(self: Box<Self>, lost: Option<StoreError>) {
+        let result = match (lost, self.result) {
+            (Some(error), _) => Err(E::from(error)),
+            (None, Some(result)) => result,
+            (None, None) => Err(E::from(StoreError::Closed)),
+        };
+        // Who asked may have gone away.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn in_savepoint<T, E>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Failure<E>>,
+) -> Result<T, Failure<E>> {
+    let step = |sql| connection.prepare_cached(sql)?.execute([]);
+    step("SAVEPOINT job")?;
+    let result = work(connection);
+    if connection.is_autocommit() {
+        return result;
+    }
+    if result.is_err() && step("ROLLBACK TO job").is_err() {
+        // Half a job must not be committed.
+        step("ROLLBACK")?;
+        return result;
+    }
+    step("RELEASE job")?;
+    result
+}
