@@ -11,6 +11,8 @@ use openchat_store::room_log::StoredRecord;
 use crate::doorbell::Doorbell;
 
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use tail::Tail;
 pub(crate) use tail::TailRead;

@@ -38,7 +38,7 @@ pub(crate) struct Asker {
 }
 
 /// Carries out a request that leaves its connection as it is. (Hello, Login, Follow and Unfollow do not; the session
-/// calls them.)
+/// sees to them, and to Ping.)
 ///
 /// Appends reach the store's queue when this is polled first, so that those of one connection, polled first in the
 /// order they came, are stored in that order though they wait for the disk together.
@@ -65,13 +65,13 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::PublishKeyPackages(request) => publish_key_packages::handle(state, device, request).await,
         Request::ClaimKeyPackages(uid) => claim_key_packages::handle(state, device, uid).await,
         Request::AcknowledgeWelcome(request) => acknowledge_welcome::handle(state, device, request).await,
-        Request::Ping => Ok(Response::Done),
         Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)
         | Request::Login(_)
         | Request::Follow(_)
-        | Request::Unfollow(_) => Err(Refusal::new(RefusalCode::Unsupported, "not possible here")),
+        | Request::Unfollow(_)
+        | Request::Ping => Err(Refusal::new(RefusalCode::Unsupported, "not possible here")),
     }
 }
 

@@ -206,6 +206,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             Request::Login(request) => self.log_in(&request).await,
             Request::Follow(request) => self.follow(&request).await,
             Request::Unfollow(room) => self.unfollow(room),
+            Request::Ping => Ok(Response::Done),
             request => {
                 self.begin(id, request, size);
                 return None;
