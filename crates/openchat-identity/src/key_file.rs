@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use openchat_protocol::{ServerFingerprint, Uid};
-use pkcs8::der::Decode;
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
+use pkcs8::der::asn1::{AnyRef, OctetStringRef};
+use pkcs8::der::{Decode, ErrorKind};
+use pkcs8::pkcs5::pbes2::{Kdf, PBES2_OID, Parameters};
+use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfo, LineEnding, PrivateKeyInfo, SecretDocument};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -75,10 +77,7 @@ impl IdentityKey {
     }
 
     fn from_encrypted_der(der: &[u8], password: &Password) -> Result<Self, KeyFileError> {
-        let file = EncryptedPrivateKeyInfo::from_der(der).map_err(|error| match error.kind() {
-            pkcs8::der::ErrorKind::OidUnknown { .. } => KeyFileError::Unsupported(error.to_string()),
-            _ => KeyFileError::Damaged,
-        })?;
+        let file = EncryptedPrivateKeyInfo::from_der(der).map_err(|error| not_understood(der, error))?;
         let scheme = file.encryption_algorithm;
         check_cost(scheme.pbes2().ok_or_else(|| KeyFileError::Unsupported("PBES1".to_owned()))?)?;
         let plain =
@@ -188,6 +187,21 @@ impl fmt::Debug for IdentityKey {
 }
 
 const P384: pkcs8::ObjectIdentifier = pkcs8::ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// Whether a file that cannot be read is damaged, or sound and encrypted in another way.
+fn not_understood(der: &[u8], error: pkcs8::der::Error) -> KeyFileError {
+    let scheme = AnyRef::from_der(der).and_then(|file| {
+        file.sequence(|fields| {
+            let scheme = AlgorithmIdentifierRef::decode(fields)?;
+            OctetStringRef::decode(fields).map(|_| scheme.oid)
+        })
+    });
+    match (scheme, error.kind()) {
+        (_, ErrorKind::OidUnknown { oid }) => KeyFileError::Unsupported(oid.to_string()),
+        (Ok(oid), _) if oid != PBES2_OID => KeyFileError::Unsupported(oid.to_string()),
+        _ => KeyFileError::Damaged,
+    }
+}
 
 /// A damaged or hostile file must not cost gigabytes or hours.
 fn check_cost(parameters: &Parameters<'_>) -> Result<(), KeyFileError> {

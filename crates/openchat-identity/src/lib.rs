@@ -7,6 +7,8 @@ pub mod authority;
 mod certificate;
 pub mod challenge;
 pub mod device;
+#[cfg(test)]
+mod drafts;
 mod ecdsa;
 pub mod hardening;
 pub mod invite;

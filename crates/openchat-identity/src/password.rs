@@ -34,7 +34,8 @@ impl Password {
         }
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// For key derivation only.
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

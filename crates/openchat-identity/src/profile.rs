@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use openchat_protocol::{DeviceId, Did, Timestamp, Uid, limits};
+use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
 use x509_parser::asn1_rs::{BitString, Oid, oid};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser as _;
@@ -419,6 +421,8 @@ fn read<'a>(
         check_names(&x509, &profile)?;
         check_extensions(&x509, &profile.extensions(&key, issuer.unwrap_or(&key)))?;
         let (not_before, not_after) = check_lifetime(&x509, profile.lifetime())?;
+        // A second parser, which knows DER only and does not read what the first one reads leniently.
+        EndEntityCert::try_from(&CertificateDer::from(der)).map_err(|_| Rule::Encoding)?;
         Ok(Certificate { der, profile, key, not_before, not_after, x509 })
     };
     read().map_err(|rule| ProfileError { role, rule })

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use openchat_protocol::{DeviceId, ServerFingerprint, Timestamp, Uid};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::aws_lc_rs::ECDSA_P384_SHA384;
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::profile::{self, Certificate, GenesisKeys, Profile, ProfileError, Role, Rule, SERVER_NAME};
+use crate::profile::{self, Certificate, GenesisKeys, Profile, ProfileError, Role, Rule};
 use crate::signature::{POINT, PublicKey, verify_signature};
 
 /// When the certificates of a chain must be valid.
@@ -286,20 +286,28 @@ impl TrustAnchor {
         usage: KeyUsage,
         at: Timestamp,
     ) -> Result<(), TrustError> {
-        let failed = |error| path_error(leaf.role(), &error);
-        let der = CertificateDer::from(leaf.der);
-        let end_entity = EndEntityCert::try_from(&der).map_err(failed)?;
-        let above: Vec<_> = above.iter().map(|it| CertificateDer::from(it.der)).collect();
-        let anchor = webpki::anchor_from_trusted_cert(&self.0.der).map_err(failed)?;
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_seconds()));
-        end_entity
-            .verify_for_usage(&[ECDSA_P384_SHA384], &[anchor], &above, at, usage, None, None)
-            .map_err(failed)?;
-        if leaf.role() == Role::Server {
-            let name =
-                ServerName::try_from(SERVER_NAME).map_err(|_| broken(Role::Server, Rule::SubjectAltName))?;
-            end_entity.verify_is_valid_for_subject_name(&name).map_err(failed)?;
+        let above_der: Vec<_> = above.iter().map(|it| CertificateDer::from(it.der)).collect();
+        if self.build_path(leaf, &above_der, usage, at).is_ok() {
+            return Ok(());
         }
+        // webpki does not say which certificate is to blame.
+        let signers = above.iter().map(|it| &it.key).chain([&self.0.key]);
+        std::iter::once(&leaf).chain(above).zip(signers).try_for_each(|(it, by)| check_signature(it, by))?;
+        Err(broken(leaf.role(), Rule::Path))
+    }
+
+    fn build_path(
+        &self,
+        leaf: &Certificate<'_>,
+        above: &[CertificateDer<'_>],
+        usage: KeyUsage,
+        at: Timestamp,
+    ) -> Result<(), webpki::Error> {
+        let der = CertificateDer::from(leaf.der);
+        let end_entity = EndEntityCert::try_from(&der)?;
+        let anchor = webpki::anchor_from_trusted_cert(&self.0.der)?;
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_seconds()));
+        end_entity.verify_for_usage(&[ECDSA_P384_SHA384], &[anchor], above, at, usage, None, None)?;
         Ok(())
     }
 }
@@ -334,11 +342,5 @@ fn length(expected: usize, found: usize) -> TrustError {
     TrustError::Length { expected, found }
 }
 
-fn path_error(role: Role, error: &webpki::Error) -> TrustError {
-    let rule = match error {
-        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => Rule::Signature,
-        webpki::Error::BadDer | webpki::Error::TrailingData(_) => Rule::Encoding,
-        _ => Rule::Path,
-    };
-    broken(role, rule)
-}
+#[cfg(test)]
+mod tests;
