@@ -4,6 +4,8 @@
 //! shows that the rules of the trait are the trait's, not SQLite's: [`contract`] holds both to them.
 
 pub mod account;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod device;
 mod effect;
 mod error;

@@ -198,3 +198,17 @@ impl Store for MemoryStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::MemoryStore;
+    use crate::contract::Fixture;
+
+    fn make() -> Fixture {
+        Fixture { store: Arc::new(MemoryStore::new().unwrap()), keep: Box::new(()) }
+    }
+
+    crate::store_contract!(make);
+}

@@ -101,7 +101,8 @@ impl State {
         if let Some(repeated) = room.repeated(&new) {
             return Ok(repeated);
         }
-        if !room.is_member(new.author) && !(new.is_join() && room.is_open_to(new.author)) {
+        let joins = new.is_join() && room.is_open_to(new.author);
+        if !joins && !room.is_member(new.author) {
             return Err(AppendError::NotAMember);
         }
         let last_commit = room.last_commit(incarnation);

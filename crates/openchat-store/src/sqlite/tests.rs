@@ -1,1 +1,282 @@
-//! What only a database on disk can get wrong.
+//! The contract, and what only a database on disk can get wrong.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use openchat_protocol::account::AccountSelector;
+use openchat_protocol::room::RoomSelector;
+use openchat_protocol::{ChainHash, Timestamp};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::failure::Failure;
+use super::{OpenError, SqliteStore};
+use crate::contract::{Fixture, World, acknowledged_records_are_there, many_authors_at_once};
+use crate::room_log::{AppendError, AppendOutcome};
+use crate::{Store, StoreError};
+
+fn make() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("server.db")).unwrap());
+    Fixture { store, keep: Box::new(folder) }
+}
+
+crate::store_contract!(make);
+
+/// A database in a folder of its own.
+struct OnDisk {
+    folder: TempDir,
+}
+
+impl OnDisk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("server.db")
+    }
+
+    fn open(&self) -> Result<SqliteStore, OpenError> {
+        SqliteStore::open(&self.path())
+    }
+
+    fn world(&self) -> World {
+        World::new(Arc::new(self.open().unwrap()))
+    }
+
+    /// Changes the database behind the store's back.
+    fn execute(&self, sql: &str) {
+        Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reopening_keeps_everything() {
+    let disk = OnDisk::new();
+    let world = disk.world();
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    let acknowledged = many_authors_at_once(&world, room, alice, 20).await;
+    let state = async |world: &World| {
+        (
+            world.store().incarnation(),
+            world.store().device(alice).await.unwrap(),
+            world.store().join_info(&RoomSelector::Id(room), alice).await.unwrap(),
+            world.store().list_rooms(Timestamp(0)).await.unwrap(),
+        )
+    };
+    let before = state(&world).await;
+    drop(world);
+    let world = disk.world();
+    acknowledged_records_are_there(&world, room, alice, &acknowledged).await;
+    assert_eq!(state(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_database_has_a_life_of_its_own() {
+    let (one, other) = (OnDisk::new(), OnDisk::new());
+    assert_ne!(one.open().unwrap().incarnation(), other.open().unwrap().incarnation());
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_may_read_any_of_its_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let disk = OnDisk::new();
+    let world = disk.world();
+    world.user("alice").await;
+    let files: Vec<_> = disk.folder.path().read_dir().unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 4, "database, WAL, its index, lock");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_opener_is_refused_until_the_first_is_gone() {
+    let disk = OnDisk::new();
+    let first = disk.open().unwrap();
+    assert!(matches!(disk.open(), Err(OpenError::InUse { .. })));
+    drop(first);
+    disk.open().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let disk = OnDisk::new();
+    drop(disk.open().unwrap());
+    disk.execute("PRAGMA user_version = 2");
+    let before = fs::read(disk.path()).unwrap();
+    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 2, known: 1, .. })));
+    assert_eq!(fs::read(disk.path()).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_of_another_program_is_refused_and_left_alone() {
+    let disk = OnDisk::new();
+    disk.execute("CREATE TABLE account (name TEXT)");
+    let before = fs::read(disk.path()).unwrap();
+    assert!(matches!(disk.open(), Err(OpenError::Foreign { .. })));
+    assert_eq!(fs::read(disk.path()).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_folder_is_named() {
+    let missing = OnDisk::new().path().join("nowhere").join("server.db");
+    let error = SqliteStore::open(&missing).unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }));
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_found_when_opening() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
+        ("its head overwritten", |bytes| bytes[..64].fill(0x55)),
+        ("its first page overwritten", |bytes| bytes[100..4096].fill(0xff)),
+        ("all pages but the first overwritten", |bytes| bytes[4096..].fill(0xff)),
+        ("cut short", |bytes| bytes.truncate(3 * 4096)),
+    ];
+    for (damage, apply) in damages {
+        let disk = OnDisk::new();
+        let world = disk.world();
+        let alice = world.user("alice").await;
+        world.room(Some("lobby"), alice).await;
+        drop(world);
+        let mut bytes = fs::read(disk.path()).unwrap();
+        apply(&mut bytes);
+        fs::write(disk.path(), bytes).unwrap();
+        let error = disk.open().unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{damage}: {error:?}");
+    }
+}
+
+/// Lets the database grow by `pages` more than it has; `None` lifts the limit.
+async fn limit_growth(store: &SqliteStore, pages: Option<u32>) {
+    let set = move |connection: &Connection| -> Result<(), Failure<StoreError>> {
+        let size: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let most = pages.map_or(1 << 30, |pages| size + pages);
+        connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?;
+        Ok(())
+    };
+    store.writer.run(set).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_and_passes() {
+    let disk = OnDisk::new();
+    let store = Arc::new(disk.open().unwrap());
+    let world = World::new(store.clone());
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    let mut acknowledged = many_authors_at_once(&world, room, alice, 3).await;
+    limit_growth(&store, Some(20)).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let mut stored = Vec::new();
+            loop {
+                match world.try_to_say(room, alice, &"x".repeat(2000)).await {
+                    Ok(AppendOutcome::Stored(record)) => stored.push(record),
+                    Err(AppendError::Store(StoreError::Full)) => return stored,
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+    }
+    let stored = tasks.join_all().await.into_iter().flatten();
+    acknowledged.extend(stored.map(|stored| (stored.position.sequence, stored)));
+    assert!(acknowledged.len() > 25, "some were stored before the disk was full");
+    acknowledged_records_are_there(&world, room, alice, &acknowledged).await;
+    limit_growth(&store, None).await;
+    let next = world.say(room, alice, "there is room again").await;
+    acknowledged.insert(next.position.sequence, next);
+    drop((world, store));
+    acknowledged_records_are_there(&disk.world(), room, alice, &acknowledged).await;
+}
+
+/// Tells the test binary, started once more, to be the server that gets killed.
+const VICTIM: &str = "OPENCHAT_STORE_VICTIM";
+
+/// A line for each acknowledged append: its sequence and the chain after it.
+const ACKNOWLEDGED: &str = "acknowledged ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_acknowledged() {
+    let disk = OnDisk::new();
+    let world = disk.world();
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    drop(world);
+    for round in 1..=6 {
+        let acknowledged = kill_after(&disk.path(), 37 * round);
+        let store = disk.open().unwrap();
+        for (sequence, chain) in &acknowledged {
+            assert_eq!(store.chain_at(room, *sequence).await, Ok(Some(*chain)), "{round}: {sequence}");
+        }
+        let (last, _) = acknowledged.last().unwrap();
+        let head = store.membership(room, alice).await.unwrap().unwrap().head;
+        assert!(head >= *last, "round {round}: {head} on disk, {last} acknowledged");
+        drop(store);
+        acknowledged_records_are_there(&disk.world(), room, alice, &BTreeMap::new()).await;
+    }
+}
+
+/// Runs a server on the database, kills it after `count` acknowledgements, and tells which it gave.
+fn kill_after(database: &Path, count: usize) -> Vec<(u64, ChainHash)> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sqlite::tests::victim", "--nocapture"])
+        .env(VICTIM, database)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut acknowledged = Vec::new();
+    for line in lines {
+        // The kill may cut the last line: what does not parse was not told.
+        let told = line.strip_prefix(ACKNOWLEDGED).and_then(|told| told.split_once(' '));
+        if let Some((sequence, chain)) = told
+            && let (Ok(sequence), Ok(chain)) = (sequence.parse(), chain.parse())
+        {
+            acknowledged.push((sequence, chain));
+        }
+        if acknowledged.len() == count {
+            child.kill().unwrap();
+        }
+    }
+    assert!(!child.wait().unwrap().success());
+    acknowledged.sort();
+    assert!(acknowledged.len() >= count);
+    acknowledged
+}
+
+/// Appends as fast as it can until it is killed. Without its variable it is no test of anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn victim() {
+    let Some(database) = std::env::var_os(VICTIM) else { return };
+    let world = World::new(Arc::new(SqliteStore::open(Path::new(&database)).unwrap()));
+    let alice =
+        world.store().account(&AccountSelector::Name("alice".parse().unwrap())).await.unwrap().unwrap();
+    let alice = world.store().devices_of(alice.account.uid).await.unwrap()[0].device;
+    let room = world.store().rooms_of(alice).await.unwrap()[0].room;
+    let mut tasks = JoinSet::new();
+    for _ in 0..4 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            loop {
+                let stored = world.say(room, alice, "hello").await.position;
+                let line = format!("\n{ACKNOWLEDGED}{} {}\n", stored.sequence, stored.chain);
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+            }
+        });
+    }
+    tasks.join_next().await;
+}

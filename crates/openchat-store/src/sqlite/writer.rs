@@ -81,25 +81,30 @@ fn transaction(
     waiting: &mut impl Iterator<Item = Box<dyn Job>>,
     done: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
-    let mut outcome = execute(connection, "BEGIN IMMEDIATE");
+    let begun = execute(connection, "BEGIN IMMEDIATE");
     for mut job in waiting {
-        if outcome.is_ok() {
-            let failed = job.run(connection);
-            // Some failures (a full disk, say) make SQLite roll the whole transaction back.
-            if connection.is_autocommit() {
-                outcome = Err(failed.unwrap_or(StoreError::Closed));
-            }
-        }
+        let going_on = begun.clone().and_then(|()| run(connection, &mut *job));
         done.push(job);
-        if outcome.is_err() {
-            return outcome;
-        }
+        going_on?;
     }
-    outcome = execute(connection, "COMMIT");
-    if outcome.is_err() && !connection.is_autocommit() {
+    commit(connection)
+}
+
+/// Runs one job. An error when it took the transaction with it: a full disk, say, makes SQLite roll back everything.
+fn run(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    let failed = job.run(connection);
+    if connection.is_autocommit() {
+        return Err(failed.unwrap_or_else(|| StoreError::Write("the transaction ended early".to_owned())));
+    }
+    Ok(())
+}
+
+fn commit(connection: &Connection) -> Result<(), StoreError> {
+    let committed = execute(connection, "COMMIT");
+    if committed.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
     }
-    outcome
+    committed
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
@@ -169,4 +174,123 @@ fn in_savepoint<T, E>(
     }
     step("RELEASE job")?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as std_mpsc;
+
+    use super::*;
+
+    type Answer = Result<(), StoreError>;
+
+    fn database() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("db")).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON;
+                 CREATE TABLE number (n INTEGER PRIMARY KEY);
+                 CREATE TABLE later (n REFERENCES number DEFERRABLE INITIALLY DEFERRED);",
+            )
+            .unwrap();
+        (folder, connection)
+    }
+
+    fn task<W>(work: W) -> (Box<dyn Job>, oneshot::Receiver<Answer>)
+    where
+        W: FnOnce(&Connection) -> Result<(), Failure<StoreError>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Task { work: Some(work), result: None, reply }), answer)
+    }
+
+    /// Runs all in one batch, and tells what they were answered and which numbers are there then.
+    fn outcome(connection: &Connection, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
+        let run = |sql: &'static str| task(move |connection| Ok(connection.execute_batch(sql)?));
+        let (jobs, answers): (Vec<_>, Vec<_>) = works.iter().map(|sql| run(sql)).unzip();
+        commit_together(connection, jobs.into_iter());
+        let answers = answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect();
+        let mut numbers = connection.prepare("SELECT n FROM number ORDER BY n").unwrap();
+        let numbers = numbers.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (answers, numbers)
+    }
+
+    #[test]
+    fn a_failing_job_undoes_itself_only() {
+        let (_folder, connection) = database();
+        let (answers, numbers) = outcome(
+            &connection,
+            &[
+                "INSERT INTO number VALUES (1)",
+                "INSERT INTO number VALUES (2), (1)",
+                "INSERT INTO number VALUES (3)",
+            ],
+        );
+        assert!(matches!(answers[..], [Ok(()), Err(StoreError::Write(_)), Ok(())]), "{answers:?}");
+        assert_eq!(numbers, [1, 3]);
+    }
+
+    #[test]
+    fn a_rule_undoes_what_its_job_had_done() {
+        let (_folder, connection) = database();
+        let (job, mut answer) = task(|connection| {
+            connection.execute_batch("INSERT INTO number VALUES (1)")?;
+            Err(Failure::Rule(StoreError::Closed))
+        });
+        commit_together(&connection, [job].into_iter());
+        assert_eq!(answer.try_recv().unwrap(), Err(StoreError::Closed));
+        assert_eq!(outcome(&connection, &[]).1, [0; 0]);
+    }
+
+    #[test]
+    fn a_failing_commit_fails_all_and_the_next_batch_works() {
+        let (_folder, connection) = database();
+        let (answers, numbers) =
+            outcome(&connection, &["INSERT INTO number VALUES (1)", "INSERT INTO later VALUES (9)"]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Write(_)))), "{answers:?}");
+        assert_eq!(numbers, [0; 0]);
+        assert_eq!(outcome(&connection, &["INSERT INTO number VALUES (2)"]), (vec![Ok(())], vec![2]));
+    }
+
+    #[test]
+    fn a_lost_transaction_fails_its_jobs_and_spares_those_after() {
+        let (_folder, connection) = database();
+        let (answers, numbers) = outcome(
+            &connection,
+            &[
+                "INSERT INTO number VALUES (1)",
+                "INSERT OR ROLLBACK INTO number VALUES (1)",
+                "INSERT INTO number VALUES (3)",
+            ],
+        );
+        assert!(
+            matches!(answers[..], [Err(StoreError::Write(_)), Err(StoreError::Write(_)), Ok(())]),
+            "{answers:?}"
+        );
+        assert_eq!(numbers, [3]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dropping_the_writer_finishes_what_was_let_in() {
+        let (folder, connection) = database();
+        let writer = Writer::start(connection).unwrap();
+        let (release, released) = std_mpsc::channel::<()>();
+        let (started, has_started) = oneshot::channel();
+        let slow = writer.run(move |connection| -> Result<(), Failure<StoreError>> {
+            let _ = started.send(());
+            released.recv().unwrap();
+            Ok(connection.execute_batch("INSERT INTO number VALUES (1)")?)
+        });
+        // A caller that goes away does not take its job along.
+        tokio::select! {
+            biased;
+            _ = slow => unreachable!("it was not released"),
+            _ = has_started => {}
+        }
+        release.send(()).unwrap();
+        drop(writer);
+        let connection = Connection::open(folder.path().join("db")).unwrap();
+        assert_eq!(outcome(&connection, &[]).1, [1]);
+    }
 }

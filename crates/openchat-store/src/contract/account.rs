@@ -1,0 +1,61 @@
+//! Rules of accounts.
+
+use openchat_protocol::Uid;
+use openchat_protocol::account::AccountSelector;
+
+use super::World;
+use super::world::NOW;
+use crate::account::CreateAccountError;
+
+/// What was put in comes out, by either selector.
+pub async fn an_account_is_found_by_uid_and_by_name(world: &World) {
+    let new = world.account("alice");
+    assert_eq!(world.store.create_account(new.clone(), None, NOW).await, Ok(None));
+    let by_uid = world.store.account(&AccountSelector::Uid(new.uid)).await.unwrap().unwrap();
+    let by_name = world.store.account(&AccountSelector::Name(new.name.clone())).await.unwrap().unwrap();
+    assert_eq!(by_uid, by_name);
+    assert_eq!((by_uid.account.uid, &by_uid.account.name), (new.uid, &new.name));
+    assert_eq!(by_uid.account.identity_certificate.as_slice(), new.identity_certificate);
+    assert_eq!(by_uid.account.issuing_certificate.as_slice(), new.issuing_certificate);
+    assert_eq!((by_uid.identity_spki, by_uid.disabled, by_uid.created), (new.identity_spki, false, NOW));
+    assert_eq!(world.store.account(&AccountSelector::Name("bob".parse().unwrap())).await, Ok(None));
+    assert_eq!(world.store.account(&AccountSelector::Uid(Uid([0; 16]))).await, Ok(None));
+}
+
+/// Names that look alike are one name.
+pub async fn a_name_and_its_look_alikes_are_taken_once(world: &World) {
+    world.user("mike").await;
+    for name in ["mike", "rnike"] {
+        let refused = world.store.create_account(world.account(name), None, NOW).await;
+        assert_eq!(refused, Err(CreateAccountError::NameTaken), "{name}");
+    }
+    let look_alike = AccountSelector::Name("rnike".parse().unwrap());
+    assert_eq!(world.store.account(&look_alike).await, Ok(None), "a look-alike is not found under its name");
+}
+
+/// A key has one account, and says so before anything is said about names and invites.
+pub async fn a_key_makes_one_account(world: &World) {
+    let invite = world.invite(None, 1);
+    world.store.create_invite(invite.clone(), NOW).await.unwrap();
+    let new = world.account("alice");
+    world.store.create_account(new.clone(), Some(invite.hash), NOW).await.unwrap();
+    let again = world.store.create_account(new.clone(), Some(invite.hash), NOW).await;
+    assert_eq!(again, Err(CreateAccountError::KeyTaken), "the same request again");
+    let mut other = world.account("bob");
+    other.identity_spki = new.identity_spki;
+    assert_eq!(world.store.create_account(other, None, NOW).await, Err(CreateAccountError::KeyTaken));
+}
+
+/// The flag is seen where logins are decided.
+pub async fn a_disabled_account_shows_at_its_devices(world: &World) {
+    let device = world.user("alice").await;
+    let disabled = async || world.store.device(device).await.unwrap().unwrap().account_disabled;
+    assert!(!disabled().await);
+    assert_eq!(world.store.set_disabled(device.uid, true).await, Ok(true));
+    assert!(disabled().await);
+    let account = world.store.account(&AccountSelector::Uid(device.uid)).await.unwrap().unwrap();
+    assert!(account.disabled);
+    assert_eq!(world.store.set_disabled(device.uid, false).await, Ok(true));
+    assert!(!disabled().await);
+    assert_eq!(world.store.set_disabled(Uid([0; 16]), true).await, Ok(false));
+}

@@ -1,0 +1,83 @@
+//! Rules of key packages.
+
+use std::collections::BTreeSet;
+
+use openchat_protocol::Uid;
+use openchat_protocol::account::PublishKeyPackages;
+use openchat_protocol::limits::KEY_PACKAGES;
+use tokio::task::JoinSet;
+
+use super::World;
+use crate::key_package::PublishKeyPackagesError;
+
+/// One that is there already counts once; a refused upload leaves nothing behind.
+pub async fn packages_are_counted_and_limited(world: &World) {
+    let alice = world.user("alice").await;
+    let first = world.packages(2, true);
+    assert_eq!(world.store.publish_key_packages(alice, first.clone()).await, Ok(2));
+    assert_eq!(world.store.publish_key_packages(alice, first).await, Ok(2), "the same again");
+    let rest = world.packages(KEY_PACKAGES - 2, false);
+    let too_many = world.packages(KEY_PACKAGES - 1, true);
+    let refused = world.store.publish_key_packages(alice, too_many).await;
+    assert_eq!(refused, Err(PublishKeyPackagesError::TooMany));
+    assert_eq!(world.store.key_package_count(alice).await, Ok(2));
+    let full = world.store.publish_key_packages(alice, rest).await.unwrap();
+    assert_eq!(full as usize, KEY_PACKAGES);
+    let stranger = world.new_device(alice.uid).device;
+    let refused = world.store.publish_key_packages(stranger, world.packages(1, false)).await;
+    assert_eq!(refused, Err(PublishKeyPackagesError::DeviceUnknown));
+    assert_eq!(world.store.key_package_count(stranger).await, Ok(0));
+}
+
+/// The oldest first, each once; then the newest last resort, again and again.
+pub async fn the_last_resort_is_given_when_all_others_are_gone(world: &World) {
+    let alice = world.user("alice").await;
+    let silent = world.device(alice.uid).await;
+    let claim = async || {
+        let claimed = world.store.claim_key_packages(alice.uid).await.unwrap();
+        assert!(claimed.iter().all(|claimed| claimed.device != silent), "it has none");
+        claimed.into_iter().map(|claimed| claimed.key_package).next()
+    };
+    assert_eq!(claim().await, None);
+    let (old, new) = (world.packages(1, true), world.packages(1, true));
+    world.store.publish_key_packages(alice, old.clone()).await.unwrap();
+    world.store.publish_key_packages(alice, new.clone()).await.unwrap();
+    let without = PublishKeyPackages { one_time: Vec::new(), last_resort: None };
+    world.store.publish_key_packages(alice, without).await.unwrap();
+    assert_eq!(claim().await.as_ref(), old.one_time.first());
+    assert_eq!(claim().await.as_ref(), new.one_time.first());
+    for _ in 0..2 {
+        assert_eq!(claim().await, new.last_resort);
+    }
+    assert_eq!(world.store.claim_key_packages(Uid([0; 16])).await, Ok(vec![]));
+}
+
+/// RFC 9420 §16.8.
+pub async fn concurrent_claims_never_share_a_package(world: &World) {
+    let alice = world.user("alice").await;
+    let second = world.device(alice.uid).await;
+    for device in [alice, second] {
+        world.store.publish_key_packages(device, world.packages(40, false)).await.unwrap();
+    }
+    let mut tasks = JoinSet::new();
+    for _ in 0..50 {
+        let store = world.store.clone();
+        tasks.spawn(async move { store.claim_key_packages(alice.uid).await.unwrap() });
+    }
+    let claimed = tasks.join_all().await.concat();
+    assert_eq!(claimed.len(), 80);
+    let distinct: BTreeSet<_> = claimed.iter().map(|claimed| claimed.key_package.to_vec()).collect();
+    assert_eq!(distinct.len(), 80);
+    assert_eq!(claimed.iter().filter(|claimed| claimed.device == second).count(), 40);
+}
+
+/// Nobody adds a device that cannot come.
+pub async fn revoked_devices_have_no_packages(world: &World) {
+    let alice = world.user("alice").await;
+    world.store.publish_key_packages(alice, world.packages(3, true)).await.unwrap();
+    world.store.revoke_device(alice).await.unwrap();
+    assert_eq!(world.store.claim_key_packages(alice.uid).await, Ok(vec![]));
+    assert_eq!(world.store.key_package_count(alice).await, Ok(0));
+    let refused = world.store.publish_key_packages(alice, world.packages(1, false)).await;
+    assert_eq!(refused, Err(PublishKeyPackagesError::DeviceUnknown));
+}

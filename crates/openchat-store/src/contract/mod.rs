@@ -1,0 +1,105 @@
+//! The rules of [`Store`](crate::Store), as tests that every implementation passes.
+//!
+//! `store_contract!(make)` makes one test of each rule. `make` is a function that gives an empty store, and whatever
+//! has to live as long as it, as a [`Fixture`].
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "these are tests")]
+
+pub mod account;
+pub mod device;
+pub mod invite;
+pub mod key_package;
+pub mod log_order;
+pub mod log_rules;
+pub mod membership;
+pub mod removal;
+pub mod room;
+pub mod welcome;
+mod world;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub use world::{World, acknowledged_records_are_there, many_authors_at_once};
+
+use crate::Store;
+
+/// An empty store, and what has to live as long as it (its folder, say).
+#[expect(missing_debug_implementations, reason = "neither part has anything to show")]
+pub struct Fixture {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Dropped after the test.
+    pub keep: Box<dyn Any + Send>,
+}
+
+/// Makes one test of each rule; the argument is a `fn() -> Fixture`.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:path) => {
+        $crate::store_contract!(@rules $make;
+            account: an_account_is_found_by_uid_and_by_name;
+            account: a_name_and_its_look_alikes_are_taken_once;
+            account: a_key_makes_one_account;
+            account: a_disabled_account_shows_at_its_devices;
+            invite: an_invite_makes_as_many_accounts_as_it_says;
+            invite: unknown_and_expired_invites_are_refused;
+            invite: a_refused_registration_uses_no_invite;
+            invite: one_of_a_hundred_redeems_a_single_use_invite;
+            invite: open_invites_of_a_user_are_limited;
+            invite: an_invite_is_made_once;
+            invite: an_old_invite_is_forgotten;
+            device: a_device_is_enrolled_and_renewed;
+            device: a_device_keeps_its_key;
+            device: a_revoked_device_stays_revoked;
+            device: devices_of_a_user_are_limited;
+            device: last_seen_never_goes_back;
+            room: a_creator_is_the_member_of_its_room;
+            room: a_room_is_made_once;
+            room: a_room_name_and_its_look_alikes_are_taken_once;
+            room: the_name_of_a_room_without_members_is_free;
+            room: a_room_is_listed_for_seven_days_after_its_last_member;
+            room: the_list_counts_users_and_shows_the_most_active_first;
+            room: private_rooms_are_hidden_from_strangers;
+            room: rooms_of_a_user_are_limited;
+            room: a_member_replaces_the_group_of_the_last_commit;
+            log_order: sequences_have_no_gaps_and_the_chain_holds;
+            log_order: time_never_goes_back;
+            log_order: eight_authors_make_one_order;
+            log_order: the_same_message_is_stored_once;
+            log_order: a_message_is_known_again_after_its_author_left;
+            log_order: a_stale_base_changes_nothing;
+            log_order: pages_end_at_their_limits;
+            log_rules: strangers_are_refused;
+            log_rules: anybody_joins_a_room_with_a_name;
+            log_rules: only_devices_of_members_join_a_private_room;
+            log_rules: unknown_devices_are_not_added;
+            log_rules: devices_of_a_room_are_limited;
+            log_rules: a_commit_replaces_the_group;
+            membership: a_joiner_reads_nothing_from_before;
+            membership: who_left_reads_nothing_after;
+            membership: who_comes_back_reads_both_stretches_only;
+            membership: a_device_that_rejoins_stays_a_member;
+            removal: a_removal_waits_for_another_member;
+            removal: own_devices_and_those_that_left_go_at_once;
+            removal: one_foreign_device_makes_all_wait;
+            removal: a_late_vote_does_not_reach_into_a_rejoin;
+            removal: a_late_vote_cuts_what_came_after_a_removal;
+            key_package: packages_are_counted_and_limited;
+            key_package: the_last_resort_is_given_when_all_others_are_gone;
+            key_package: concurrent_claims_never_share_a_package;
+            key_package: revoked_devices_have_no_packages;
+            welcome: welcomes_wait_in_order_until_acknowledged;
+            welcome: a_revoked_device_has_no_welcomes;
+        );
+    };
+    (@rules $make:path; $($topic:ident : $rule:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $rule() {
+                let fixture = $make();
+                $crate::contract::$topic::$rule(&$crate::contract::World::new(fixture.store.clone())).await;
+            }
+        )*
+    };
+}
