@@ -88,16 +88,30 @@ impl GroupState {
 
     /// For the vault.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.encode(&self.tree)
+    }
+
+    /// For a vault that keeps [`Self::tree`] apart: all the rest.
+    pub fn to_bytes_without_tree(&self) -> Zeroizing<Vec<u8>> {
+        self.encode(&[])
+    }
+
+    /// The ratchet tree: the greater part by far, and the same throughout an epoch.
+    pub fn tree(&self) -> &[u8] {
+        &self.tree
+    }
+
+    /// What was read without its tree, with it.
+    #[must_use]
+    pub fn with_tree(self, tree: Vec<u8>) -> Self {
+        Self { tree, ..self }
+    }
+
+    fn encode(&self, tree: &[u8]) -> Zeroizing<Vec<u8>> {
         // Room for all, so that growing leaves no copy of a secret behind.
-        let mut bytes =
-            Zeroizing::new(Vec::with_capacity(self.snapshot.len() + self.tree.len() + (64 << 10)));
-        let wire = Wire {
-            suite: self.suite.id(),
-            room: self.room,
-            snapshot: &self.snapshot,
-            tree: &self.tree,
-            own: self.own.clone(),
-        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.snapshot.len() + tree.len() + (64 << 10)));
+        let (suite, own) = (self.suite.id(), self.own.clone());
+        let wire = Wire { suite, room: self.room, snapshot: &self.snapshot, tree, own };
         codec::encode_into(&wire, &mut bytes);
         bytes
     }
