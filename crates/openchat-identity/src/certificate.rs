@@ -53,7 +53,8 @@ fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(&serial)
 }
 
-fn date(time: Timestamp) -> OffsetDateTime {
+/// The nearest moment that a certificate can name.
+pub(crate) fn date(time: Timestamp) -> OffsetDateTime {
     let seconds = i64::try_from(time.as_seconds()).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(LAST_DATE)
 }

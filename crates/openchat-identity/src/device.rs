@@ -58,7 +58,7 @@ impl DeviceKey {
 
 impl fmt::Debug for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DeviceKey({:?})", self.public_key().fingerprint())
+        f.write_str("DeviceKey(..)")
     }
 }
 

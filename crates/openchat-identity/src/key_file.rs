@@ -91,11 +91,11 @@ impl IdentityKey {
         Self::from_decrypted(&Zeroizing::new(plain), padding)
     }
 
-    /// One wrong password in 256 leaves a last byte that is valid padding of one byte; of two bytes and more, one in
-    /// 65,536. So after longer padding the password was right.
+    /// A wrong password leaves random bytes, and of these one in 256 ends in valid padding of one byte; of three bytes
+    /// and more, one in 2^24. So after long padding the password was right. (Ours is of seven bytes.)
     fn from_decrypted(plain: &[u8], padding: usize) -> Result<Self, KeyFileError> {
         match Self::from_pkcs8(plain) {
-            Err(KeyFileError::Damaged) if padding == 1 => Err(KeyFileError::WrongPassword),
+            Err(KeyFileError::Damaged) if padding < 3 => Err(KeyFileError::WrongPassword),
             result => result,
         }
     }
@@ -319,3 +319,6 @@ pub fn read_public(path: &Path) -> Result<PublicKey, KeyFolderError> {
     let text = secret_file::read_public(path)?;
     PublicKey::from_pem(&text).map_err(|error| KeyFolderError::Public { path: path.to_owned(), error })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{self, SHA256, SHA384};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1, ParsedPublicKey};
 use openchat_protocol::Uid;
 use pkcs8::LineEnding;
-use pkcs8::der::Document;
+use pkcs8::der::pem::encode_string;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -219,10 +219,10 @@ pub fn verify_signature(point: &[u8], message: &[u8], signature: &[u8]) -> Resul
     PublicKey::from_point(point)?.verify(&Digest::of(Hash::Sha384, message), signature)
 }
 
-/// One DER value as PEM.
+/// One value as PEM.
 pub(crate) fn pem(der: &[u8], label: &'static str) -> String {
-    let document = Document::try_from(der).and_then(|it| it.to_pem(label, LineEnding::LF));
-    document.unwrap_or_default()
+    #[expect(clippy::expect_used, reason = "fails for sizes that overflow only")]
+    encode_string(label, LineEnding::LF, der).expect("PEM")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::aws_lc_rs::ECDSA_P384_SHA384;
 use webpki::{EndEntityCert, KeyUsage};
 
+use crate::certificate;
 use crate::profile::{self, Certificate, GenesisKeys, Profile, ProfileError, Role, Rule};
 use crate::signature::{POINT, PublicKey, verify_signature};
 
@@ -29,7 +30,7 @@ pub enum TrustError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// A certificate has expired, or the clock of this machine is wrong.
-    #[error("the {role} certificate expired at {} (seconds since 1970): renew it, or set the clock right", not_after.as_seconds())]
+    #[error("the {role} certificate expired on {}: renew it, or set the clock of this machine right", readable(*not_after))]
     Expired {
         /// Which certificate.
         role: Role,
@@ -37,7 +38,7 @@ pub enum TrustError {
         not_after: Timestamp,
     },
     /// A certificate is not valid yet: the clock of this machine, or of the issuer, is wrong.
-    #[error("the {role} certificate is valid only from {} (seconds since 1970): set the clock right", not_before.as_seconds())]
+    #[error("the {role} certificate is valid only from {}: set the clock of this machine right", readable(*not_before))]
     NotYetValid {
         /// Which certificate.
         role: Role,
@@ -63,6 +64,11 @@ pub enum TrustError {
         /// What the root certificate says.
         found: ServerFingerprint,
     },
+}
+
+fn readable(time: Timestamp) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    certificate::date(time).format(format).unwrap_or_default()
 }
 
 impl TrustError {

@@ -599,6 +599,13 @@ fn without_a_time_a_chain_must_have_been_valid_once() {
 }
 
 #[test]
+fn errors_about_dates_name_the_date() {
+    let error = TrustError::Expired { role: Role::Device, not_after: NOW };
+    let text = "the device certificate expired on 2027-01-15 08:00 UTC: renew it, or set the clock of this machine right";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
 fn fingerprints_are_as_documented() {
     let world = World::new();
     let mut record = Vec::new();
