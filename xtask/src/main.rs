@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask layers`.
 
 mod layers;
+mod rules;
 mod tools;
 
 use std::process::{Command, ExitCode};
@@ -10,7 +11,8 @@ cargo xtask COMMAND
 
   test [FILTER..]   install what the tests need when it is missing, then run every test
   layers            check which crate may depend on which
-  ci                format, lints, layers, documentation, every test
+  rules             the tests that docs/rules.md names exist
+  ci                format, lints, layers, rules, documentation, every test
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test(rest),
         "layers" => layers::check(),
+        "rules" => rules::check(),
         "ci" => ci(),
         _ => Err(USAGE.to_owned()),
     };
@@ -38,6 +41,7 @@ fn ci() -> Result<(), String> {
     run("format", cargo(&["fmt", "--all", "--check"]))?;
     run("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     layers::check()?;
+    rules::check()?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     run("documentation", documentation)?;
