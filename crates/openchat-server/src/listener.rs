@@ -71,7 +71,7 @@ impl Listener {
         match accepted {
             Ok((stream, address)) => self.admit(stream, address),
             Err(error) if is_of_one_connection(&error) => {
-                debug!(%error, "a connection was gone before it began")
+                debug!(%error, "a connection was gone before it began");
             }
             Err(error) => {
                 warn!(%error, "no connection can be accepted for now: are there too many open files?");

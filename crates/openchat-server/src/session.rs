@@ -119,7 +119,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
 
     /// What is done and what is rung for is gathered first, what is written comes last: so each round writes once.
     async fn serve(&mut self) -> End {
-        let mut timer = pin!(sleep_until(self.login_until));
+        let mut timer = pin!(sleep_until(self.next_check()));
         loop {
             if let Some(end) = self.read_requests().await {
                 return end;

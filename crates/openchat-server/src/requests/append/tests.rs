@@ -18,8 +18,10 @@ fn mls(room: RoomId, framing: Framing, content_type: u8, authenticated_data: &[u
     let mut message = vec![0, 1, 0, wire_format, 16];
     message.extend_from_slice(room.as_bytes());
     message.extend_from_slice(&7u64.to_be_bytes());
-    let length = u16::try_from(authenticated_data.len()).unwrap();
-    let mut data = if length < 64 { vec![length as u8] } else { (length | 0x4000).to_be_bytes().to_vec() };
+    let mut data = match u8::try_from(authenticated_data.len()) {
+        Ok(length) if length < 64 => vec![length],
+        _ => (u16::try_from(authenticated_data.len()).unwrap() | 0x4000).to_be_bytes().to_vec(),
+    };
     data.extend_from_slice(authenticated_data);
     match framing {
         Framing::Private => message.push(content_type),

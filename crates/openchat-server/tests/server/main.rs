@@ -1,0 +1,21 @@
+//! The server as its clients meet it: real TLS on loopback, frames made by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod account;
+mod flood;
+mod garbage;
+mod lifecycle;
+mod login;
+mod mls;
+mod room;
+mod slow_reader;
+mod wire;
+mod world;
