@@ -41,6 +41,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<RoomName>, CreateAccountError>;
 
+    /// Whether anybody has an account.
+    async fn has_accounts(&self) -> Result<bool, StoreError>;
+
     /// The account, if there is one.
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError>;
 

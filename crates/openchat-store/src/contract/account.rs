@@ -10,7 +10,9 @@ use crate::account::CreateAccountError;
 /// What was put in comes out, by either selector.
 pub async fn an_account_is_found_by_uid_and_by_name(world: &World) {
     let new = world.account("alice");
+    assert_eq!(world.store.has_accounts().await, Ok(false));
     assert_eq!(world.store.create_account(new.clone(), None, NOW).await, Ok(None));
+    assert_eq!(world.store.has_accounts().await, Ok(true));
     let by_uid = world.store.account(&AccountSelector::Uid(new.uid)).await.unwrap().unwrap();
     let by_name = world.store.account(&AccountSelector::Name(new.name.clone())).await.unwrap().unwrap();
     assert_eq!(by_uid, by_name);

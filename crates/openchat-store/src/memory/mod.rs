@@ -70,6 +70,10 @@ impl Store for MemoryStore {
         self.state().create_account(account, redeem, now)
     }
 
+    async fn has_accounts(&self) -> Result<bool, StoreError> {
+        Ok(!self.state().accounts.is_empty())
+    }
+
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
         Ok(self.state().account(selector))
     }

@@ -50,6 +50,10 @@ pub(super) fn create(
     Ok(room)
 }
 
+pub(super) fn exist(connection: &Connection) -> Result<bool, Failure<StoreError>> {
+    Ok(connection.prepare_cached("SELECT 1 FROM account LIMIT 1")?.exists([])?)
+}
+
 const SELECT: &str =
     "SELECT uid, name, identity_certificate, issuing_certificate, identity_spki, disabled, created
                       FROM account WHERE ";

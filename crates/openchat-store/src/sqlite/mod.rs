@@ -78,6 +78,10 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| account::create(connection, &new, redeem, now)).await
     }
 
+    async fn has_accounts(&self) -> Result<bool, StoreError> {
+        self.readers.run(account::exist).await
+    }
+
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
         let selector = selector.clone();
         self.readers.run(move |connection| account::find(connection, &selector)).await
