@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 
@@ -16,8 +17,15 @@ pub enum Event {
     Connection(ConnectionState),
     /// Every room was read to its end after a login: what follows happens now.
     CaughtUp,
-    /// A room is new, was left, or its entry changed.
-    Room(RoomOverview),
+    /// This device stands otherwise to a room.
+    Room {
+        /// Which.
+        room: RoomId,
+        /// Its name.
+        name: RoomName,
+        /// How it stands now.
+        membership: Membership,
+    },
     /// A line was added to a room.
     Line(Line),
     /// A message of this profile is in another state.
@@ -33,6 +41,8 @@ pub enum Event {
     Epoch(EpochChanged),
     /// A person's name is now known, or is another one than before.
     Person(Person),
+    /// Something in the background could not be done.
+    Trouble(ClientError),
     /// Something that must not happen: show it where it cannot be overlooked.
     Alarm(Alarm),
     /// The listener was too slow and this many events are lost to it: read the vault again.
@@ -116,6 +126,9 @@ pub enum Entry<P> {
         /// Its identifier.
         #[n(0)]
         message: MessageId,
+        /// The whole content as it came, for a version that knows it.
+        #[n(1)]
+        content: ByteVec,
     },
     /// The room was made, by the author.
     #[n(2)]
@@ -175,7 +188,7 @@ impl<P> Entry<P> {
     pub fn map<Q>(self, mut person: impl FnMut(P) -> Q) -> Entry<Q> {
         match self {
             Self::Text { message, text, delivery } => Entry::Text { message, text, delivery },
-            Self::Newer { message } => Entry::Newer { message },
+            Self::Newer { message, content } => Entry::Newer { message, content },
             Self::Created => Entry::Created,
             Self::Joined { who } => Entry::Joined { who: person(who) },
             Self::DeviceJoined { who } => Entry::DeviceJoined { who: person(who) },
@@ -199,7 +212,7 @@ impl<P: fmt::Debug> fmt::Debug for Entry<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { message, delivery, .. } => write!(f, "Text({message}, {delivery:?})"),
-            Self::Newer { message } => write!(f, "Newer({message})"),
+            Self::Newer { message, .. } => write!(f, "Newer({message})"),
             Self::Created => f.write_str("Created"),
             Self::Joined { who } => write!(f, "Joined({who:?})"),
             Self::DeviceJoined { who } => write!(f, "DeviceJoined({who:?})"),
@@ -238,8 +251,8 @@ pub struct EpochChanged {
     pub room: RoomId,
     /// The new epoch.
     pub epoch: u64,
-    /// The record of the commit that did it; absent for the epoch this device came in with.
-    pub sequence: Option<u64>,
+    /// The record of the commit that did it; 0 when the room was made.
+    pub sequence: u64,
     /// Whose device committed.
     pub by: Person,
     /// Devices that came in.
@@ -272,23 +285,26 @@ pub struct RoomOverview {
 #[cbor(index_only)]
 #[non_exhaustive]
 pub enum Membership {
-    /// On the way in.
+    /// Being made by this device.
     #[n(0)]
+    Creating,
+    /// On the way in.
+    #[n(1)]
     Joining,
     /// In.
-    #[n(1)]
+    #[n(2)]
     Member,
     /// On the way out.
-    #[n(2)]
+    #[n(3)]
     Leaving,
     /// Left by itself.
-    #[n(3)]
+    #[n(4)]
     Left,
     /// Removed by someone else.
-    #[n(4)]
+    #[n(5)]
     Removed,
     /// The server's log of this room differs from what was seen before: nothing is read or sent any more.
-    #[n(5)]
+    #[n(6)]
     Diverged,
 }
 

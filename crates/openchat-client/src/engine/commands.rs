@@ -1,0 +1,171 @@
+//! Commands: what works without a connection is done at once, the rest is asked of the server.
+
+use std::time::Duration;
+
+use openchat_identity::{InviteLink, InviteToken};
+use openchat_protocol::account::{AccountSelector, CreateInvite};
+use openchat_protocol::room::RoomSelector;
+use openchat_protocol::{MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName};
+
+use super::Engine;
+use super::core::{Core, offline};
+use super::room::{Room, Wish};
+use super::sending::{no_failed_message, no_room};
+use super::session::{Aim, Purpose};
+use super::step::{Step, Ticket};
+use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::event::{Member, Membership};
+use crate::vault::Write;
+
+impl Engine {
+    /// Somebody wants something. It is answered under `ticket`, in this step or a later one.
+    pub fn handle_command(&mut self, ticket: Ticket, command: Command, now: Timestamp) -> Step {
+        self.cx.now = now;
+        match command {
+            Command::CreateRoom { name, access, suite } => self.create_room(ticket, name, access, suite),
+            Command::JoinRoom { name } => self.join_room(ticket, name),
+            Command::ListRooms => self.ask_for(ticket, Request::ListRooms, Purpose::ListRooms(ticket)),
+            Command::Send { room, text } => {
+                self.in_room(ticket, room, |it, cx| it.handle_send(cx, ticket, text))
+            }
+            Command::Retry { message } => self.with_failed(ticket, message, Room::retry),
+            Command::Discard { message } => self.with_failed(ticket, message, Room::discard),
+            Command::LeaveRoom { room } => self.in_room(ticket, room, |it, cx| it.handle_leave(cx, ticket)),
+            Command::AddMember { room, name } => self.identify(ticket, room, name, Aim::Add),
+            Command::RemoveMember { room, name } => self.identify(ticket, room, name, Aim::Remove),
+            Command::UpdateKeys { room } => {
+                self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Update(ticket)));
+            }
+            Command::Members { room } => self.in_room(ticket, room, |it, cx| {
+                let members = it.members(&cx.people, cx.me().uid);
+                cx.answer(ticket, Ok(Answer::Members(members)));
+            }),
+            Command::MarkRead { room, sequence } => self.in_room(ticket, room, |_, cx| {
+                cx.write(Write::Read(room, sequence));
+                cx.answer(ticket, Ok(Answer::Done));
+            }),
+            Command::CreateInvite { valid, uses, room } => self.create_invite(ticket, valid, uses, room),
+        }
+        self.finish()
+    }
+
+    pub(super) fn in_room(&mut self, ticket: Ticket, room: RoomId, work: impl FnOnce(&mut Room, &mut Core)) {
+        match self.rooms.get_mut(&room) {
+            Some(room) => work(room, &mut self.cx),
+            None => self.cx.answer(ticket, Err(no_room(room))),
+        }
+    }
+
+    fn online_in_room(&mut self, ticket: Ticket, room: RoomId, work: impl FnOnce(&mut Room, &mut Core)) {
+        if self.cx.session.is_up() {
+            self.in_room(ticket, room, work);
+        } else {
+            self.cx.answer(ticket, Err(offline()));
+        }
+    }
+
+    fn ask_for(&mut self, ticket: Ticket, request: Request, purpose: Purpose) {
+        if self.cx.session.is_up() {
+            self.cx.ask(request, purpose);
+        } else {
+            self.cx.answer(ticket, Err(offline()));
+        }
+    }
+
+    fn create_room(&mut self, ticket: Ticket, name: RoomName, access: Access, suite: RoomSuite) {
+        if !self.cx.session.is_up() {
+            return self.cx.answer(ticket, Err(offline()));
+        }
+        match Room::made(&self.cx, name, access, suite) {
+            Ok(mut room) => {
+                room.waiting.push(ticket);
+                room.progress(&mut self.cx);
+                self.rooms.insert(room.id(), room);
+            }
+            Err(error) => self.cx.answer(ticket, Err(error)),
+        }
+    }
+
+    fn join_room(&mut self, ticket: Ticket, name: RoomName) {
+        let known = self.rooms.values_mut().find(|room| room.record.listed && room.record.name == name);
+        match known {
+            Some(room) if room.record.membership == Membership::Member => {
+                self.cx.answer(ticket, Ok(Answer::Room(room.id())));
+            }
+            Some(room) if room.record.membership == Membership::Joining => room.waiting.push(ticket),
+            _ => {
+                let selector = RoomSelector::Name(name.clone());
+                self.ask_for(ticket, Request::FetchJoinInfo(selector), Purpose::JoinByName(ticket, name));
+            }
+        }
+    }
+
+    /// Finds out who `name` is. Whoever is to be removed is known already.
+    fn identify(&mut self, ticket: Ticket, room: RoomId, name: UserName, aim: Aim) {
+        if !self.rooms.contains_key(&room) {
+            return self.cx.answer(ticket, Err(no_room(room)));
+        }
+        match self.cx.people.names.owner(&name) {
+            Some(uid) if aim == Aim::Remove => {
+                self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Remove(ticket, uid)));
+            }
+            _ => {
+                let look_up = Request::LookUp(AccountSelector::Name(name));
+                self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, aim));
+            }
+        }
+    }
+
+    fn with_failed(&mut self, ticket: Ticket, message: MessageId, work: fn(&mut Room, &mut Core, MessageId)) {
+        match self.rooms.values_mut().find(|room| room.has_failed(message)) {
+            Some(room) => {
+                work(room, &mut self.cx, message);
+                self.cx.answer(ticket, Ok(Answer::Done));
+            }
+            None => self.cx.answer(ticket, Err(no_failed_message(message))),
+        }
+    }
+
+    fn create_invite(&mut self, ticket: Ticket, valid: Duration, uses: u32, room: Option<RoomName>) {
+        let token = InviteToken::generate();
+        let hash = token.redeem_hash();
+        let credentials = &self.cx.credentials;
+        let link = InviteLink {
+            host: credentials.host.clone(),
+            port: credentials.port,
+            server: credentials.server,
+            inviter: Some(credentials.device.uid),
+            token,
+        };
+        let create = CreateInvite { hash, expires: self.cx.now.plus(valid), uses, room };
+        self.ask_for(ticket, Request::CreateInvite(create), Purpose::CreateInvite(ticket, link.to_string()));
+    }
+}
+
+impl Room {
+    /// Users in the room, by the key tree.
+    fn members(&self, people: &super::people::People, me: Uid) -> Vec<Member> {
+        let mut members: Vec<Member> = Vec::new();
+        for leaf in self.roster() {
+            let uid = leaf.device.uid;
+            match members.iter_mut().find(|member| member.person.uid == uid) {
+                Some(member) => member.devices.push(leaf.device),
+                None => members.push(Member {
+                    person: people.person(uid),
+                    devices: vec![leaf.device],
+                    is_me: uid == me,
+                    is_admin: self.group.as_ref().is_some_and(|group| group.is_admin(uid)),
+                }),
+            }
+        }
+        members
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// The key tree of a room, as this device has it.
+    pub(super) fn epoch_of(&self, room: RoomId) -> Option<u64> {
+        self.rooms.get(&room)?.group.as_ref().map(openchat_e2ee::RoomGroup::epoch)
+    }
+}

@@ -1,0 +1,235 @@
+//! Frames from the server: each answer goes to what it was asked for.
+
+use std::time::Duration;
+
+use openchat_protocol::room::{JoinInfo, PendingWelcome};
+use openchat_protocol::{
+    Event as ServerEvent, Refusal, RefusalCode, Response, RoomId, RoomName, ServerFrame, Timestamp,
+};
+
+use super::Engine;
+use super::core::Core;
+use super::joining::{new_record, says_not_in};
+use super::login::hang_up;
+use super::room::{Reading, Room, Wish};
+use super::session::{Aim, Purpose};
+use super::step::{Step, Ticket};
+use crate::command::Answer;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Event, Membership};
+
+/// When the server says "too fast" without saying for how long.
+const TOO_FAST: u64 = 1_000;
+
+impl Engine {
+    /// The server has sent a frame.
+    pub fn handle_frame(&mut self, frame: ServerFrame, now: Timestamp) -> Step {
+        self.cx.now = now;
+        self.cx.session.heard(now);
+        match frame {
+            ServerFrame::Answer { id, response } => {
+                match self.cx.session.answered(id, &mut self.cx.out.requests) {
+                    Some(purpose) => self.handle_answer(purpose, response),
+                    None => self.cx.breaks_protocol("it answers what was not asked"),
+                }
+            }
+            ServerFrame::Refused { id, refusal } => self.handle_refused(id, &refusal),
+            ServerFrame::Event(event) => self.handle_event(event),
+        }
+        self.finish()
+    }
+
+    fn handle_event(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Page(page) => {
+                self.with_room(page.room, |room, cx| room.handle_page(cx, &page));
+            }
+            ServerEvent::Welcome(pending) => self.handle_welcome(pending),
+            ServerEvent::Goodbye(refusal) => self.cx.out.hang_up = Some(hang_up(&refusal)),
+        }
+    }
+
+    fn handle_answer(&mut self, purpose: Purpose, response: Response) {
+        match (purpose, response) {
+            (Purpose::Hello, Response::Greeting(greeting)) => self.handle_greeting(&greeting),
+            (Purpose::Login, Response::LoggedIn(logged_in)) => self.handle_logged_in(&logged_in),
+            (Purpose::Ping | Purpose::Notice, Response::Done) => {}
+            (Purpose::ListRooms(ticket), Response::Rooms(rooms)) => {
+                self.cx.answer(ticket, Ok(Answer::Listing(rooms)));
+            }
+            (Purpose::CreateInvite(ticket, link), Response::Done) => {
+                self.cx.answer(ticket, Ok(Answer::Invite(link)));
+            }
+            (Purpose::Name(uid), Response::Account(account)) => self.cx.handle_name(uid, Some(&account)),
+            (Purpose::PublishKeyPackages, Response::KeyPackageCount(count)) => {
+                self.cx.count_key_packages(count)
+            }
+            (Purpose::RenewDevice(chain), Response::Done) => self.device_renewed(chain),
+            (Purpose::Identity(ticket, room, aim), Response::Account(account)) => {
+                match self.cx.meet(&account) {
+                    Ok(uid) => self.identified(ticket, room, aim, uid),
+                    Err(error) => self.cx.answer(ticket, Err(error)),
+                }
+            }
+            (Purpose::KeyPackages(ticket, room), Response::KeyPackages(packages)) => {
+                self.add_wish(room, Wish::Add(ticket, packages));
+            }
+            (Purpose::JoinByName(ticket, name), Response::JoinInfo(info)) => {
+                self.handle_join_by_name(ticket, &name, &info);
+            }
+            (purpose, response) => self.handle_room_answer(&purpose, &response),
+        }
+    }
+
+    /// Answers about one room that is known.
+    fn handle_room_answer(&mut self, purpose: &Purpose, response: &Response) {
+        let Some(room) = purpose.room() else { return self.cx.breaks_protocol("an answer of another kind") };
+        self.with_room(room, |room, cx| match (purpose, response) {
+            (Purpose::Follow(_), Response::Done) => room.followed(),
+            (Purpose::CreateRoom(_), Response::Done) => room.created(cx),
+            (Purpose::JoinAgain(_), Response::JoinInfo(info)) if info.room == room.id() => {
+                room.handle_join_info(cx, info);
+            }
+            (Purpose::Message(_, id), Response::Appended(appended)) => {
+                room.handle_message_appended(cx, *id, *appended);
+            }
+            (Purpose::Commit(_, id), Response::Appended(appended)) => {
+                room.handle_commit_appended(cx, *id, *appended);
+            }
+            (Purpose::Leave(_), Response::Appended(appended)) => room.handle_leave_appended(cx, *appended),
+            _ => cx.breaks_protocol("an answer of another kind"),
+        });
+    }
+
+    fn handle_refused(&mut self, id: u64, refusal: &Refusal) {
+        if refusal.code == Some(RefusalCode::RateLimited) {
+            let wait = Duration::from_millis(refusal.retry_after.unwrap_or(TOO_FAST));
+            return self.cx.session.delay(id, self.cx.now.plus(wait), &mut self.cx.out.requests);
+        }
+        let Some(purpose) = self.cx.session.answered(id, &mut self.cx.out.requests) else {
+            return self.cx.breaks_protocol("it refuses what was not asked");
+        };
+        match &purpose {
+            Purpose::Hello | Purpose::Login => self.login_refused(refusal),
+            Purpose::Name(uid) => self.cx.handle_name(*uid, None),
+            Purpose::PublishKeyPackages | Purpose::RenewDevice(_) => {
+                self.cx.emit(Event::Trouble(refusal.clone().into()));
+            }
+            // A vote or an acknowledgement that comes too late is of no use to anybody.
+            Purpose::Ping | Purpose::Notice => {}
+            purpose => match purpose.ticket() {
+                Some(ticket) => self.cx.answer(ticket, Err(refusal.clone().into())),
+                None => self.handle_room_refused(purpose, refusal),
+            },
+        }
+    }
+
+    fn handle_room_refused(&mut self, purpose: &Purpose, refusal: &Refusal) {
+        let Some(room) = purpose.room() else { return };
+        self.with_room(room, |room, cx| match purpose {
+            Purpose::Follow(_) if refusal.code == Some(RefusalCode::LogDiverged) => {
+                room.diverge(cx, refusal.detail.clone());
+            }
+            Purpose::Follow(_) if says_not_in(refusal) => room.ended(cx),
+            Purpose::Follow(_) => room.not_followed(cx),
+            Purpose::CreateRoom(_) => room.handle_create_refused(cx, refusal),
+            Purpose::JoinAgain(_) => room.handle_join_info_refused(cx, refusal),
+            Purpose::Message(_, id) => room.handle_message_refused(cx, *id, refusal),
+            Purpose::Commit(_, id) => room.handle_commit_refused(cx, *id, refusal),
+            Purpose::Leave(_) => room.handle_leave_refused(cx, refusal),
+            _ => {}
+        });
+    }
+
+    fn handle_join_by_name(&mut self, ticket: Ticket, name: &RoomName, info: &JoinInfo) {
+        if info.name.as_ref() != Some(name) {
+            let error =
+                ClientError::new(ErrorKind::Protocol, format!("the server gave another room than #{name}"));
+            return self.cx.answer(ticket, Err(error));
+        }
+        let room = self
+            .rooms
+            .entry(info.room)
+            .or_insert_with(|| Room::new(new_record(info.room, name.clone(), true, Membership::Joining)));
+        if room.is_in() {
+            return self.cx.answer(ticket, Ok(Answer::Room(info.room)));
+        }
+        room.waiting.push(ticket);
+        let underway = room.busy.is_some() || room.own_commit.is_some();
+        if !underway {
+            room.record.membership = Membership::Joining;
+            room.handle_join_info(&mut self.cx, info);
+        }
+    }
+
+    fn handle_welcome(&mut self, pending: PendingWelcome) {
+        let id = pending.room;
+        // Its name is inside the encryption: until that is open the room has a name of its identifier.
+        let unnamed = || format!("r{id}").parse().ok();
+        if !self.rooms.contains_key(&id) {
+            let Some(name) = unnamed() else { return };
+            self.rooms.insert(id, Room::new(new_record(id, name, false, Membership::Joining)));
+        }
+        self.with_room(id, |room, cx| room.handle_welcome(cx, pending));
+    }
+
+    fn identified(&mut self, ticket: Ticket, room: RoomId, aim: Aim, uid: openchat_protocol::Uid) {
+        match aim {
+            Aim::Remove => self.add_wish(room, Wish::Remove(ticket, uid)),
+            Aim::Add => {
+                let claim = openchat_protocol::Request::ClaimKeyPackages(uid);
+                self.cx.ask(claim, Purpose::KeyPackages(ticket, room));
+            }
+        }
+    }
+
+    fn add_wish(&mut self, room: RoomId, wish: Wish) {
+        self.in_room(wish.ticket(), room, |room, cx| room.add_wish(cx, wish));
+    }
+
+    /// Does something with a room; nothing when it has gone meanwhile.
+    fn with_room(&mut self, room: RoomId, work: impl FnOnce(&mut Room, &mut Core)) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            work(room, &mut self.cx);
+        }
+    }
+}
+
+impl Room {
+    fn followed(&mut self) {
+        if self.reading == Reading::Asked {
+            self.reading = Reading::CatchingUp;
+        }
+    }
+
+    fn not_followed(&mut self, cx: &mut Core) {
+        self.reading = Reading::Not;
+        self.pause(cx);
+    }
+}
+
+impl Purpose {
+    /// The command that waits for the answer.
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::ListRooms(ticket)
+            | Self::CreateInvite(ticket, _)
+            | Self::JoinByName(ticket, _)
+            | Self::Identity(ticket, ..)
+            | Self::KeyPackages(ticket, _) => Some(*ticket),
+            _ => None,
+        }
+    }
+
+    fn room(&self) -> Option<RoomId> {
+        match self {
+            Self::CreateRoom(room)
+            | Self::JoinAgain(room)
+            | Self::Message(room, _)
+            | Self::Commit(room, _)
+            | Self::Leave(room)
+            | Self::Follow(room) => Some(*room),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The login: greeting, proof of the device key, and what follows from being connected again.
+
+use std::time::Duration;
+
+use openchat_identity::device::issue_device_certificate;
+use openchat_identity::{DeviceKey, IdentityKey, challenge};
+use openchat_protocol::account::{EnrolDevice, Greeting, Hello, LoggedIn, Login};
+use openchat_protocol::{PROTOCOL_VERSION, Refusal, RefusalCode, Request, Timestamp};
+
+use super::Engine;
+use super::room::Room;
+use super::session::{Link, Purpose, Session};
+use super::step::{HangUp, Step};
+use crate::error::ClientError;
+use crate::event::{Alarm, ConnectionState, Event, Membership};
+use crate::vault::Write;
+
+/// Clocks that are further apart than this are a danger to certificates.
+const CLOCKS: Duration = Duration::from_secs(300);
+/// A device certificate is renewed when less than this is left of its 90 days.
+const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Engine {
+    /// There is a connection to the pinned server; `exporter` is its channel binding (RFC 9266).
+    pub fn handle_connected(&mut self, exporter: [u8; 32], now: Timestamp) -> Step {
+        self.cx.now = now;
+        self.cx.session = Session::connected(exporter, now);
+        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
+        self.cx.ask(Request::Hello(hello), Purpose::Hello);
+        self.finish()
+    }
+
+    /// The connection is gone.
+    pub fn handle_lost(&mut self, now: Timestamp) -> Step {
+        self.cx.now = now;
+        let lost = self.cx.session.lost();
+        for ticket in lost.iter().filter_map(Purpose::ticket) {
+            self.cx.answer(ticket, Err(super::core::offline()));
+        }
+        self.cx.people.handle_lost(&mut self.cx.out.events);
+        self.rooms.values_mut().for_each(Room::handle_lost);
+        self.catching_up = false;
+        self.finish()
+    }
+
+    pub(super) fn handle_greeting(&mut self, greeting: &Greeting) {
+        let cx = &mut self.cx;
+        let apart = greeting.time.since(cx.now).max(cx.now.since(greeting.time));
+        if apart > CLOCKS {
+            cx.emit(Event::Alarm(Alarm::Clock { apart }));
+        }
+        cx.session.incarnation = Some(greeting.incarnation);
+        let Ok(nonce) = <[u8; 32]>::try_from(greeting.nonce.as_slice()) else {
+            return cx.breaks_protocol("its login nonce has not 32 bytes");
+        };
+        let server = cx.credentials.server;
+        if greeting.server != server {
+            return cx.breaks_protocol("its greeting names another server than its certificate");
+        }
+        match DeviceKey::from_pkcs8(&cx.credentials.device_key) {
+            Ok(key) => {
+                let signature = challenge::sign(&key, &server, cx.me(), &nonce, &cx.session.exporter);
+                cx.ask(Request::Login(Login { signature: signature.into() }), Purpose::Login);
+            }
+            Err(error) => cx.fail(&error),
+        }
+    }
+
+    pub(super) fn handle_logged_in(&mut self, logged_in: &LoggedIn) {
+        let cx = &mut self.cx;
+        if logged_in.device != cx.me() {
+            return cx.breaks_protocol("it takes this device for another one");
+        }
+        cx.session.link = Link::Up;
+        cx.emit(Event::Connection(ConnectionState::Online));
+        self.note_own_name(logged_in);
+        self.cx.count_key_packages(logged_in.key_packages);
+        self.cx.refill_key_packages();
+        self.renew_device_if_due();
+        self.catching_up = true;
+        for room in self.rooms.values_mut() {
+            let known = logged_in.rooms.iter().any(|joined| joined.room == room.id());
+            if room.record.membership == Membership::Creating && known {
+                room.created(&mut self.cx);
+            }
+            room.progress(&mut self.cx);
+        }
+    }
+
+    fn note_own_name(&mut self, logged_in: &LoggedIn) {
+        let cx = &mut self.cx;
+        if cx.credentials.name != logged_in.name {
+            cx.credentials.name = logged_in.name.clone();
+            cx.write(Write::Credentials(Box::new(cx.credentials.clone())));
+        }
+        let me = cx.me().uid;
+        if cx.people.names.name(me) != Some(&logged_in.name) {
+            cx.learn_names([me]);
+        }
+    }
+
+    /// Whether connecting again could help against this refusal of a greeting or a login.
+    pub(super) fn login_refused(&mut self, refusal: &Refusal) {
+        self.cx.out.hang_up = Some(hang_up(refusal));
+    }
+
+    fn renew_device_if_due(&mut self) {
+        let cx = &mut self.cx;
+        if cx.device.expires().since(cx.now) > RENEWAL {
+            return;
+        }
+        let (Ok(identity), Ok(key)) = (
+            IdentityKey::from_pkcs8(&cx.credentials.identity_key),
+            DeviceKey::from_pkcs8(&cx.credentials.device_key),
+        ) else {
+            return;
+        };
+        let certificate = issue_device_certificate(&identity, key.public_key(), cx.me().did, cx.now);
+        let mut chain = cx.credentials.chain.clone();
+        if let Some(first) = chain.first_mut() {
+            *first = certificate.into();
+        }
+        cx.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone() }), Purpose::RenewDevice(chain));
+    }
+
+    /// The server knows the new certificate. Leaves of rooms carry it from their next commit on.
+    pub(super) fn device_renewed(&mut self, chain: Vec<minicbor::bytes::ByteVec>) {
+        let cx = &mut self.cx;
+        cx.credentials.chain = chain;
+        match super::device(&cx.credentials, &cx.anchor) {
+            Ok(device) => {
+                cx.device = device;
+                cx.write(Write::Credentials(Box::new(cx.credentials.clone())));
+            }
+            Err(error) => return cx.emit(Event::Trouble(error)),
+        }
+        for room in self.rooms.values_mut() {
+            room.reload(&mut self.cx);
+        }
+    }
+}
+
+/// How a connection ends that the server refuses to go on with.
+pub(super) fn hang_up(refusal: &Refusal) -> HangUp {
+    use RefusalCode as Code;
+    let error = ClientError::from(refusal.clone());
+    match refusal.code {
+        Some(
+            Code::Version
+            | Code::LoginFailed
+            | Code::AccountUnknown
+            | Code::AccountDisabled
+            | Code::DeviceRevoked
+            | Code::Certificate
+            | Code::Unsupported,
+        ) => HangUp::ForGood(error),
+        _ => HangUp::Again(error),
+    }
+}

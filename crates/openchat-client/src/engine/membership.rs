@@ -1,0 +1,213 @@
+//! Membership: what the log's commits and leave notices do to a room, and what this device owes the others for it.
+
+use std::collections::HashSet;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use openchat_e2ee::{AcceptError, EpochChange};
+use openchat_protocol::record::Record;
+use openchat_protocol::room::{Confirm, PublishGroup};
+use openchat_protocol::statement::LeaveNotice;
+use openchat_protocol::{DeviceId, Request, Timestamp, Uid};
+
+use super::core::Core;
+use super::room::{Busy, Room};
+use super::session::Purpose;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Entry, EpochChanged, Event, Membership};
+
+/// Between one member's turn to step in and the next one's, in milliseconds.
+const TURN: u64 = 3_000;
+/// How many members would replace the group of a garbage commit; it may be megabytes.
+const PUBLISHERS: usize = 8;
+
+// What commits do.
+
+impl Room {
+    /// Somebody else's commit has begun a new epoch.
+    pub(super) fn read_commit(&mut self, cx: &mut Core, record: &Record, change: &EpochChange) {
+        // A commit of this device on the same base cannot be in the log any more.
+        self.forget_own_commit(cx);
+        if change.i_am_removed {
+            let who = cx.me().uid;
+            self.add_line(cx, record.sequence, record.time, change.by.uid, Entry::Removed { who });
+            self.emit_epoch(cx, record.sequence, change);
+            self.close(cx, Membership::Removed);
+            return self.use_waiting_welcome(cx);
+        }
+        self.take_change(cx, record.sequence, record.time, change);
+        if change.removed.iter().any(|device| device.uid != change.by.uid) {
+            let confirm = Confirm { room: self.id(), sequence: record.sequence, valid: true };
+            cx.ask(Request::Confirm(confirm), Purpose::Notice);
+        }
+    }
+
+    /// The echo of the commit of this device. An error means that the group is lost.
+    pub(super) fn read_own_commit(&mut self, cx: &mut Core, record: &Record) -> Result<(), ()> {
+        let Some(group) = &mut self.group else { return Err(()) };
+        let accepted = group.accept_commit(record.time);
+        self.group_changed();
+        self.set_own_commit(cx, None);
+        self.busy = self.busy.filter(|busy| !matches!(busy, Busy::Commit(_)));
+        match accepted {
+            Ok(change) => {
+                self.succeeded();
+                self.plan_update(cx);
+                self.take_change(cx, record.sequence, record.time, &change);
+                self.wish_granted(cx);
+                Ok(())
+            }
+            Err(AcceptError::Mls(_)) => Err(()),
+            Err(error) => {
+                self.wish_refused(cx, ClientError::new(ErrorKind::Refused, error.to_string()));
+                self.skip_commit(cx);
+                Ok(())
+            }
+        }
+    }
+
+    /// What follows for everybody who stays.
+    fn take_change(&mut self, cx: &mut Core, sequence: u64, time: Timestamp, change: &EpochChange) {
+        self.publish_due = None;
+        self.announce(cx, sequence, time, change);
+        self.emit_epoch(cx, sequence, change);
+        self.reset_counters(cx, &change.joined, &change.removed);
+        self.keep_epoch_key(cx);
+        self.take_policy();
+        let group = self.group.as_ref();
+        self.record.departed.retain(|notice| group.is_some_and(|group| group.check_leave(notice).is_ok()));
+        self.plan_removal(cx);
+    }
+
+    pub(super) fn take_policy(&mut self) {
+        if let Some(group) = &self.group {
+            self.record.name = group.policy().name().clone();
+            self.record.listed = group.policy().is_listed();
+            self.record_changed();
+        }
+    }
+
+    /// Lines for who came and went, by user: devices are their own affair.
+    fn announce(&mut self, cx: &mut Core, sequence: u64, time: Timestamp, change: &EpochChange) {
+        cx.learn_names(change.joined.iter().map(|device| device.uid));
+        let here: HashSet<DeviceId> = self.roster().iter().map(|member| member.device).collect();
+        let is_here = |uid: Uid| here.iter().any(|device| device.uid == uid);
+        let was_here = |uid: Uid| here.iter().any(|it| it.uid == uid && !change.joined.contains(it));
+        let by = change.by.uid;
+        for device in &change.joined {
+            let who = device.uid;
+            let (author, entry) = match () {
+                () if change.removed.contains(device) => (who, Entry::Rejoined),
+                () if was_here(who) => (by, Entry::DeviceJoined { who }),
+                () => (by, Entry::Joined { who }),
+            };
+            self.add_line(cx, sequence, time, author, entry);
+        }
+        let left = |device: &DeviceId| self.record.departed.iter().any(|notice| notice.device == *device);
+        // Whoever left has a line already.
+        let gone: Vec<_> = change.removed.iter().filter(|it| !left(it) && !is_here(it.uid)).collect();
+        for device in gone {
+            self.add_line(cx, sequence, time, by, Entry::Removed { who: device.uid });
+        }
+    }
+
+    pub(super) fn emit_epoch(&self, cx: &mut Core, sequence: u64, change: &EpochChange) {
+        let by = cx.people.person(change.by.uid);
+        cx.emit(Event::Epoch(EpochChanged {
+            room: self.id(),
+            epoch: change.epoch,
+            sequence,
+            by,
+            joined: change.joined.clone(),
+            removed: change.removed.clone(),
+        }));
+    }
+
+    /// A commit that all members skip. What came with it for joiners is as worthless.
+    pub(super) fn skip_commit(&mut self, cx: &mut Core) {
+        self.forget_own_commit(cx);
+        self.publish_due =
+            self.turn(cx, &HashSet::new()).filter(|turn| *turn < PUBLISHERS).map(|turn| in_turn(cx, turn));
+    }
+
+    /// Replaces what joiners get while the last commit is garbage.
+    pub(super) fn publish_if_due(&mut self, cx: &mut Core) -> bool {
+        if self.publish_due.is_none_or(|due| due > cx.now) {
+            return false;
+        }
+        self.publish_due = None;
+        let snapshot = self.group.as_ref().and_then(|group| group.snapshot().ok());
+        let (Some(group), Some(base)) = (snapshot, self.base(cx)) else { return false };
+        cx.ask(Request::PublishGroup(PublishGroup { room: self.id(), base, group }), Purpose::Notice);
+        true
+    }
+}
+
+// Those who left.
+
+impl Room {
+    /// A member has left; its leaf is still there.
+    pub(super) fn read_leave(&mut self, cx: &mut Core, record: &Record, notice: LeaveNotice) {
+        let uid = notice.device.uid;
+        self.record.departed.retain(|known| known.device != notice.device);
+        self.record.departed.push(notice);
+        self.record_changed();
+        self.add_line(cx, record.sequence, record.time, uid, Entry::Left);
+        self.plan_removal(cx);
+    }
+
+    /// One member removes those who left, at once; the others step in when it does not.
+    pub(super) fn plan_removal(&mut self, cx: &mut Core) {
+        let departed: HashSet<_> = self.record.departed.iter().map(|notice| notice.device).collect();
+        self.removal_due = match self.turn(cx, &departed) {
+            Some(turn) if !departed.is_empty() => Some(in_turn(cx, turn)),
+            _ => None,
+        };
+    }
+
+    /// When it is this device's turn, among those who are in the room and not `excepted`; all members agree on it.
+    fn turn(&self, cx: &Core, excepted: &HashSet<DeviceId>) -> Option<usize> {
+        let epoch = self.group.as_ref()?.epoch();
+        let mut order: Vec<_> = self
+            .roster()
+            .iter()
+            .filter(|member| !excepted.contains(&member.device))
+            .map(|member| (place(epoch, member.leaf), member.device))
+            .collect();
+        order.sort_unstable();
+        order.iter().position(|(_, device)| *device == cx.me())
+    }
+
+    /// Removes those who left: when it is time, or before anything is said that they could still read.
+    pub(super) fn remove_departed_if_due(&mut self, cx: &mut Core) -> bool {
+        let due = self.removal_due.is_some_and(|due| due <= cx.now);
+        if self.record.departed.is_empty() || !(due || self.has_to_send()) {
+            return false;
+        }
+        let departed = self.record.departed.clone();
+        let draft = self.group.as_mut().map(|group| group.remove(&[], &departed, cx.now));
+        match draft {
+            Some(Ok(draft)) => self.send_draft(cx, draft, false),
+            _ => {
+                // Others will do it, or nobody can: that must not keep anybody from talking.
+                self.record.departed.clear();
+                self.record_changed();
+                self.removal_due = None;
+                true
+            }
+        }
+    }
+}
+
+fn in_turn(cx: &mut Core, turn: usize) -> Timestamp {
+    match u64::try_from(turn).unwrap_or(u64::MAX).saturating_mul(TURN) {
+        0 => cx.now,
+        wait => cx.in_millis(wait, wait.saturating_add(TURN / 2)),
+    }
+}
+
+/// The order in which members act in an epoch: a hash, so that it is not always the same one's turn.
+fn place(epoch: u64, leaf: u32) -> u64 {
+    let bytes = [&epoch.to_be_bytes()[..], &leaf.to_be_bytes()].concat();
+    let first = digest(&SHA256, &bytes).as_ref().first_chunk().copied();
+    u64::from_be_bytes(first.unwrap_or_default())
+}

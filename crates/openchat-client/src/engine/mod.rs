@@ -1,0 +1,128 @@
+//! The engine: everything the client decides, without a clock, a socket or a disk.
+//!
+//! Commands, frames and the passing of time go in; each makes one [`Step`], which the driver carries out. The engine
+//! holds the rooms' keys in memory, always as the vault will have them after the step's change.
+
+mod commands;
+mod committing;
+mod core;
+mod creating;
+mod frames;
+mod joining;
+mod key_packages;
+mod leaving;
+mod login;
+mod membership;
+mod people;
+mod progress;
+mod receiving;
+mod room;
+mod sending;
+mod session;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use openchat_e2ee::Device;
+use openchat_identity::{DeviceKey, TrustAnchor};
+use openchat_protocol::{RoomId, Timestamp};
+
+use self::core::Core;
+use self::key_packages::KeyPackages;
+use self::people::People;
+use self::room::Room;
+use self::session::Session;
+pub use self::step::{HangUp, Step, Ticket};
+use crate::error::{ClientError, ErrorKind};
+use crate::event::Event;
+use crate::random::Jitter;
+use crate::vault::{Credentials, Loaded};
+
+/// Everything the client decides.
+pub struct Engine {
+    cx: Core,
+    rooms: BTreeMap<RoomId, Room>,
+    /// Rooms were still behind when the last login had just happened.
+    catching_up: bool,
+}
+
+impl Engine {
+    /// Goes on from what the vault holds. `seed` varies the pauses by which clients keep out of each other's way.
+    pub fn new(loaded: Loaded, seed: u64) -> Result<Self, ClientError> {
+        let anchor = TrustAnchor::from_root(&loaded.credentials.root).map_err(unusable)?;
+        let device = device(&loaded.credentials, &anchor)?;
+        let mut rooms: BTreeMap<_, _> =
+            loaded.rooms.into_iter().map(|room| (room.record.room, Room::load(room, &device))).collect();
+        for message in loaded.outbox {
+            if let Some(room) = rooms.get_mut(&message.room) {
+                room.outbox.push_back(message);
+            }
+        }
+        let cx = Core {
+            device,
+            anchor,
+            credentials: loaded.credentials,
+            session: Session::down(),
+            people: People::new(loaded.contacts),
+            key_packages: KeyPackages::new(loaded.key_packages, loaded.last_resort_made),
+            jitter: Jitter::new(seed),
+            now: Timestamp(0),
+            out: Step::default(),
+            failed: None,
+        };
+        Ok(Self { cx, rooms, catching_up: false })
+    }
+
+    /// Who this profile is, with its newest certificate.
+    pub fn credentials(&self) -> &Credentials {
+        &self.cx.credentials
+    }
+
+    /// When [`Self::handle_timer`] is to be called at the latest.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        let now = self.cx.now;
+        let rooms =
+            self.rooms.values().filter(|_| self.cx.session.is_up()).filter_map(|room| room.next_timer(now));
+        rooms.chain(self.cx.session.next_timer()).chain(self.cx.people.next_timer()).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timer(&mut self, now: Timestamp) -> Step {
+        self.cx.now = now;
+        self.cx.people.handle_timer(now, &mut self.cx.out.events);
+        if !self.cx.session.handle_timer(now, &mut self.cx.out.requests) {
+            let error = ClientError::new(ErrorKind::Network, "the server does not answer any more");
+            self.cx.out.hang_up = Some(HangUp::Again(error));
+        }
+        for room in self.rooms.values_mut() {
+            room.progress(&mut self.cx);
+        }
+        self.finish()
+    }
+
+    /// Ends every public call: what has changed in the rooms joins the step.
+    fn finish(&mut self) -> Step {
+        for room in self.rooms.values_mut() {
+            room.save(&mut self.cx);
+        }
+        self.rooms.retain(|_, room| !room.is_gone);
+        if self.catching_up && self.rooms.values().all(|room| !room.is_in() || room.is_settled()) {
+            self.catching_up = false;
+            self.cx.emit(Event::CaughtUp);
+        }
+        self.cx.take_step()
+    }
+}
+
+/// This device as a member of rooms.
+fn device(credentials: &Credentials, anchor: &TrustAnchor) -> Result<Device, ClientError> {
+    let key = DeviceKey::from_pkcs8(&credentials.device_key).map_err(unusable)?;
+    let chain: Vec<Vec<u8>> = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    Device::new(key, &chain, anchor.clone()).map_err(unusable)
+}
+
+fn unusable(why: impl std::fmt::Display) -> ClientError {
+    ClientError::new(ErrorKind::Damaged, format!("this device's keys in the vault cannot be used: {why}"))
+}

@@ -1,0 +1,154 @@
+//! People: names by identity, checked against their certificates, and events that wait until the names in them are
+//! known.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use openchat_identity::Validity;
+use openchat_protocol::account::{Account, AccountSelector};
+use openchat_protocol::{Request, Timestamp, Uid};
+
+use super::core::Core;
+use super::session::Purpose;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Alarm, Event, Person};
+use crate::vault::{Contact, Names, Write};
+
+/// How long events wait for a name.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many events wait for a name; one more, and all of them go as they are.
+const HELD: usize = 2048;
+
+/// Who is who.
+#[derive(Default)]
+pub(super) struct People {
+    pub(super) names: Names,
+    /// Asked for and not answered.
+    asked: HashSet<Uid>,
+    /// Asked for in vain: not asked again on this connection.
+    unknown: HashSet<Uid>,
+    held: Vec<Event>,
+    held_until: Option<Timestamp>,
+}
+
+impl People {
+    pub(super) fn new(contacts: Vec<Contact>) -> Self {
+        let mut names = Names::default();
+        contacts.into_iter().for_each(|contact| names.insert(contact.uid, contact.name));
+        Self { names, ..Self::default() }
+    }
+
+    pub(super) fn person(&self, uid: Uid) -> Person {
+        self.names.person(uid)
+    }
+
+    /// Gives `event` out, or keeps it while a name is being asked for.
+    pub(super) fn emit(&mut self, event: Event, now: Timestamp, out: &mut Vec<Event>) {
+        let at_once = matches!(event, Event::Connection(_) | Event::Person(_) | Event::Alarm(_));
+        if at_once || self.asked.is_empty() {
+            out.push(self.named(event));
+            return;
+        }
+        self.held_until.get_or_insert(now.plus(PATIENCE));
+        self.held.push(event);
+        if self.held.len() > HELD {
+            self.release(out);
+        }
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.held_until
+    }
+
+    pub(super) fn handle_timer(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.release(out);
+        }
+    }
+
+    pub(super) fn handle_lost(&mut self, out: &mut Vec<Event>) {
+        self.asked.clear();
+        self.unknown.clear();
+        self.release(out);
+    }
+
+    fn release(&mut self, out: &mut Vec<Event>) {
+        self.held_until = None;
+        let held = std::mem::take(&mut self.held);
+        out.extend(held.into_iter().map(|event| self.named(event)));
+    }
+
+    fn settle(&mut self, uid: Uid, out: &mut Vec<Event>) {
+        self.asked.remove(&uid);
+        if self.asked.is_empty() {
+            self.release(out);
+        }
+    }
+
+    fn named(&self, event: Event) -> Event {
+        match event {
+            Event::Line(mut line) => {
+                line.author = self.person(line.author.uid);
+                line.entry = line.entry.map(|person| self.person(person.uid));
+                Event::Line(line)
+            }
+            Event::Epoch(mut epoch) => {
+                epoch.by = self.person(epoch.by.uid);
+                Event::Epoch(epoch)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Core {
+    /// Asks for the names of those among `uids` who have none yet.
+    pub(super) fn learn_names(&mut self, uids: impl IntoIterator<Item = Uid>) {
+        if !self.session.is_up() {
+            return;
+        }
+        for uid in uids {
+            let known = self.people.names.name(uid).is_some() || self.people.unknown.contains(&uid);
+            if !known && self.people.asked.insert(uid) {
+                self.ask(Request::LookUp(AccountSelector::Uid(uid)), Purpose::Name(uid));
+            }
+        }
+    }
+
+    /// The answer to a question of [`Self::learn_names`]; a refusal is no answer.
+    pub(super) fn handle_name(&mut self, uid: Uid, account: Option<&Account>) {
+        let learnt = account.is_some_and(|account| account.uid == uid && self.meet(account).is_ok());
+        if !learnt {
+            self.people.unknown.insert(uid);
+        }
+        self.people.settle(uid, &mut self.out.events);
+    }
+
+    /// Takes in what the server says about somebody, if the certificates bear it out.
+    pub(super) fn meet(&mut self, account: &Account) -> Result<Uid, ClientError> {
+        let (identity, issuing) = (&account.identity_certificate, &account.issuing_certificate);
+        let verified = self.anchor.verify_identity(identity, issuing, Validity::Ignored);
+        let uid = match verified {
+            Ok(identity) if identity.uid() == account.uid => account.uid,
+            Ok(_) => return Err(forged(&account.name, "it is another identity's")),
+            Err(error) => return Err(forged(&account.name, error)),
+        };
+        if self.people.names.name(uid) == Some(&account.name) {
+            return Ok(uid);
+        }
+        if let Some(from) = self.people.names.owner(&account.name) {
+            self.emit(Event::Alarm(Alarm::NameMoved { name: account.name.clone(), from, to: uid }));
+        }
+        self.people.names.insert(uid, account.name.clone());
+        self.write(Write::Contact(Contact { uid, name: account.name.clone(), first_seen: self.now }));
+        self.emit(Event::Person(self.people.person(uid)));
+        Ok(uid)
+    }
+}
+
+fn forged(name: &openchat_protocol::UserName, why: impl std::fmt::Display) -> ClientError {
+    ClientError::new(
+        ErrorKind::Protocol,
+        format!("the certificate the server gives for {name} is refused: {why}"),
+    )
+}

@@ -1,0 +1,92 @@
+//! What a room does next: one append at a time, the most pressing first.
+//!
+//! One at a time keeps the order of messages and their counters simple, and a commit must not overtake its base. While
+//! an append is unanswered, or a commit's echo unread, nothing else of the room goes out.
+
+use openchat_protocol::append::{Append, CommitBundle};
+use openchat_protocol::record::{Base, RecordKind};
+use openchat_protocol::{MessageId, Refusal, RefusalCode, Request};
+
+use super::core::Core;
+use super::room::{Reading, Room};
+use super::session::Purpose;
+use crate::event::Membership;
+
+impl Room {
+    /// Does what can be done now.
+    pub(super) fn progress(&mut self, cx: &mut Core) {
+        while cx.session.is_up() && self.busy.is_none() && self.not_before <= cx.now && self.step(cx) {}
+    }
+
+    /// One thing. `false` when there was nothing to do.
+    fn step(&mut self, cx: &mut Core) -> bool {
+        match self.record.membership {
+            Membership::Creating => self.create(cx),
+            Membership::Joining => self.go_on_joining(cx),
+            Membership::Member | Membership::Leaving if self.is_joining_again() => self.go_on_joining(cx),
+            Membership::Member | Membership::Leaving if self.reading == Reading::Not => self.follow(cx),
+            Membership::Member | Membership::Leaving if self.is_current() => self.step_as_member(cx),
+            _ => false,
+        }
+    }
+
+    fn step_as_member(&mut self, cx: &mut Core) -> bool {
+        // What may be in the log already comes first: its fate decides everything else.
+        self.send_commit_again(cx)
+            || self.send_sealed_again(cx)
+            || self.publish_if_due(cx)
+            || self.remove_departed_if_due(cx)
+            || self.grant_wish(cx)
+            || self.send_next(cx)
+            || self.update_if_due(cx)
+            || self.leave_if_wanted(cx)
+    }
+
+    fn is_joining_again(&self) -> bool {
+        self.rejoin || self.own_commit.as_ref().is_some_and(|own| own.external)
+    }
+
+    /// Whether all is read that an append has to build on.
+    fn is_current(&self) -> bool {
+        self.reading == Reading::Live && self.record.commit.sequence >= self.behind
+    }
+
+    /// The room has moved on to the commit at `last_commit`: what was made for the epoch before is of no use.
+    pub(super) fn handle_stale(&mut self, cx: &mut Core, last_commit: u64) {
+        self.behind = last_commit;
+        self.pause(cx);
+    }
+
+    /// Whether trying again later may help; and if so, when.
+    pub(super) fn pause_if_temporary(&mut self, cx: &mut Core, refusal: &Refusal) -> bool {
+        let temporary = matches!(
+            refusal.code,
+            Some(
+                RefusalCode::Storage
+                    | RefusalCode::Internal
+                    | RefusalCode::Stopping
+                    | RefusalCode::RateLimited
+            )
+        );
+        if temporary {
+            // Five seconds at least: the server has other worries.
+            self.failures = self.failures.max(6);
+            self.pause(cx);
+        }
+        temporary
+    }
+
+    /// Asks for one record at the end of the log.
+    pub(super) fn append(
+        &self,
+        cx: &mut Core,
+        (kind, payload): (RecordKind, Vec<u8>),
+        base: Base,
+        message_id: MessageId,
+        bundle: Option<CommitBundle>,
+        purpose: Purpose,
+    ) {
+        let append = Append { room: self.id(), message_id, base, kind, payload: payload.into(), bundle };
+        cx.ask(Request::Append(append), purpose);
+    }
+}

@@ -1,0 +1,1 @@
+//! Two or three engines, a fake server, and a clock that is told.

@@ -1,0 +1,191 @@
+//! One change, one transaction.
+
+use minicbor::Encode;
+use openchat_protocol::record::Position;
+use openchat_protocol::{DeviceId, RoomId, codec};
+use rusqlite::{Connection, Transaction, params};
+
+use super::change::{Change, Write};
+use super::record::{
+    Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredKeyPackage, StoredLine,
+};
+
+/// How many places of each room's hash chain are kept.
+const CHAIN_KEPT: u64 = 1024;
+
+/// Key of the credentials in `meta`.
+pub(super) const CREDENTIALS: &str = "credentials";
+/// Key of [`Write::LastResortMade`] in `meta`.
+pub(super) const LAST_RESORT_MADE: &str = "last_resort_made";
+
+/// Writes all of `change`, or nothing.
+pub(super) fn apply(database: &mut Connection, change: &Change) -> rusqlite::Result<()> {
+    let transaction = database.transaction()?;
+    // The order of the writes is the engine's affair; what they refer to is checked at the end.
+    transaction.pragma_update(None, "defer_foreign_keys", true)?;
+    for write in change.writes() {
+        apply_write(&transaction, write)?;
+    }
+    transaction.commit()
+}
+
+fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Credentials(credentials) => put_meta(database, CREDENTIALS, &**credentials),
+        Write::LastResortMade(at) => put_meta(database, LAST_RESORT_MADE, at),
+        Write::Contact(contact) => put_contact(database, contact),
+        Write::Room(record) => put_room(database, record),
+        Write::RoomForgotten(room) => execute(database, "DELETE FROM room WHERE id = ?1", [room.as_bytes()]),
+        Write::RoomClosed(room) => close_room(database, *room),
+        Write::Group(room, state) => put_group(database, *room, state),
+        Write::OwnCommit(room, own) => put_own_commit(database, *room, own.as_deref()),
+        Write::Outbox(message) => put_outbox(database, message),
+        Write::OutboxRemoved(message) => {
+            execute(database, "DELETE FROM outbox WHERE message = ?1", [message.as_bytes()])
+        }
+        Write::Line(line) => put_line(database, line),
+        Write::Chain(room, position) => put_chain(database, *room, position),
+        Write::Counter(room, device, last) => put_counter(database, *room, *device, *last),
+        Write::CountersCleared(room) => {
+            execute(database, "DELETE FROM counter WHERE room = ?1", [room.as_bytes()])
+        }
+        Write::Read(room, sequence) => execute(
+            database,
+            "UPDATE room SET read = max(read, ?2) WHERE id = ?1",
+            params![room.as_bytes(), sequence],
+        ),
+        Write::KeyPackage(package) => put_key_package(database, package),
+        Write::KeyPackageRemoved(id) => execute(database, "DELETE FROM key_package WHERE id = ?1", [id]),
+        Write::EpochKey(room, key) => put_room_key(database, *room, key),
+    }
+}
+
+fn execute(database: &Connection, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
+    database.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn put_meta<T: Encode<()>>(database: &Connection, key: &str, value: &T) -> rusqlite::Result<()> {
+    let value = zeroize::Zeroizing::new(codec::encode(value));
+    execute(database, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, *value])
+}
+
+fn put_contact(database: &Connection, contact: &Contact) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT INTO contact (uid, name, first_seen) VALUES (?1, ?2, ?3)
+         ON CONFLICT (uid) DO UPDATE SET name = excluded.name",
+        params![contact.uid.as_bytes(), contact.name.as_str(), contact.first_seen.0],
+    )
+}
+
+fn put_room(database: &Connection, record: &RoomRecord) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT INTO room (id, record) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+        params![record.room.as_bytes(), codec::encode(record)],
+    )
+}
+
+fn close_room(database: &Connection, room: RoomId) -> rusqlite::Result<()> {
+    for sql in [
+        "DELETE FROM group_state WHERE room = ?1",
+        "DELETE FROM own_commit WHERE room = ?1",
+        "DELETE FROM outbox WHERE room = ?1",
+        "DELETE FROM counter WHERE room = ?1",
+        "DELETE FROM chain WHERE room = ?1",
+    ] {
+        execute(database, sql, [room.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn put_group(database: &Connection, room: RoomId, state: &StoredGroup) -> rusqlite::Result<()> {
+    match &state.tree {
+        Some(tree) => execute(
+            database,
+            "INSERT OR REPLACE INTO group_state (room, secret, tree) VALUES (?1, ?2, ?3)",
+            params![room.as_bytes(), *state.secret, tree],
+        ),
+        None => execute(
+            database,
+            "UPDATE group_state SET secret = ?2 WHERE room = ?1",
+            params![room.as_bytes(), *state.secret],
+        ),
+    }
+}
+
+fn put_own_commit(database: &Connection, room: RoomId, own: Option<&OwnCommit>) -> rusqlite::Result<()> {
+    match own {
+        Some(own) => execute(
+            database,
+            "INSERT OR REPLACE INTO own_commit (room, own_commit) VALUES (?1, ?2)",
+            params![room.as_bytes(), codec::encode(own)],
+        ),
+        None => execute(database, "DELETE FROM own_commit WHERE room = ?1", [room.as_bytes()]),
+    }
+}
+
+fn put_outbox(database: &Connection, message: &OutboxMessage) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT INTO outbox (message, room, content) VALUES (?1, ?2, ?3)
+         ON CONFLICT (message) DO UPDATE SET content = excluded.content",
+        params![message.message.as_bytes(), message.room.as_bytes(), codec::encode(message)],
+    )
+}
+
+fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
+    let StoredLine { room, sequence, part, time, author, entry } = line;
+    execute(
+        database,
+        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, is_message, entry)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            room.as_bytes(),
+            sequence,
+            part,
+            time.0,
+            author.as_bytes(),
+            entry.is_message(),
+            codec::encode(entry)
+        ],
+    )
+}
+
+fn put_chain(database: &Connection, room: RoomId, position: &Position) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT OR REPLACE INTO chain (room, sequence, hash) VALUES (?1, ?2, ?3)",
+        params![room.as_bytes(), position.sequence, position.chain.as_bytes()],
+    )?;
+    execute(
+        database,
+        "DELETE FROM chain WHERE room = ?1 AND sequence <= ?2",
+        params![room.as_bytes(), position.sequence.saturating_sub(CHAIN_KEPT)],
+    )
+}
+
+fn put_counter(database: &Connection, room: RoomId, device: DeviceId, last: u64) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT OR REPLACE INTO counter (room, device, last) VALUES (?1, ?2, ?3)",
+        params![room.as_bytes(), codec::encode(&device), last],
+    )
+}
+
+fn put_key_package(database: &Connection, package: &StoredKeyPackage) -> rusqlite::Result<()> {
+    let StoredKeyPackage { id, secret, last_resort, made } = package;
+    execute(
+        database,
+        "INSERT INTO key_package (id, secret, last_resort, made) VALUES (?1, ?2, ?3, ?4)",
+        params![id, **secret, last_resort, made.0],
+    )
+}
+
+fn put_room_key(database: &Connection, room: RoomId, key: &EpochKey) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT OR IGNORE INTO room_key (room, id, epoch, key) VALUES (?1, ?2, ?3, ?4)",
+        params![room.as_bytes(), key.id, key.epoch, key.key.as_slice()],
+    )
+}

@@ -1,0 +1,104 @@
+//! Changes: what the engine wants on disk, typed, and written together or not at all.
+
+use std::fmt;
+
+use openchat_protocol::record::Position;
+use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp};
+
+use super::record::{
+    Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredKeyPackage,
+    StoredLine,
+};
+
+/// One thing to write.
+pub enum Write {
+    /// Who this profile is.
+    Credentials(Box<Credentials>),
+    /// A person's name.
+    Contact(Contact),
+    /// A new room, or what changed about one.
+    Room(Box<RoomRecord>),
+    /// A room that never came to be, with everything of it.
+    RoomForgotten(RoomId),
+    /// A room this device is out of: keys and outbox go, history stays.
+    RoomClosed(RoomId),
+    /// The keys of a room.
+    Group(RoomId, StoredGroup),
+    /// A commit is on its way, or no more.
+    OwnCommit(RoomId, Option<Box<OwnCommit>>),
+    /// A message is new in the outbox, or changed.
+    Outbox(Box<OutboxMessage>),
+    /// A message is in the history now, or given up.
+    OutboxRemoved(MessageId),
+    /// A line of history.
+    Line(StoredLine),
+    /// The hash chain after a record.
+    Chain(RoomId, Position),
+    /// The newest counter of a sender.
+    Counter(RoomId, DeviceId, u64),
+    /// Counters begin anew: this device came in again.
+    CountersCleared(RoomId),
+    /// A person has seen the room up to here.
+    Read(RoomId, u64),
+    /// The secret half of a key package.
+    KeyPackage(StoredKeyPackage),
+    /// A key package was used up, or is too old.
+    KeyPackageRemoved(Vec<u8>),
+    /// A key for sealed files and pipes.
+    EpochKey(RoomId, EpochKey),
+    /// When key packages of last resort were last renewed.
+    LastResortMade(Timestamp),
+}
+
+/// Without what is written.
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(_) => f.write_str("Credentials"),
+            Self::Contact(contact) => write!(f, "{contact:?}"),
+            Self::Room(record) => write!(f, "{record:?}"),
+            Self::RoomForgotten(room) => write!(f, "RoomForgotten({room})"),
+            Self::RoomClosed(room) => write!(f, "RoomClosed({room})"),
+            Self::Group(room, _) => write!(f, "Group({room})"),
+            Self::OwnCommit(room, commit) => write!(f, "OwnCommit({room}, {})", commit.is_some()),
+            Self::Outbox(message) => write!(f, "{message:?}"),
+            Self::OutboxRemoved(message) => write!(f, "OutboxRemoved({message})"),
+            Self::Line(line) => write!(f, "{line:?}"),
+            Self::Chain(room, position) => write!(f, "Chain({room}, {})", position.sequence),
+            Self::Counter(room, device, last) => write!(f, "Counter({room}, {device}, {last})"),
+            Self::CountersCleared(room) => write!(f, "CountersCleared({room})"),
+            Self::Read(room, sequence) => write!(f, "Read({room}, {sequence})"),
+            Self::KeyPackage(package) => write!(f, "{package:?}"),
+            Self::KeyPackageRemoved(_) => f.write_str("KeyPackageRemoved"),
+            Self::EpochKey(room, key) => write!(f, "EpochKey({room}, {key:?})"),
+            Self::LastResortMade(at) => write!(f, "LastResortMade({at:?})"),
+        }
+    }
+}
+
+/// What one step of the engine changes: one transaction.
+#[derive(Debug, Default)]
+pub struct Change(Vec<Write>);
+
+impl Change {
+    /// Nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One more thing to write, after the others.
+    pub fn push(&mut self, write: Write) {
+        self.0.push(write);
+    }
+
+    /// In the order in which they were pushed.
+    pub fn writes(&self) -> impl Iterator<Item = &Write> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Write> for Change {
+    fn from_iter<I: IntoIterator<Item = Write>>(writes: I) -> Self {
+        Self(writes.into_iter().collect())
+    }
+}

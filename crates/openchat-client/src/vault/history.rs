@@ -1,0 +1,164 @@
+//! What people read: lines and rooms with names, from the disk alone.
+
+use std::collections::HashMap;
+
+use openchat_protocol::{RoomId, Timestamp, Uid, UserName};
+use rusqlite::{Connection, Row, params};
+
+use super::load;
+use super::record::{OutboxMessage, RoomRecord};
+use crate::event::{Delivery, Entry, Line, Person, RoomOverview};
+
+/// Which part of a room's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// The newest lines, and what waits in the outbox.
+    Newest,
+    /// The lines before a sequence.
+    Before(u64),
+    /// The lines after a sequence, and what waits in the outbox when they are the last ones.
+    After(u64),
+}
+
+/// The names of people.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashMap<Uid, UserName>);
+
+impl Names {
+    /// Takes over what a lookup has shown.
+    pub(crate) fn insert(&mut self, uid: Uid, name: UserName) {
+        self.0.insert(uid, name);
+    }
+
+    /// The name of `uid`, if it is known.
+    pub(crate) fn name(&self, uid: Uid) -> Option<&UserName> {
+        self.0.get(&uid)
+    }
+
+    /// Whose `name` is.
+    pub(crate) fn owner(&self, name: &UserName) -> Option<Uid> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(uid, _)| *uid)
+    }
+
+    /// `uid` as people see it.
+    pub(crate) fn person(&self, uid: Uid) -> Person {
+        Person { uid, name: self.0.get(&uid).cloned() }
+    }
+}
+
+/// A message in the outbox as a line.
+pub(crate) fn pending_line(message: &OutboxMessage, author: Person) -> Line {
+    let delivery = match &message.failed {
+        Some(reason) => Delivery::Failed { reason: reason.clone() },
+        None => Delivery::Pending,
+    };
+    Line {
+        room: message.room,
+        sequence: None,
+        part: 0,
+        time: message.time,
+        author,
+        entry: Entry::Text { message: message.message, text: message.text.clone(), delivery },
+    }
+}
+
+/// A room as people see it.
+pub(crate) fn overview(record: &RoomRecord, read: u64, unread: u64) -> RoomOverview {
+    RoomOverview {
+        room: record.room,
+        name: record.name.clone(),
+        listed: record.listed,
+        membership: record.membership,
+        head: record.cursor.sequence,
+        read,
+        unread,
+    }
+}
+
+pub(super) fn names(database: &Connection) -> rusqlite::Result<Names> {
+    Ok(Names(load::contacts(database)?.into_iter().map(|contact| (contact.uid, contact.name)).collect()))
+}
+
+/// At most `limit` records' lines, the oldest first; lines of one record stay together.
+pub(super) fn lines(
+    database: &Connection,
+    room: RoomId,
+    span: Span,
+    limit: u32,
+    me: Uid,
+) -> rusqlite::Result<Vec<Line>> {
+    let names = names(database)?;
+    let mut lines = match span {
+        Span::Newest => before(database, room, i64::MAX.unsigned_abs(), limit, &names)?,
+        Span::Before(sequence) => before(database, room, sequence, limit, &names)?,
+        Span::After(sequence) => after(database, room, sequence, limit, &names)?,
+    };
+    let at_end = match span {
+        Span::Newest => true,
+        Span::Before(_) => false,
+        Span::After(_) => lines.len() < limit as usize,
+    };
+    if at_end {
+        let waiting = load::outbox(database)?.into_iter().filter(|message| message.room == room);
+        lines.extend(waiting.map(|message| pending_line(&message, names.person(me))));
+    }
+    Ok(lines)
+}
+
+fn before(
+    database: &Connection,
+    room: RoomId,
+    sequence: u64,
+    limit: u32,
+    names: &Names,
+) -> rusqlite::Result<Vec<Line>> {
+    let mut statement = database.prepare_cached(
+        "SELECT sequence, part, time, author, entry FROM history WHERE room = ?1 AND sequence IN
+             (SELECT DISTINCT sequence FROM history WHERE room = ?1 AND sequence < ?2
+              ORDER BY sequence DESC LIMIT ?3)
+         ORDER BY sequence, part",
+    )?;
+    statement.query_map(params![room.as_bytes(), sequence, limit], |row| line(row, room, names))?.collect()
+}
+
+fn after(
+    database: &Connection,
+    room: RoomId,
+    sequence: u64,
+    limit: u32,
+    names: &Names,
+) -> rusqlite::Result<Vec<Line>> {
+    let mut statement = database.prepare_cached(
+        "SELECT sequence, part, time, author, entry FROM history WHERE room = ?1 AND sequence IN
+             (SELECT DISTINCT sequence FROM history WHERE room = ?1 AND sequence > ?2
+              ORDER BY sequence LIMIT ?3)
+         ORDER BY sequence, part",
+    )?;
+    statement.query_map(params![room.as_bytes(), sequence, limit], |row| line(row, room, names))?.collect()
+}
+
+fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Result<Line> {
+    let entry: Entry<Uid> = load::decoded(row, 4)?;
+    Ok(Line {
+        room,
+        sequence: Some(row.get(0)?),
+        part: row.get(1)?,
+        time: Timestamp(row.get(2)?),
+        author: names.person(load::uid(row, 3)?),
+        entry: entry.map(|uid| names.person(uid)),
+    })
+}
+
+/// All rooms, by name.
+pub(super) fn rooms(database: &Connection, me: Uid) -> rusqlite::Result<Vec<RoomOverview>> {
+    let mut statement = database.prepare_cached(
+        "SELECT record, read, (SELECT count(*) FROM history
+             WHERE history.room = room.id AND sequence > room.read AND is_message AND author <> ?1)
+         FROM room",
+    )?;
+    let overviews = statement
+        .query_map([me.as_bytes()], |row| Ok(overview(&load::decoded(row, 0)?, row.get(1)?, row.get(2)?)))?;
+    let mut rooms = overviews.collect::<rusqlite::Result<Vec<_>>>()?;
+    rooms.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(rooms)
+}

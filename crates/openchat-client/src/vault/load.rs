@@ -1,0 +1,142 @@
+//! Reading the vault back: what the engine goes on from.
+
+use minicbor::Decode;
+use openchat_protocol::record::Position;
+use openchat_protocol::{ChainHash, DeviceId, RoomId, Timestamp, Uid, UserName, codec};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row};
+use zeroize::Zeroizing;
+
+use super::apply::{CREDENTIALS, LAST_RESORT_MADE};
+use super::record::{
+    Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup,
+    StoredKeyPackage,
+};
+
+pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
+    let records = all(database, "SELECT record FROM room", [], |row| decoded(row, 0))?;
+    Ok(Loaded {
+        credentials: credentials(database)?,
+        contacts: contacts(database)?,
+        rooms: records.into_iter().map(|record| load_room(database, record)).collect::<Result<_, _>>()?,
+        outbox: outbox(database)?,
+        key_packages: all(
+            database,
+            "SELECT id, secret, last_resort, made FROM key_package",
+            [],
+            key_package,
+        )?,
+        last_resort_made: meta(database, LAST_RESORT_MADE)?,
+    })
+}
+
+/// Who this profile is. A vault is made with it, so that its absence is damage.
+pub(super) fn credentials(database: &Connection) -> rusqlite::Result<Credentials> {
+    meta(database, CREDENTIALS)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+pub(super) fn contacts(database: &Connection) -> rusqlite::Result<Vec<Contact>> {
+    all(database, "SELECT uid, name, first_seen FROM contact", [], contact)
+}
+
+pub(super) fn outbox(database: &Connection) -> rusqlite::Result<Vec<OutboxMessage>> {
+    all(database, "SELECT content FROM outbox ORDER BY number", [], |row| decoded(row, 0))
+}
+
+/// The newest key first.
+pub(super) fn room_keys(database: &Connection, room: RoomId) -> rusqlite::Result<Vec<EpochKey>> {
+    let sql = "SELECT epoch, id, key FROM room_key WHERE room = ?1 ORDER BY epoch DESC";
+    all(database, sql, [room.as_bytes()], |row| {
+        Ok(EpochKey { epoch: row.get(0)?, id: row.get(1)?, key: Zeroizing::new(row.get(2)?) })
+    })
+}
+
+fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<LoadedRoom> {
+    let room = record.room;
+    let own_commit = "SELECT own_commit FROM own_commit WHERE room = ?1";
+    Ok(LoadedRoom {
+        group: one(
+            database,
+            "SELECT secret, tree FROM group_state WHERE room = ?1",
+            [room.as_bytes()],
+            stored_group,
+        )?,
+        own_commit: one(database, own_commit, [room.as_bytes()], |row| decoded::<OwnCommit>(row, 0))?,
+        counters: all(
+            database,
+            "SELECT device, last FROM counter WHERE room = ?1",
+            [room.as_bytes()],
+            counter,
+        )?,
+        chain: all(
+            database,
+            "SELECT sequence, hash FROM chain WHERE room = ?1 ORDER BY sequence",
+            [room.as_bytes()],
+            position,
+        )?,
+        record,
+    })
+}
+
+fn meta<T: for<'b> Decode<'b, ()>>(database: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
+    one(database, "SELECT value FROM meta WHERE key = ?1", [key], |row| decoded(row, 0))
+}
+
+fn one<T>(
+    database: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    database.prepare_cached(sql)?.query_row(values, read).optional()
+}
+
+fn all<T>(
+    database: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    database.prepare_cached(sql)?.query_map(values, read)?.collect()
+}
+
+/// The CBOR in a column.
+pub(super) fn decoded<T: for<'b> Decode<'b, ()>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let bytes = Zeroizing::new(row.get::<_, Vec<u8>>(column)?);
+    codec::decode(&bytes).map_err(|error| malformed(column, error))
+}
+
+/// An identifier in a column.
+pub(super) fn uid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uid> {
+    row.get(column).map(Uid)
+}
+
+fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
+}
+
+fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
+    let name: UserName = row.get::<_, String>(1)?.parse().map_err(|error| malformed(1, error))?;
+    Ok(Contact { uid: uid(row, 0)?, name, first_seen: Timestamp(row.get(2)?) })
+}
+
+fn stored_group(row: &Row<'_>) -> rusqlite::Result<StoredGroup> {
+    Ok(StoredGroup { secret: Zeroizing::new(row.get(0)?), tree: Some(row.get(1)?) })
+}
+
+fn counter(row: &Row<'_>) -> rusqlite::Result<(DeviceId, u64)> {
+    Ok((decoded(row, 0)?, row.get(1)?))
+}
+
+fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
+    Ok(Position { sequence: row.get(0)?, chain: ChainHash(row.get(1)?) })
+}
+
+fn key_package(row: &Row<'_>) -> rusqlite::Result<StoredKeyPackage> {
+    Ok(StoredKeyPackage {
+        id: row.get(0)?,
+        secret: Zeroizing::new(row.get(1)?),
+        last_resort: row.get(2)?,
+        made: Timestamp(row.get(3)?),
+    })
+}

@@ -1,0 +1,190 @@
+//! The vault: everything this profile keeps, in one SQLCipher database under a key that the password wraps.
+//!
+//! All writes go through [`Vault::apply`]: one change of the engine is one transaction, so that keys, history, outbox
+//! and cursor never disagree. A vault belongs to one process at a time; [`crate::folder::ProfileFolder`] sees to that.
+
+mod apply;
+mod change;
+mod error;
+mod history;
+mod key;
+mod load;
+mod record;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use openchat_identity::Password;
+use openchat_protocol::RoomId;
+use rusqlite::{Connection, OpenFlags};
+use zeroize::Zeroizing;
+
+pub use change::{Change, Write};
+pub use error::VaultError;
+pub use history::Span;
+pub(crate) use history::{Names, overview, pending_line};
+pub use record::{
+    Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, Sealed,
+    StoredGroup, StoredKeyPackage, StoredLine,
+};
+
+use crate::event::{Line, RoomOverview};
+
+const KEY_FILE: &str = "vault.key";
+const DATABASE: &str = "vault.db";
+
+/// An open vault.
+pub struct Vault {
+    database: Connection,
+    path: PathBuf,
+}
+
+impl Vault {
+    /// Whether `folder` holds a whole vault.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(KEY_FILE).exists() && folder.join(DATABASE).exists()
+    }
+
+    /// Makes a vault in `folder` with `credentials` in it. What a crash left half made is replaced.
+    pub fn create(folder: &Path, password: &Password, credentials: &Credentials) -> Result<Self, VaultError> {
+        let path = folder.join(DATABASE);
+        if Self::exists(folder) {
+            return Err(VaultError::Exists(folder.to_owned()));
+        }
+        remove_remains(&path)?;
+        let key = key::create(&folder.join(KEY_FILE), password)?;
+        // Made under another name, so that a database under its own is always a whole one.
+        let draft = folder.join("vault.new");
+        remove_remains(&draft)?;
+        create_private(&draft)?;
+        fill_new(&draft, &key, credentials).map_err(|error| VaultError::of_database(&draft, &error))?;
+        std::fs::rename(&draft, &path).map_err(|error| VaultError::storage(&path, error))?;
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| VaultError::storage(folder, error))?;
+        Self::open_with(path, &key)
+    }
+
+    /// Opens the vault in `folder`.
+    pub fn open(folder: &Path, password: &Password) -> Result<Self, VaultError> {
+        let path = folder.join(DATABASE);
+        if !path.exists() {
+            return Err(VaultError::Missing(folder.to_owned()));
+        }
+        let key = match key::open(&folder.join(KEY_FILE), password) {
+            Err(VaultError::Missing(_)) => {
+                return Err(VaultError::damaged(&folder.join(KEY_FILE), "the file is missing"));
+            }
+            opened => opened?,
+        };
+        Self::open_with(path, &key)
+    }
+
+    fn open_with(path: PathBuf, key: &key::VaultKey) -> Result<Self, VaultError> {
+        let failed = |error: rusqlite::Error| VaultError::of_database(&path, &error);
+        let database = connect(&path, key).map_err(failed)?;
+        match schema::format(&database).map_err(failed)? {
+            schema::FORMAT => Ok(Self { database, path }),
+            found if found > schema::FORMAT => Err(VaultError::Newer { path, found }),
+            _ => Err(VaultError::damaged(&path, "it has no tables")),
+        }
+    }
+
+    /// Writes all of `change`, or nothing of it.
+    pub fn apply(&mut self, change: &Change) -> Result<(), VaultError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        apply::apply(&mut self.database, change).map_err(|error| VaultError::of_database(&self.path, &error))
+    }
+
+    /// What the engine goes on from.
+    pub fn load(&self) -> Result<Loaded, VaultError> {
+        self.read(load::load)
+    }
+
+    /// Who this profile is.
+    pub fn credentials(&self) -> Result<Credentials, VaultError> {
+        self.read(load::credentials)
+    }
+
+    /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
+    pub fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, VaultError> {
+        let me = self.credentials()?.device.uid;
+        self.read(|database| history::lines(database, room, span, limit, me))
+    }
+
+    /// All rooms by name, those that were left as well.
+    pub fn rooms(&self) -> Result<Vec<RoomOverview>, VaultError> {
+        let me = self.credentials()?.device.uid;
+        self.read(|database| history::rooms(database, me))
+    }
+
+    /// The keys of a room for sealed files and pipes, the newest first.
+    pub fn epoch_keys(&self, room: RoomId) -> Result<Vec<EpochKey>, VaultError> {
+        self.read(|database| load::room_keys(database, room))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, VaultError> {
+        read(&self.database).map_err(|error| VaultError::of_database(&self.path, &error))
+    }
+}
+
+fn remove_remains(path: &Path) -> Result<(), VaultError> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(VaultError::storage(Path::new(&name), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// SQLite gives its other files the permissions of this one.
+fn create_private(path: &Path) -> Result<(), VaultError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).map(drop).map_err(|error| VaultError::storage(path, error))
+}
+
+fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusqlite::Result<()> {
+    let mut database = connect(path, key)?;
+    let transaction = database.transaction()?;
+    schema::create(&transaction)?;
+    transaction.commit()?;
+    apply::apply(&mut database, &Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]))?;
+    // All of it into the one file that is renamed.
+    database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")?;
+    database.close().map_err(|(_, error)| error)
+}
+
+fn connect(path: &Path, key: &key::VaultKey) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(path, flags)?;
+    database.execute_batch(&key_pragma(key))?;
+    database.execute_batch(schema::PRAGMAS)?;
+    Ok(database)
+}
+
+/// A raw key: SQLCipher does not stretch what is random already.
+fn key_pragma(key: &key::VaultKey) -> Zeroizing<String> {
+    // Room for all of it at once: growing would leave copies behind.
+    let mut sql = Zeroizing::new(String::with_capacity(192));
+    // What it says goes to the standard error output, which is the screen's.
+    sql.push_str("PRAGMA cipher_log_level = NONE; PRAGMA key = \"x'");
+    for byte in key.iter() {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "{byte:02x}");
+    }
+    sql.push_str("'\";");
+    sql
+}

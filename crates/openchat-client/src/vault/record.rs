@@ -1,0 +1,292 @@
+//! What the vault keeps, as the engine works with it.
+
+use std::fmt;
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use openchat_e2ee::{Device, GroupState, RoomGroup, StateError};
+use openchat_protocol::append::CommitBundle;
+use openchat_protocol::record::{Base, Position};
+use openchat_protocol::statement::LeaveNotice;
+use openchat_protocol::{
+    DeviceId, Did, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::event::{Entry, Membership};
+
+/// Who this profile is, where its server is, and the keys that prove both.
+#[derive(Clone, Encode, Decode)]
+pub struct Credentials {
+    /// Where the server is.
+    #[n(0)]
+    pub host: String,
+    /// Its TCP port.
+    #[n(1)]
+    pub port: u16,
+    /// Who the server is: the only one this profile talks to.
+    #[n(2)]
+    pub server: ServerFingerprint,
+    /// The server's root certificate, DER.
+    #[n(3)]
+    pub root: ByteVec,
+    /// The account's name.
+    #[n(4)]
+    pub name: UserName,
+    /// This device.
+    #[n(5)]
+    pub device: DeviceId,
+    /// The identity key, PKCS#8.
+    #[n(6)]
+    pub identity_key: ByteVec,
+    /// The device key, PKCS#8.
+    #[n(7)]
+    pub device_key: ByteVec,
+    /// Device, identity and issuing certificate, DER.
+    #[n(8)]
+    pub chain: Vec<ByteVec>,
+    /// Whether the server has accepted the device.
+    #[n(9)]
+    pub enrolled: bool,
+}
+
+impl Drop for Credentials {
+    fn drop(&mut self) {
+        self.identity_key.zeroize();
+        self.device_key.zeroize();
+    }
+}
+
+/// Without the keys.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}, {:?})", self.device, self.server)
+    }
+}
+
+/// Someone whose name was looked up and checked against the identity's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Who: the hash of the identity key, so that the key needs no pin of its own.
+    pub uid: Uid,
+    /// The name that was seen last.
+    pub name: UserName,
+    /// When this identity was first seen.
+    pub first_seen: Timestamp,
+}
+
+/// One room, without its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RoomRecord {
+    /// Which.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its name.
+    #[n(1)]
+    pub name: RoomName,
+    /// Whether the server lists it.
+    #[n(2)]
+    pub listed: bool,
+    /// How this device stands to it.
+    #[n(3)]
+    pub membership: Membership,
+    /// The last record that is on this disk.
+    #[n(4)]
+    pub cursor: Position,
+    /// The last commit record up to there, valid or skipped, or the start of the room.
+    #[n(5)]
+    pub commit: Position,
+    /// Messages this device has sealed since it came in: the counter of the last one.
+    #[n(6)]
+    pub sealed: u64,
+    /// Messages that this device may still send before it changes its keys.
+    #[n(7)]
+    pub until_update: u32,
+    /// When this device changes its keys at the latest.
+    #[n(8)]
+    pub update_at: Timestamp,
+    /// Devices that have left and are still in the key tree.
+    #[n(9)]
+    pub departed: Vec<LeaveNotice>,
+    /// Whether this device ever was in it: else it is forgotten when there is no way in.
+    #[n(10)]
+    pub was_in: bool,
+}
+
+/// A commit of this device whose place in the log is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OwnCommit {
+    /// Its identifier; sent again under the same one, it is stored once.
+    #[n(0)]
+    pub message_id: MessageId,
+    /// What it builds on.
+    #[n(1)]
+    pub base: Base,
+    /// The MLS message.
+    #[n(2)]
+    pub payload: ByteVec,
+    /// What goes with it.
+    #[n(3)]
+    pub bundle: CommitBundle,
+    /// Whether it is an external commit, by which this device comes in.
+    #[n(4)]
+    pub external: bool,
+}
+
+/// A message of this profile that is not in the history yet.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OutboxMessage {
+    /// Its identifier, the same in every attempt.
+    #[n(0)]
+    pub message: MessageId,
+    /// Where it goes.
+    #[n(1)]
+    pub room: RoomId,
+    /// When it was written.
+    #[n(2)]
+    pub time: Timestamp,
+    /// What was said.
+    #[n(3)]
+    pub text: String,
+    /// What was sealed last, and may be in the log: sent again as it is until the server says otherwise.
+    #[n(4)]
+    pub sealed: Option<Sealed>,
+    /// Why it will not be sent.
+    #[n(5)]
+    pub failed: Option<String>,
+}
+
+/// Without what was said.
+impl fmt::Debug for OutboxMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutboxMessage({}, {:?}, {:?})", self.message, self.sealed, self.failed)
+    }
+}
+
+/// The sealed form of a message.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Sealed {
+    /// The commit under whose epoch it was sealed.
+    #[n(0)]
+    pub base: Base,
+    /// The MLS message.
+    #[n(1)]
+    pub payload: ByteVec,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes on {})", self.payload.len(), self.base.commit.sequence)
+    }
+}
+
+/// One line of history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLine {
+    /// Where.
+    pub room: RoomId,
+    /// The record it comes from.
+    pub sequence: u64,
+    /// Which of the lines of one record this is.
+    pub part: u32,
+    /// When the server accepted the record.
+    pub time: Timestamp,
+    /// Who said or did it.
+    pub author: Uid,
+    /// What.
+    pub entry: Entry<Uid>,
+}
+
+/// The secret half of a key package that others may use to add this device.
+#[derive(Clone)]
+pub struct StoredKeyPackage {
+    /// Its reference (RFC 9420 §5.2).
+    pub id: Vec<u8>,
+    /// What is needed to use a Welcome for it.
+    pub secret: Zeroizing<Vec<u8>>,
+    /// Whether it serves again and again.
+    pub last_resort: bool,
+    /// When it was made.
+    pub made: Timestamp,
+}
+
+impl fmt::Debug for StoredKeyPackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredKeyPackage(last_resort: {})", self.last_resort)
+    }
+}
+
+/// A room's key of one epoch for sealed files and pipes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EpochKey {
+    /// The epoch it belongs to.
+    pub epoch: u64,
+    /// Stands beside each token, so that the key is found again.
+    pub id: Vec<u8>,
+    /// A Fernet key.
+    pub key: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for EpochKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EpochKey(epoch {})", self.epoch)
+    }
+}
+
+/// The keys of a room as `openchat-e2ee` writes them.
+#[derive(Clone)]
+pub struct StoredGroup {
+    /// What only this device may know; changes with every message.
+    pub secret: Zeroizing<Vec<u8>>,
+    /// The ratchet tree; absent in a write when it is still the same.
+    pub tree: Option<Vec<u8>>,
+}
+
+impl StoredGroup {
+    /// `state` for the vault; `with_tree` when the tree on disk is another one.
+    pub(crate) fn new(state: &GroupState, with_tree: bool) -> Self {
+        Self { secret: state.to_bytes_without_tree(), tree: with_tree.then(|| state.tree().to_vec()) }
+    }
+
+    /// The group, if a whole one was stored.
+    pub(crate) fn open(self, device: &Device) -> Result<RoomGroup, StateError> {
+        let state = GroupState::from_bytes(&self.secret)?;
+        device.load(&state.with_tree(self.tree.unwrap_or_default()))
+    }
+}
+
+/// One room with everything the engine goes on from.
+#[derive(Clone)]
+pub struct LoadedRoom {
+    /// The room.
+    pub record: RoomRecord,
+    /// Its keys; absent when this device is out.
+    pub group: Option<StoredGroup>,
+    /// A commit on its way.
+    pub own_commit: Option<OwnCommit>,
+    /// The newest counter of each sender.
+    pub counters: Vec<(DeviceId, u64)>,
+    /// The newest places of the hash chain, in order.
+    pub chain: Vec<Position>,
+}
+
+/// Everything the engine goes on from after a restart.
+pub struct Loaded {
+    /// Who this profile is.
+    pub credentials: Credentials,
+    /// Whose names are known.
+    pub contacts: Vec<Contact>,
+    /// All rooms, those it has left as well.
+    pub rooms: Vec<LoadedRoom>,
+    /// What was not sent, in the order in which it was written.
+    pub outbox: Vec<OutboxMessage>,
+    /// Key packages that others may still use.
+    pub key_packages: Vec<StoredKeyPackage>,
+    /// When the key package of last resort was made.
+    pub last_resort_made: Option<Timestamp>,
+}
+
+/// Makes a device identifier.
+pub(crate) fn new_did() -> Did {
+    Did(crate::random::bytes())
+}

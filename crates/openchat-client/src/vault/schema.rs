@@ -1,0 +1,96 @@
+//! The vault's tables. Values that no query looks into are CBOR with numbered fields.
+
+use rusqlite::Connection;
+
+/// The format this version writes, as SQLite's `user_version`.
+pub(super) const FORMAT: u32 = 1;
+
+/// Before anything else on a connection, except the key.
+pub(super) const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;
+";
+
+const TABLES: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE contact (uid BLOB PRIMARY KEY, name TEXT NOT NULL, first_seen INTEGER NOT NULL) STRICT;
+
+    CREATE TABLE room (id BLOB PRIMARY KEY, record BLOB NOT NULL, read INTEGER NOT NULL DEFAULT 0) STRICT;
+
+    -- The tree is public and changes with commits only; the secret part changes with every message.
+    CREATE TABLE group_state (
+        room BLOB PRIMARY KEY REFERENCES room (id) ON DELETE CASCADE,
+        secret BLOB NOT NULL,
+        tree BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE own_commit (
+        room BLOB PRIMARY KEY REFERENCES room (id) ON DELETE CASCADE,
+        own_commit BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        message BLOB NOT NULL UNIQUE,
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        content BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_room ON outbox (room);
+
+    CREATE TABLE history (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        sequence INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        author BLOB NOT NULL,
+        is_message INTEGER NOT NULL,
+        entry BLOB NOT NULL,
+        PRIMARY KEY (room, sequence, part)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Where the hash chain stood after the newest records: what others have seen is compared with it.
+    CREATE TABLE chain (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        sequence INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (room, sequence)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE counter (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        device BLOB NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (room, device)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE key_package (
+        id BLOB PRIMARY KEY,
+        secret BLOB NOT NULL,
+        last_resort INTEGER NOT NULL,
+        made INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE room_key (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        id BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        PRIMARY KEY (room, id)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Makes the tables in an empty database.
+pub(super) fn create(database: &Connection) -> rusqlite::Result<()> {
+    database.execute_batch(TABLES)?;
+    database.pragma_update(None, "user_version", FORMAT)
+}
+
+/// The format of this database.
+pub(super) fn format(database: &Connection) -> rusqlite::Result<u32> {
+    database.query_row("PRAGMA user_version", [], |row| row.get(0))
+}

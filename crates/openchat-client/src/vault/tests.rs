@@ -1,0 +1,252 @@
+//! The vault keeps what it is told, all of it or nothing, and shows it to nobody without the password.
+
+use std::fs;
+
+use openchat_protocol::record::Position;
+use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Delivery, Entry, Membership};
+
+const ME: Uid = Uid([1; 16]);
+const BOB: Uid = Uid([2; 16]);
+const ROOM: RoomId = RoomId([7; 16]);
+const CANARY: &str = "canary-in-the-coal-mine";
+
+fn password() -> Password {
+    Password::new("correct horse battery staple")
+}
+
+fn credentials() -> Credentials {
+    Credentials {
+        host: "chat.example".into(),
+        port: 7440,
+        server: ServerFingerprint([9; 32]),
+        root: vec![1].into(),
+        name: "alice".parse().unwrap(),
+        device: DeviceId { uid: ME, did: Did([3; 10]) },
+        identity_key: CANARY.as_bytes().to_vec().into(),
+        device_key: CANARY.as_bytes().to_vec().into(),
+        chain: vec![vec![1].into(), vec![2].into(), vec![3].into()],
+        enrolled: true,
+    }
+}
+
+fn vault() -> (TempDir, Vault) {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::create(folder.path(), &password(), &credentials()).unwrap();
+    (folder, vault)
+}
+
+fn room() -> RoomRecord {
+    RoomRecord {
+        room: ROOM,
+        name: "lobby".parse().unwrap(),
+        listed: true,
+        membership: Membership::Member,
+        cursor: Position::start(ROOM),
+        commit: Position::start(ROOM),
+        sealed: 0,
+        until_update: 0,
+        update_at: Timestamp(1),
+        departed: Vec::new(),
+        was_in: true,
+    }
+}
+
+fn said(sequence: u64, part: u32, author: Uid, text: &str) -> Write {
+    let entry = Entry::Text { message: MessageId([0; 16]), text: text.into(), delivery: Delivery::Sent };
+    Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry })
+}
+
+fn waiting(id: u8, text: &str) -> OutboxMessage {
+    OutboxMessage {
+        message: MessageId([id; 16]),
+        room: ROOM,
+        time: Timestamp(5),
+        text: text.into(),
+        sealed: None,
+        failed: None,
+    }
+}
+
+fn texts(lines: &[Line]) -> Vec<String> {
+    let text = |line: &Line| match &line.entry {
+        Entry::Text { text, .. } => text.clone(),
+        other => format!("{other:?}"),
+    };
+    lines.iter().map(text).collect()
+}
+
+fn kind(error: VaultError) -> ErrorKind {
+    ClientError::from(error).kind()
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    let (folder, mut vault) = vault();
+    let group = StoredGroup { secret: Zeroizing::new(vec![1]), tree: Some(vec![2]) };
+    let newer = StoredGroup { secret: Zeroizing::new(vec![3]), tree: None };
+    let device = DeviceId { uid: BOB, did: Did([4; 10]) };
+    let place = Position { sequence: 1, chain: ChainHash([8; 32]) };
+    let change = Change::from_iter([
+        Write::Room(Box::new(room())),
+        Write::Group(ROOM, group),
+        Write::Group(ROOM, newer),
+        Write::Outbox(Box::new(waiting(1, "one"))),
+        Write::Outbox(Box::new(waiting(2, "two"))),
+        Write::Outbox(Box::new(OutboxMessage { failed: Some("no".into()), ..waiting(1, "one") })),
+        Write::Counter(ROOM, device, 4),
+        Write::Chain(ROOM, place),
+        Write::LastResortMade(Timestamp(77)),
+    ]);
+    vault.apply(&change).unwrap();
+    drop(vault);
+
+    let loaded = Vault::open(folder.path(), &password()).unwrap().load().unwrap();
+    let [loaded_room] = &loaded.rooms[..] else { panic!("{} rooms", loaded.rooms.len()) };
+    assert_eq!(loaded_room.record, room());
+    let group = loaded_room.group.as_ref().unwrap();
+    assert_eq!((group.secret.as_slice(), group.tree.as_deref()), (&[3][..], Some(&[2][..])));
+    assert_eq!((&loaded_room.counters, &loaded_room.chain), (&vec![(device, 4)], &vec![place]));
+    let outbox: Vec<_> = loaded.outbox.iter().map(|it| (it.text.as_str(), it.failed.as_deref())).collect();
+    assert_eq!(outbox, [("one", Some("no")), ("two", None)]);
+    assert_eq!(loaded.last_resort_made, Some(Timestamp(77)));
+}
+
+#[test]
+fn a_change_is_written_whole_or_not_at_all() {
+    let (folder, mut vault) = vault();
+    vault.apply(&Change::from_iter([Write::Room(Box::new(room()))])).unwrap();
+    let unknown = RoomId([99; 16]);
+    let place = Position { sequence: 1, chain: ChainHash([8; 32]) };
+    let change = Change::from_iter([
+        said(1, 0, BOB, "hello"),
+        Write::Outbox(Box::new(waiting(1, "one"))),
+        Write::Chain(unknown, place), // breaks a foreign key
+    ]);
+    assert!(vault.apply(&change).is_err());
+    drop(vault);
+
+    let vault = Vault::open(folder.path(), &password()).unwrap();
+    assert_eq!(vault.history(ROOM, Span::Newest, 10).unwrap(), []);
+}
+
+#[test]
+fn history_is_read_in_pages_that_never_split_a_record() {
+    let (_folder, mut vault) = vault();
+    let contact = Contact { uid: BOB, name: "bob".parse().unwrap(), first_seen: Timestamp(1) };
+    let change = Change::from_iter([
+        Write::Room(Box::new(room())),
+        Write::Contact(contact),
+        said(1, 0, BOB, "a"),
+        said(2, 0, ME, "b"),
+        said(2, 1, ME, "b2"),
+        said(5, 0, BOB, "c"),
+        Write::Outbox(Box::new(waiting(1, "waits"))),
+        Write::Read(ROOM, 1),
+    ]);
+    vault.apply(&change).unwrap();
+    let read = |span, limit| texts(&vault.history(ROOM, span, limit).unwrap());
+    assert_eq!(read(Span::Newest, 2), ["b", "b2", "c", "waits"]);
+    assert_eq!(read(Span::Before(5), 1), ["b", "b2"]);
+    assert_eq!(read(Span::After(1), 1), ["b", "b2"], "more is to come, so nothing from the outbox");
+    assert_eq!(read(Span::After(1), 9), ["b", "b2", "c", "waits"]);
+    let newest = vault.history(ROOM, Span::Newest, 2).unwrap();
+    assert_eq!(newest[2].author.to_string(), "bob");
+    let rooms = vault.rooms().unwrap();
+    assert_eq!((rooms[0].read, rooms[0].unread), (1, 1), "own messages are not unread");
+}
+
+#[test]
+fn a_closed_room_keeps_its_history_and_nothing_else() {
+    let (_folder, mut vault) = vault();
+    let group = StoredGroup { secret: Zeroizing::new(vec![1]), tree: Some(vec![2]) };
+    let change = Change::from_iter([
+        Write::Room(Box::new(room())),
+        Write::Group(ROOM, group),
+        said(1, 0, BOB, "a"),
+        Write::Outbox(Box::new(waiting(1, "waits"))),
+        Write::RoomClosed(ROOM),
+    ]);
+    vault.apply(&change).unwrap();
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a"]);
+    assert!(vault.load().unwrap().rooms[0].group.is_none());
+    vault.apply(&Change::from_iter([Write::RoomForgotten(ROOM)])).unwrap();
+    assert_eq!(vault.history(ROOM, Span::Newest, 9).unwrap(), []);
+}
+
+#[test]
+fn a_wrong_password_and_damage_are_told_apart() {
+    let (folder, vault) = vault();
+    drop(vault);
+    let open = |password: &Password| Vault::open(folder.path(), password).map(drop).map_err(kind);
+    assert_eq!(open(&Password::new("wrong")), Err(ErrorKind::WrongPassword));
+    assert_eq!(open(&password()), Ok(()));
+
+    let key = folder.path().join(KEY_FILE);
+    let whole = fs::read(&key).unwrap();
+    for place in [3, whole.len() / 2, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1;
+        fs::write(&key, damaged).unwrap();
+        assert_eq!(open(&password()), Err(ErrorKind::Damaged), "byte {place}");
+    }
+    fs::write(&key, &whole[..10]).unwrap();
+    assert_eq!(open(&password()), Err(ErrorKind::Damaged));
+    fs::remove_file(&key).unwrap();
+    assert_eq!(open(&password()), Err(ErrorKind::Damaged));
+}
+
+#[test]
+fn a_damaged_database_is_named() {
+    let (folder, vault) = vault();
+    drop(vault);
+    let path = folder.path().join(DATABASE);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = Vault::open(folder.path(), &password()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("vault.db is damaged"), "{error}");
+    assert_eq!(kind(error), ErrorKind::Damaged);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(Vault::open(folder.path(), &password()).map(drop).map_err(kind), Err(ErrorKind::NotFound));
+}
+
+#[test]
+fn what_a_crash_left_of_a_new_vault_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(KEY_FILE), b"half a key file").unwrap();
+    fs::write(folder.path().join("vault.new"), b"half a database").unwrap();
+    Vault::create(folder.path(), &password(), &credentials()).unwrap();
+    let vault = Vault::open(folder.path(), &password()).unwrap();
+    assert_eq!(vault.credentials().unwrap().name.as_str(), "alice");
+    let again = Vault::create(folder.path(), &password(), &credentials());
+    assert!(matches!(again.map(drop), Err(VaultError::Exists(_))));
+}
+
+#[test]
+fn nothing_in_the_folder_can_be_read() {
+    let (folder, mut vault) = vault();
+    let change = Change::from_iter([
+        Write::Room(Box::new(room())),
+        said(1, 0, BOB, CANARY),
+        Write::Outbox(Box::new(waiting(1, CANARY))),
+    ]);
+    vault.apply(&change).unwrap();
+    // With the vault still open, so that the write-ahead log is there too.
+    let mut files = 0;
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        assert!(!bytes.windows(CANARY.len()).any(|it| it == CANARY.as_bytes()), "{}", path.display());
+        assert!(!bytes.windows(5).any(|it| it == b"lobby"), "{}", path.display());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{} is open to others", path.display());
+        files += 1;
+    }
+    assert!(files >= 3, "vault.key, vault.db and its log, but found {files}");
+}
