@@ -24,6 +24,11 @@ impl Interval {
     pub fn contains(&self, sequence: u64) -> bool {
         self.joined_at <= sequence && self.ended_at.is_none_or(|end| sequence <= end)
     }
+
+    /// Whether the device was a member when this record came, and not by it.
+    pub(crate) fn spans(&self, sequence: u64) -> bool {
+        self.joined_at != sequence && self.contains(sequence)
+    }
 }
 
 /// What a device has to do with a room, now or formerly.
@@ -39,6 +44,11 @@ impl Membership {
     /// Whether the device is a member.
     pub fn is_member(&self) -> bool {
         self.intervals.last().is_some_and(Interval::is_open)
+    }
+
+    /// Whether the device was a member when this record came, and not by it.
+    pub(crate) fn was_member_before(&self, sequence: u64) -> bool {
+        self.intervals.iter().any(|interval| interval.spans(sequence))
     }
 
     /// The newest record that the device may read.

@@ -55,10 +55,6 @@ impl NewCommit {
     pub fn bundle(&self) -> &CommitBundle {
         &self.bundle
     }
-
-    pub(crate) fn into_bundle(self) -> CommitBundle {
-        self.bundle
-    }
 }
 
 /// An append whose parts do not fit together.

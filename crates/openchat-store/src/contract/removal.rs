@@ -40,6 +40,16 @@ async fn five(world: &World) -> [openchat_protocol::DeviceId; 5] {
     ]
 }
 
+/// Else a member under removal could silence the others by adding them once more.
+pub async fn who_is_added_again_keeps_its_vote(world: &World) {
+    let [alice, bob, carol, ..] = five(world).await;
+    let room = world.room(Some("lobby"), alice).await;
+    world.add(room, alice, &[bob, carol]).await;
+    let removal = world.remove(room, alice, &[bob]).await.position.sequence;
+    world.add(room, bob, &[alice, carol]).await;
+    assert_eq!(world.vote(room, removal, carol, true).await, [bob]);
+}
+
 /// Nobody else is concerned.
 pub async fn own_devices_and_those_that_left_go_at_once(world: &World) {
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);

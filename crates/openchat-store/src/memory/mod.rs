@@ -152,7 +152,7 @@ impl Store for MemoryStore {
     }
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
-        self.state().append(record, now, self.incarnation)
+        self.state().append(&record, now, self.incarnation)
     }
 
     async fn read(

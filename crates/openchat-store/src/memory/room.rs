@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub(super) creator: DeviceId,
     pub(super) last_time: Timestamp,
     log: Vec<Entry>,
+    /// The sequence of each record, by what must be unique of it.
+    known: BTreeMap<(DeviceId, MessageId), u64>,
     last_commit: Position,
     group: GroupSnapshot,
     intervals: BTreeMap<DeviceId, Vec<Interval>>,
@@ -31,7 +33,6 @@ pub(super) struct Room {
 #[derive(Debug)]
 struct Entry {
     author: DeviceId,
-    message_id: MessageId,
     time: Timestamp,
     chain: ChainHash,
     bytes: Bytes,
@@ -45,6 +46,7 @@ impl Room {
             creator,
             last_time: now,
             log: Vec::new(),
+            known: BTreeMap::new(),
             last_commit: Position::start(create.room),
             group: create.group,
             intervals: BTreeMap::from([(creator, vec![Interval { joined_at: 0, ended_at: None }])]),
@@ -100,14 +102,19 @@ impl Room {
     }
 
     pub(super) fn repeated(&self, record: &NewRecord) -> Option<AppendOutcome> {
-        let same = |entry: &Entry| entry.author == record.author && entry.message_id == record.message_id;
-        let (before, entry) = self.log.iter().enumerate().find(|(_, entry)| same(entry))?;
-        let position = Position { sequence: before as u64 + 1, chain: entry.chain };
+        let sequence = *self.known.get(&(record.author, record.message_id))?;
+        let entry = self.entry(sequence)?;
+        let position = Position { sequence, chain: entry.chain };
         Some(AppendOutcome::Repeated { position, time: entry.time })
     }
 
     /// Puts the record at the end. All rules have been checked.
-    pub(super) fn append(&mut self, new: NewRecord, effect: Option<&Effect>, now: Timestamp) -> StoredRecord {
+    pub(super) fn append(
+        &mut self,
+        new: &NewRecord,
+        effect: Option<&Effect>,
+        now: Timestamp,
+    ) -> StoredRecord {
         let before = self.head();
         let record = Record {
             sequence: before.sequence + 1,
@@ -115,28 +122,23 @@ impl Room {
             author: new.author,
             message_id: new.message_id,
             kind: new.kind(),
-            payload: new.payload.into(),
+            payload: new.payload.clone().into(),
         };
         let bytes = Bytes::from(record.to_bytes());
         let position = Position { sequence: record.sequence, chain: before.chain.then(&bytes) };
         let Record { time, author, message_id, .. } = record;
-        self.log.push(Entry { author, message_id, time, chain: position.chain, bytes: bytes.clone() });
+        self.log.push(Entry { author, time, chain: position.chain, bytes: bytes.clone() });
+        self.known.insert((author, message_id), position.sequence);
         self.last_time = time;
-        let change = self.follow(new.content, effect, author, position);
+        let change = self.follow(new, effect, position);
         StoredRecord { position, time, bytes, change }
     }
 
-    fn follow(
-        &mut self,
-        content: NewContent,
-        effect: Option<&Effect>,
-        author: DeviceId,
-        position: Position,
-    ) -> MembershipChange {
-        match (content, effect) {
+    fn follow(&mut self, new: &NewRecord, effect: Option<&Effect>, position: Position) -> MembershipChange {
+        match (&new.content, effect) {
             (NewContent::Leave, _) => {
-                self.end(author, position.sequence);
-                MembershipChange { joined: Vec::new(), ended: vec![author] }
+                self.end(new.author, position.sequence);
+                MembershipChange { joined: Vec::new(), ended: vec![new.author] }
             }
             (NewContent::Commit(commit), Some(effect)) => {
                 self.last_commit = position;
@@ -184,16 +186,15 @@ impl Room {
     }
 
     fn may_decide(&self, by: DeviceId, sequence: u64) -> bool {
-        let was_member = |interval: &Interval| interval.is_open() && interval.joined_at < sequence;
-        let member_before = self.intervals.get(&by).and_then(|all| all.last()).is_some_and(was_member);
+        let was_member = self.membership(by).is_some_and(|membership| membership.was_member_before(sequence));
         let removed = self.waiting.get(&sequence).is_some_and(|removed| removed.contains(&by));
-        member_before && !removed && self.entry(sequence).is_some_and(|entry| entry.author != by)
+        was_member && !removed && self.entry(sequence).is_some_and(|entry| entry.author != by)
     }
 
     /// Ends the interval that the removed device was in when the commit came; a later one, of a rejoin, stays.
     fn remove_at(&mut self, device: DeviceId, sequence: u64) {
         let intervals = self.intervals.get_mut(&device).into_iter().flatten();
-        for interval in intervals.filter(|i| i.joined_at < sequence && i.contains(sequence)) {
+        for interval in intervals.filter(|interval| interval.spans(sequence)) {
             interval.ended_at = Some(sequence);
         }
     }

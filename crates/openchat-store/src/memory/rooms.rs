@@ -93,12 +93,12 @@ impl State {
 
     pub(super) fn append(
         &mut self,
-        new: NewRecord,
+        new: &NewRecord,
         now: Timestamp,
         incarnation: Incarnation,
     ) -> Result<AppendOutcome, AppendError> {
         let room = self.rooms.get(&new.room).ok_or(AppendError::RoomUnknown)?;
-        if let Some(repeated) = room.repeated(&new) {
+        if let Some(repeated) = room.repeated(new) {
             return Ok(repeated);
         }
         let joins = new.is_join() && room.is_open_to(new.author);
@@ -109,16 +109,15 @@ impl State {
         if new.base != last_commit {
             return Ok(AppendOutcome::Stale { last_commit: last_commit.commit.sequence });
         }
-        let commit = match &new.content {
-            NewContent::Commit(commit) => Some(commit.as_ref().clone()),
+        let effect = match &new.content {
+            NewContent::Commit(commit) => Some(self.effect(room, commit, new.author)?),
             NewContent::Message | NewContent::Leave => None,
         };
-        let effect = commit.as_ref().map(|commit| self.effect(room, commit, new.author)).transpose()?;
         let room = self.rooms.get_mut(&new.room).ok_or(AppendError::RoomUnknown)?;
         let stored = room.append(new, effect.as_ref(), now);
-        let base = room.last_commit(incarnation);
-        let id = room.joined().room;
-        commit.into_iter().for_each(|commit| self.queue_welcomes(id, base, commit));
+        if let NewContent::Commit(commit) = &new.content {
+            self.queue_welcomes(new.room, Base { incarnation, commit: stored.position }, commit);
+        }
         Ok(AppendOutcome::Stored(stored))
     }
 
@@ -141,12 +140,11 @@ impl State {
         }
     }
 
-    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: NewCommit) {
-        let bundle = commit.into_bundle();
-        for welcome in bundle.welcomes {
+    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: &NewCommit) {
+        for welcome in &commit.bundle().welcomes {
             self.last_welcome += 1;
-            let tree = bundle.group.tree.clone();
-            let pending = PendingWelcome { room, base, welcome: welcome.message, tree };
+            let (message, tree) = (welcome.message.clone(), commit.bundle().group.tree.clone());
+            let pending = PendingWelcome { room, base, welcome: message, tree };
             let queued = QueuedWelcome { cursor: self.last_welcome, welcome: pending };
             self.welcomes.insert(self.last_welcome, (welcome.device, queued));
         }

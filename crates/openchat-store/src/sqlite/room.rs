@@ -232,7 +232,7 @@ pub(super) fn confirm(
 ) -> Result<MembershipChange, Failure<ConfirmError>> {
     let member = membership(connection, vote.room, by)?.filter(|(_, membership)| membership.is_member());
     let (room, membership) = member.ok_or(Failure::Rule(ConfirmError::NotAMember))?;
-    let member_before = membership.intervals.last().is_some_and(|last| last.joined_at < vote.sequence);
+    let member_before = membership.was_member_before(vote.sequence);
     if !vote.valid || !member_before || !membership::may_decide(connection, room.row, vote.sequence, by)? {
         return Ok(MembershipChange::default());
     }
