@@ -6,7 +6,7 @@ use openchat_identity::device::DeviceKey;
 use openchat_identity::{IdentityKey, InviteToken};
 use openchat_protocol::account::{AccountSelector, CreateInvite, RegistrationPolicy};
 use openchat_protocol::{Did, RefusalCode, Request, Response};
-use openchat_server::Config;
+use openchat_server::{Config, Server};
 
 use crate::wire::{Wire, code};
 use crate::world::{World, config};
@@ -104,6 +104,16 @@ async fn a_member_invites_within_reason() {
     assert_eq!(wire.ask(Request::CreateInvite(invite)).await, Ok(Response::Done));
     let bob = world.register(&IdentityKey::generate(), "bobby", Some(&token)).await.unwrap();
     assert_eq!(bob.room, Some("lobby".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn the_first_user_is_invited_by_the_server_and_no_other() {
+    let world = World::with(&with_policy(RegistrationPolicy::InviteOnly)).await;
+    let invite = async || Server::bootstrap_invite(world.store.as_ref(), world.clock.now()).await.unwrap();
+    let (first, second) = (invite().await.unwrap(), invite().await.unwrap());
+    assert_ne!(first, second);
+    world.register(&IdentityKey::generate(), "alice", Some(&second)).await.unwrap();
+    assert_eq!(invite().await, None);
 }
 
 #[tokio::test]
