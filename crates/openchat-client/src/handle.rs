@@ -1,13 +1,18 @@
 //! The client as a screen or a script holds it: typed calls to the driver's thread, and the events it sends.
 
-use openchat_protocol::room::RoomSummary;
-use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
 use std::time::Duration;
+
+use openchat_e2ee::fernet::{self, FernetKey};
+use openchat_protocol::room::RoomSummary;
+use openchat_protocol::{MessageId, RoomId, RoomName, Timestamp, UserName};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use zeroize::Zeroizing;
 
 use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{ConnectionState, Event, Member};
+use crate::event::{ConnectionState, Event, Line, Member, Membership, Profile, RoomOverview};
+use crate::vault::{EpochKey, Span, Vault, VaultError};
 
 /// Commands that may wait for the driver; whoever asks more waits too.
 pub(crate) const COMMANDS: usize = 64;
@@ -19,6 +24,8 @@ pub(crate) const EVENTS: usize = 4096;
 pub(crate) enum Job {
     /// Something for the engine.
     Command(Command, oneshot::Sender<Result<Answer, ClientError>>),
+    /// Something to look up on disk.
+    Read(Box<dyn FnOnce(&mut Vault) + Send>),
     /// Try to connect now instead of after the pause.
     Reconnect,
     /// End: what is on its way to the server is flushed first.
@@ -34,6 +41,14 @@ pub struct ClientHandle {
 }
 
 impl ClientHandle {
+    pub(crate) fn new(
+        jobs: mpsc::Sender<Job>,
+        connection: watch::Receiver<ConnectionState>,
+        events: broadcast::WeakSender<Event>,
+    ) -> Self {
+        Self { jobs, connection, events }
+    }
+
     /// Makes a room with this profile as its first member.
     pub async fn create_room(
         &self,
@@ -171,6 +186,82 @@ impl ClientHandle {
             let _ = stopped.await;
         }
     }
+}
+
+// What is on disk, and needs no connection.
+impl ClientHandle {
+    /// Who this profile is.
+    pub async fn profile(&self) -> Result<Profile, ClientError> {
+        self.read(|vault| vault.credentials().map(|credentials| profile_of(&credentials))).await
+    }
+
+    /// All rooms by name, those that were left as well.
+    pub async fn rooms(&self) -> Result<Vec<RoomOverview>, ClientError> {
+        self.read(|vault| vault.rooms()).await
+    }
+
+    /// The room of this name; one that this device is in before one that it was in.
+    pub async fn room(&self, name: &RoomName) -> Result<RoomOverview, ClientError> {
+        let mut named: Vec<_> = self.rooms().await?.into_iter().filter(|room| room.name == *name).collect();
+        named.sort_by_key(|room| room.membership != Membership::Member);
+        named.into_iter().next().ok_or_else(|| {
+            ClientError::new(ErrorKind::NotFound, format!("this profile is in no room #{name}"))
+                .with_help(format!("see the rooms: `openchat rooms`; join one: `/join {name}`"))
+        })
+    }
+
+    /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
+    pub async fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, ClientError> {
+        self.read(move |vault| vault.history(room, span, limit)).await
+    }
+
+    /// Seals `plain` under the room's present key: a line that members of this epoch open.
+    pub async fn seal(&self, room: RoomId, plain: Zeroizing<Vec<u8>>) -> Result<String, ClientError> {
+        let key = self.room_key(room).await?;
+        let sealed = FernetKey::from_bytes(key.key).seal(&plain, Timestamp::now());
+        sealed.map_err(|error| ClientError::new(ErrorKind::Internal, error.to_string()))
+    }
+
+    /// Opens a sealed line if it is not older than `time_to_live`.
+    pub async fn open_sealed(
+        &self,
+        room: RoomId,
+        line: String,
+        time_to_live: Option<Duration>,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        let usage = |error: fernet::FernetError| ClientError::new(ErrorKind::Usage, error.to_string());
+        let id = fernet::key_id(&line).map_err(usage)?;
+        let keys = self.read(move |vault| vault.epoch_keys(room)).await?;
+        let key = keys.into_iter().find(|key| key.id == id.0).ok_or_else(|| unknown_key(&id))?;
+        FernetKey::from_bytes(key.key).open(&line, time_to_live, Timestamp::now()).map_err(usage)
+    }
+
+    /// The room's present key for sealed lines. It opens all that is sealed until members come or go: a secret.
+    pub async fn room_key(&self, room: RoomId) -> Result<EpochKey, ClientError> {
+        let keys = self.read(move |vault| vault.epoch_keys(room)).await?;
+        keys.into_iter().next().ok_or_else(|| {
+            ClientError::new(ErrorKind::NotFound, "this profile has no key of that room")
+                .with_help("join the room first")
+        })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Vault) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Read(Box::new(move |vault| {
+            // Whoever asked may have gone.
+            let _ = answer.send(read(vault));
+        }));
+        self.jobs.send(job).await.map_err(|_| ClientError::stopped())?;
+        Ok(answered.await.map_err(|_| ClientError::stopped())??)
+    }
+}
+
+fn unknown_key(id: &fernet::KeyId) -> ClientError {
+    ClientError::new(ErrorKind::NotFound, format!("this profile does not have the room key {id}"))
+        .with_help("it was sealed in another room, or while this device was not in it")
 }
 
 fn unexpected(answer: &Answer) -> ClientError {

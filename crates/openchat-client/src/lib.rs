@@ -1,17 +1,28 @@
 //! Everything of an OpenChat client but the screen: profile, vault, engine and the connection to the server.
+//!
+//! [`enrol()`] makes a profile, [`open()`] starts its client and gives a [`ClientHandle`] for commands and [`Events`] for
+//! what happens. Behind them a thread of its own runs the driver, which is all the I/O there is; the [`engine`] decides.
 
 pub mod command;
+mod connection;
+mod driver;
 pub mod engine;
+pub mod enrol;
 pub mod error;
 pub mod event;
+pub mod folder;
 pub mod handle;
+pub mod open;
 mod random;
 pub mod vault;
 
 pub use command::{Access, Answer, Command, RoomSuite};
+pub use enrol::{Enrolled, enrol};
 pub use error::{ClientError, ErrorKind};
 pub use event::{
     Alarm, ConnectionState, Delivery, Entry, EpochChanged, Event, Line, Member, Membership, Person, Profile,
     RoomOverview,
 };
 pub use handle::{ClientHandle, Events};
+pub use open::{exists, open};
+pub use vault::{EpochKey, Span};

@@ -23,11 +23,11 @@ pub(crate) fn message_id() -> MessageId {
 
 /// A small generator (SplitMix64) for delays: reproducible from its seed, and no secret.
 #[derive(Debug, Clone)]
-pub struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
     /// One sequence for each seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 

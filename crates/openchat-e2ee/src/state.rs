@@ -34,7 +34,7 @@ pub struct GroupState {
     pub(crate) room: RoomId,
     pub(crate) snapshot: Zeroizing<Vec<u8>>,
     /// The ratchet tree. The snapshot goes without it.
-    pub(crate) tree: Vec<u8>,
+    pub(crate) tree: Arc<[u8]>,
     pub(crate) own: OwnCommits,
 }
 
@@ -104,7 +104,7 @@ impl GroupState {
     /// What was read without its tree, with it.
     #[must_use]
     pub fn with_tree(self, tree: Vec<u8>) -> Self {
-        Self { tree, ..self }
+        Self { tree: tree.into(), ..self }
     }
 
     fn encode(&self, tree: &[u8]) -> Zeroizing<Vec<u8>> {
@@ -123,7 +123,7 @@ impl GroupState {
             suite: Suite::from_id(wire.suite).ok_or(StateError::Suite(wire.suite))?,
             room: wire.room,
             snapshot: Zeroizing::new(wire.snapshot.to_vec()),
-            tree: wire.tree.to_vec(),
+            tree: wire.tree.into(),
             own: wire.own,
         })
     }

@@ -26,7 +26,7 @@ impl Engine {
             Command::JoinRoom { name } => self.join_room(ticket, name),
             Command::ListRooms => self.ask_for(ticket, Request::ListRooms, Purpose::ListRooms(ticket)),
             Command::Send { room, text } => {
-                self.in_room(ticket, room, |it, cx| it.handle_send(cx, ticket, text))
+                self.in_room(ticket, room, |it, cx| it.handle_send(cx, ticket, text));
             }
             Command::Retry { message } => self.with_failed(ticket, message, Room::retry),
             Command::Discard { message } => self.with_failed(ticket, message, Room::discard),

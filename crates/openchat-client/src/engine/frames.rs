@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use openchat_protocol::room::{JoinInfo, PendingWelcome};
 use openchat_protocol::{
-    Event as ServerEvent, Refusal, RefusalCode, Response, RoomId, RoomName, ServerFrame, Timestamp,
+    Event as ServerEvent, Refusal, RefusalCode, Request, Response, RoomId, RoomName, ServerFrame, Timestamp,
+    Uid,
 };
 
 use super::Engine;
@@ -62,7 +63,7 @@ impl Engine {
             }
             (Purpose::Name(uid), Response::Account(account)) => self.cx.handle_name(uid, Some(&account)),
             (Purpose::PublishKeyPackages, Response::KeyPackageCount(count)) => {
-                self.cx.count_key_packages(count)
+                self.cx.count_key_packages(count);
             }
             (Purpose::RenewDevice(chain), Response::Done) => self.device_renewed(chain),
             (Purpose::Identity(ticket, room, aim), Response::Account(account)) => {
@@ -165,19 +166,17 @@ impl Engine {
     fn handle_welcome(&mut self, pending: PendingWelcome) {
         let id = pending.room;
         // Its name is inside the encryption: until that is open the room has a name of its identifier.
-        let unnamed = || format!("r{id}").parse().ok();
-        if !self.rooms.contains_key(&id) {
-            let Some(name) = unnamed() else { return };
-            self.rooms.insert(id, Room::new(new_record(id, name, false, Membership::Joining)));
-        }
+        let Ok(unnamed) = format!("r{id}").parse() else { return };
+        let fresh = || Room::new(new_record(id, unnamed, false, Membership::Joining));
+        self.rooms.entry(id).or_insert_with(fresh);
         self.with_room(id, |room, cx| room.handle_welcome(cx, pending));
     }
 
-    fn identified(&mut self, ticket: Ticket, room: RoomId, aim: Aim, uid: openchat_protocol::Uid) {
+    fn identified(&mut self, ticket: Ticket, room: RoomId, aim: Aim, uid: Uid) {
         match aim {
             Aim::Remove => self.add_wish(room, Wish::Remove(ticket, uid)),
             Aim::Add => {
-                let claim = openchat_protocol::Request::ClaimKeyPackages(uid);
+                let claim = Request::ClaimKeyPackages(uid);
                 self.cx.ask(claim, Purpose::KeyPackages(ticket, room));
             }
         }

@@ -45,11 +45,11 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn damaged(path: &Path, reason: &(impl ToString + ?Sized)) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    pub(crate) fn storage(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn storage(path: &Path, reason: &(impl ToString + ?Sized)) -> Self {
         Self::Storage { path: path.to_owned(), reason: reason.to_string() }
     }
 

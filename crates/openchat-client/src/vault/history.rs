@@ -63,7 +63,7 @@ pub(crate) fn pending_line(message: &OutboxMessage, author: Person) -> Line {
 }
 
 /// A room as people see it.
-pub(crate) fn overview(record: &RoomRecord, read: u64, unread: u64) -> RoomOverview {
+fn overview(record: &RoomRecord, read: u64, unread: u64) -> RoomOverview {
     RoomOverview {
         room: record.room,
         name: record.name.clone(),

@@ -66,17 +66,17 @@ pub(super) fn create(path: &Path, password: &Password) -> Result<VaultKey, Vault
     let (memory, passes, lanes) = COST;
     let (salt, nonce) = (random::bytes().into(), random::bytes().into());
     let wrapping = Wrapping { format: FORMAT, memory, passes, lanes, salt, nonce };
-    let file = wrap(wrapping, &key, password).map_err(|reason| VaultError::storage(path, reason))?;
-    write_whole(path, &codec::encode(&file)).map_err(|error| VaultError::storage(path, error))?;
+    let file = wrap(wrapping, &key, password).map_err(|reason| VaultError::storage(path, &reason))?;
+    write_whole(path, &codec::encode(&file)).map_err(|error| VaultError::storage(path, &error))?;
     Ok(key)
 }
 
 /// The key in the file at `path`.
 pub(super) fn open(path: &Path, password: &Password) -> Result<VaultKey, VaultError> {
-    let damaged = |reason: &str| VaultError::damaged(path, reason);
+    let damaged = |reason: &str| VaultError::damaged(path, &reason);
     let bytes = read(path)?;
     let KeyFile { wrapping, sealed, checksum } =
-        codec::decode(&bytes).map_err(|error| VaultError::damaged(path, error))?;
+        codec::decode(&bytes).map_err(|error| VaultError::damaged(path, &error))?;
     if checksum_of(&wrapping, &sealed) != checksum {
         return Err(damaged("its checksum does not hold"));
     }
@@ -138,7 +138,7 @@ fn read(path: &Path) -> Result<Vec<u8>, VaultError> {
 fn missing_or(path: &Path, error: &io::Error) -> VaultError {
     match error.kind() {
         io::ErrorKind::NotFound => VaultError::Missing(path.parent().unwrap_or(path).to_owned()),
-        _ => VaultError::storage(path, error),
+        _ => VaultError::storage(path, &error),
     }
 }
 

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 pub use change::{Change, Write};
 pub use error::VaultError;
 pub use history::Span;
-pub(crate) use history::{Names, overview, pending_line};
+pub(crate) use history::{Names, pending_line};
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, Sealed,
     StoredGroup, StoredKeyPackage, StoredLine,
@@ -63,10 +63,10 @@ impl Vault {
         remove_remains(&draft)?;
         create_private(&draft)?;
         fill_new(&draft, &key, credentials).map_err(|error| VaultError::of_database(&draft, &error))?;
-        std::fs::rename(&draft, &path).map_err(|error| VaultError::storage(&path, error))?;
+        std::fs::rename(&draft, &path).map_err(|error| VaultError::storage(&path, &error))?;
         std::fs::File::open(folder)
             .and_then(|folder| folder.sync_all())
-            .map_err(|error| VaultError::storage(folder, error))?;
+            .map_err(|error| VaultError::storage(folder, &error))?;
         Self::open_with(path, &key)
     }
 
@@ -141,7 +141,7 @@ fn remove_remains(path: &Path) -> Result<(), VaultError> {
         name.push(suffix);
         match std::fs::remove_file(&name) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(VaultError::storage(Path::new(&name), error));
+                return Err(VaultError::storage(Path::new(&name), &error));
             }
             _ => {}
         }
@@ -153,7 +153,7 @@ fn remove_remains(path: &Path) -> Result<(), VaultError> {
 fn create_private(path: &Path) -> Result<(), VaultError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
-    options.open(path).map(drop).map_err(|error| VaultError::storage(path, error))
+    options.open(path).map(drop).map_err(|error| VaultError::storage(path, &error))
 }
 
 fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusqlite::Result<()> {

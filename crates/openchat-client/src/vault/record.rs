@@ -8,9 +8,7 @@ use openchat_e2ee::{Device, GroupState, RoomGroup, StateError};
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::{Base, Position};
 use openchat_protocol::statement::LeaveNotice;
-use openchat_protocol::{
-    DeviceId, Did, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName,
-};
+use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Entry, Membership};
@@ -284,9 +282,4 @@ pub struct Loaded {
     pub key_packages: Vec<StoredKeyPackage>,
     /// When the key package of last resort was made.
     pub last_resort_made: Option<Timestamp>,
-}
-
-/// Makes a device identifier.
-pub(crate) fn new_did() -> Did {
-    Did(crate::random::bytes())
 }

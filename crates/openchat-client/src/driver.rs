@@ -1,0 +1,290 @@
+//! The driver: one thread and one `select!` around the engine, with the socket, the vault and the clock.
+//!
+//! It carries out each step in the engine's order: the change goes to disk, then requests go out, then answers and
+//! events. Vault and encryption block this thread and no other; whoever listens cannot hold it up, for events go into a
+//! ring that overwrites what a slow listener has not fetched.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::pin::Pin;
+use std::time::Duration;
+
+use openchat_identity::DeviceKey;
+use openchat_protocol::{ServerFrame, Timestamp};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::command::Answer;
+use crate::connection::{Connection, ConnectionError};
+use crate::engine::{Engine, HangUp, Step, Ticket};
+use crate::enrol::server_of;
+use crate::error::ClientError;
+use crate::event::{ConnectionState, Event};
+use crate::folder::ProfileFolder;
+use crate::handle::Job;
+use crate::random::{self, Jitter};
+use crate::vault::{Credentials, Vault};
+
+/// The first and the longest pause before connecting again, in milliseconds.
+const PAUSE: (u64, u64) = (200, 30_000);
+/// The clock is looked at this often at least: it may be set, and the machine may have slept.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// For the last bytes.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Connection, ConnectionError>> + Send>>;
+
+/// The connection, or what takes its place.
+enum Link {
+    /// A pause until this moment.
+    Pause(Instant),
+    Connecting(Connecting),
+    Open(Box<Connection>),
+    /// Connecting makes no sense any more.
+    Ended,
+}
+
+/// What has happened to the link.
+enum Happened {
+    PauseOver,
+    Connected(Box<Connection>),
+    Received(ServerFrame),
+    Failed(ConnectionError),
+}
+
+impl Link {
+    /// What happens next. Loses nothing when dropped.
+    async fn next(&mut self) -> Happened {
+        match self {
+            Self::Pause(until) => {
+                sleep_until(*until).await;
+                Happened::PauseOver
+            }
+            Self::Connecting(connecting) => match connecting.await {
+                Ok(connection) => Happened::Connected(Box::new(connection)),
+                Err(error) => Happened::Failed(error),
+            },
+            Self::Open(connection) => {
+                connection.next().await.map_or_else(Happened::Failed, Happened::Received)
+            }
+            Self::Ended => pending().await,
+        }
+    }
+}
+
+/// Where the driver's events and states go.
+pub(crate) struct Outside {
+    pub(crate) jobs: mpsc::Receiver<Job>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) connection: watch::Sender<ConnectionState>,
+}
+
+/// Everything that runs on the client's thread.
+pub(crate) struct Driver {
+    engine: Engine,
+    vault: Vault,
+    /// Held for as long as the vault is open.
+    _folder: ProfileFolder,
+    outside: Outside,
+    link: Link,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<Answer, ClientError>>>,
+    next_ticket: u64,
+    failures: u32,
+    jitter: Jitter,
+}
+
+impl Driver {
+    pub(crate) fn new(folder: ProfileFolder, vault: Vault, outside: Outside) -> Result<Self, ClientError> {
+        let engine = Engine::new(vault.load()?, seed())?;
+        Ok(Self {
+            engine,
+            vault,
+            _folder: folder,
+            outside,
+            link: Link::Pause(Instant::now()),
+            waiting: HashMap::new(),
+            next_ticket: 0,
+            failures: 0,
+            jitter: Jitter::new(seed()),
+        })
+    }
+
+    /// Runs until it is stopped, or nobody holds a handle any more. Whoever stopped it is to be told when all of this
+    /// is gone.
+    pub(crate) async fn run(mut self) -> Option<oneshot::Sender<()>> {
+        let stopper = loop {
+            let timer = self.until_timer();
+            tokio::select! {
+                job = self.outside.jobs.recv() => match job {
+                    Some(Job::Stop(done)) => break Some(done),
+                    Some(job) => self.handle_job(job),
+                    None => break None,
+                },
+                happened = self.link.next() => self.handle_link(happened),
+                () = sleep(timer) => {
+                    let step = self.engine.handle_timer(Timestamp::now());
+                    self.carry_out(step);
+                }
+            }
+        };
+        if let Link::Open(connection) = self.link {
+            // Who is gone needs no farewell.
+            let _ = timeout(FAREWELL, connection.close()).await;
+        }
+        stopper
+    }
+
+    fn until_timer(&self) -> Duration {
+        let until = self.engine.next_timer().map(|at| at.since(Timestamp::now()));
+        until.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+    }
+
+    fn handle_job(&mut self, job: Job) {
+        match job {
+            Job::Command(command, answer) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.waiting.insert(ticket, answer);
+                let step = self.engine.handle_command(ticket, command, Timestamp::now());
+                self.carry_out(step);
+            }
+            Job::Read(read) => read(&mut self.vault),
+            Job::Reconnect => {
+                if let Link::Pause(until) = &mut self.link {
+                    *until = Instant::now();
+                }
+            }
+            // Handled where the loop can be left.
+            Job::Stop(_) => {}
+        }
+    }
+
+    fn handle_link(&mut self, happened: Happened) {
+        match happened {
+            Happened::PauseOver => self.connect(),
+            Happened::Connected(connection) => {
+                let exporter = connection.exporter;
+                self.link = Link::Open(connection);
+                let step = self.engine.handle_connected(exporter, Timestamp::now());
+                self.carry_out(step);
+            }
+            Happened::Received(frame) => {
+                let step = self.engine.handle_frame(frame, Timestamp::now());
+                self.carry_out(step);
+            }
+            Happened::Failed(error) if error.is_temporary() => self.lose(HangUp::Again(error.into())),
+            Happened::Failed(error) => self.lose(HangUp::ForGood(error.into())),
+        }
+    }
+
+    fn connect(&mut self) {
+        self.tell(ConnectionState::Connecting);
+        let credentials = self.engine.credentials().clone();
+        self.link = Link::Connecting(Box::pin(connect(credentials)));
+    }
+
+    /// The change first, for nothing may go out that could not be repeated after a crash.
+    fn carry_out(&mut self, step: Step) {
+        if let Err(error) = self.vault.apply(&step.change) {
+            return self.begin_anew(&error.into());
+        }
+        let Step { requests, answers, events, hang_up, .. } = step;
+        if let Link::Open(connection) = &mut self.link {
+            for request in &requests {
+                if let Err(error) = connection.queue(request) {
+                    tracing::warn!(%error, "a request that cannot be sent");
+                }
+            }
+        }
+        for (ticket, answer) in answers {
+            self.answer(ticket, answer);
+        }
+        for event in events {
+            match event {
+                Event::Connection(state) => {
+                    self.failures = 0;
+                    self.tell(state);
+                }
+                event => self.emit(event),
+            }
+        }
+        if let Some(hang_up) = hang_up {
+            self.lose(hang_up);
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Result<Answer, ClientError>) {
+        if let Some(waiting) = self.waiting.remove(&ticket) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        // An error says that nobody listens.
+        let _ = self.outside.events.send(event);
+    }
+
+    fn tell(&self, state: ConnectionState) {
+        self.outside.connection.send_replace(state.clone());
+        self.emit(Event::Connection(state));
+    }
+
+    /// The connection is of no use any more, or there is none.
+    fn lose(&mut self, hang_up: HangUp) {
+        let state = match hang_up {
+            HangUp::Again(why) => {
+                let retry_in = self.pause();
+                self.link = Link::Pause(Instant::now() + retry_in);
+                ConnectionState::Offline { why, retry_in }
+            }
+            HangUp::ForGood(why) => {
+                self.link = Link::Ended;
+                ConnectionState::Ended(why)
+            }
+        };
+        self.tell(state);
+        let step = self.engine.handle_lost(Timestamp::now());
+        self.carry_out(step);
+    }
+
+    /// Longer from one failure to the next, and never the same for two clients of a server that comes back.
+    fn pause(&mut self) -> Duration {
+        let (first, longest) = PAUSE;
+        let pause = (first << self.failures.min(16)).min(longest);
+        self.failures += 1;
+        Duration::from_millis(self.jitter.between(pause / 2, pause))
+    }
+
+    /// The disk did not take a change, and the engine is ahead of it: it starts again from what is on disk.
+    fn begin_anew(&mut self, error: &ClientError) {
+        for (_, waiting) in self.waiting.drain() {
+            let _ = waiting.send(Err(error.clone()));
+        }
+        let engine =
+            self.vault.load().map_err(ClientError::from).and_then(|loaded| Engine::new(loaded, seed()));
+        match engine {
+            Ok(engine) => {
+                self.engine = engine;
+                // As if it had failed several times: the disk will not be empty in a moment.
+                self.failures = self.failures.max(5);
+                self.lose(HangUp::Again(error.clone()));
+            }
+            Err(error) => {
+                self.link = Link::Ended;
+                self.tell(ConnectionState::Ended(error));
+            }
+        }
+    }
+}
+
+async fn connect(credentials: Credentials) -> Result<Connection, ConnectionError> {
+    let key = DeviceKey::from_pkcs8(&credentials.device_key)
+        .map_err(|error| ConnectionError::Device(error.to_string()))?;
+    let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    Connection::open(server_of(&credentials), Some((&key, chain))).await
+}
+
+fn seed() -> u64 {
+    u64::from_be_bytes(random::bytes())
+}

@@ -1,0 +1,259 @@
+//! Enrolment: from an invite to a profile with an account, a device and a vault.
+//!
+//! A crash may come anywhere. Each step leaves behind what the next attempt, with the same link, name and password, goes
+//! on from: first the key files, then the account (the server gives the same key its account again), then the vault with
+//! the device in it, last the server's knowledge of the device.
+
+use std::path::Path;
+use std::thread;
+
+use openchat_identity::device::issue_device_certificate;
+use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity};
+use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
+use openchat_protocol::{
+    ClientFrame, DeviceId, Did, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, RoomName,
+    ServerFrame, Timestamp, UserName,
+};
+use tokio::runtime;
+
+use crate::connection::{Connection, ConnectionError, Server};
+use crate::error::{ClientError, ErrorKind};
+use crate::event::Profile;
+use crate::folder::{ProfileFolder, key_error};
+use crate::random;
+use crate::vault::{Change, Credentials, Vault, Write};
+
+/// What an enrolment has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The new profile.
+    pub profile: Profile,
+    /// The room the invite was for. Not known when an earlier attempt had redeemed it.
+    pub room: Option<RoomName>,
+}
+
+/// Makes an account on the server of `link`, and a profile in `folder`. Keys that are in the folder are used. Blocks for
+/// as long as it takes; may be called from anywhere.
+pub fn enrol(
+    folder: &Path,
+    link: &InviteLink,
+    name: &UserName,
+    password: &Password,
+) -> Result<Enrolled, ClientError> {
+    let folder = ProfileFolder::lock(folder)?;
+    // A thread of its own, so that the caller's runtime, if there is one, does not mind.
+    let worker = thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let runtime = runtime::Builder::new_current_thread().enable_all().build();
+                let runtime =
+                    runtime.map_err(|error| ClientError::new(ErrorKind::Internal, error.to_string()))?;
+                runtime.block_on(Enrolment { folder, link, name, password }.run())
+            })
+            .join()
+    });
+    worker.unwrap_or_else(|_| Err(ClientError::new(ErrorKind::Internal, "the enrolment broke off")))
+}
+
+struct Enrolment<'a> {
+    folder: ProfileFolder,
+    link: &'a InviteLink,
+    name: &'a UserName,
+    password: &'a Password,
+}
+
+impl Enrolment<'_> {
+    async fn run(self) -> Result<Enrolled, ClientError> {
+        if Vault::exists(self.folder.path()) {
+            return self.finish_earlier().await;
+        }
+        let identity = self.identity()?;
+        let mut door = Door::open(self.server()).await?;
+        let registered = door.register(&identity, self.name, self.link).await?;
+        let room = registered.room.clone();
+        let credentials = self.credentials(&identity, &door, registered)?;
+        let vault = Vault::create(self.folder.path(), self.password, &credentials)?;
+        let profile = enrol_device(&mut door, vault, credentials).await?;
+        Ok(Enrolled { profile, room })
+    }
+
+    /// An earlier attempt came as far as the vault.
+    async fn finish_earlier(&self) -> Result<Enrolled, ClientError> {
+        let vault = Vault::open(self.folder.path(), self.password)?;
+        let credentials = vault.credentials()?;
+        if credentials.enrolled {
+            let path = self.folder.path().display();
+            let message = format!("{} has a profile in {path} already", credentials.name);
+            return Err(ClientError::new(ErrorKind::Usage, message).with_help(
+                "use it: `openchat chat`; or make another one: `openchat --profile NAME join LINK`",
+            ));
+        }
+        let mut door = Door::open(server_of(&credentials)).await?;
+        let profile = enrol_device(&mut door, vault, credentials).await?;
+        Ok(Enrolled { profile, room: None })
+    }
+
+    fn identity(&self) -> Result<IdentityKey, ClientError> {
+        let keys = KeyFolder::new(self.folder.path());
+        if keys.exists() {
+            return keys.read(self.password).map_err(|error| key_error(&error));
+        }
+        let identity = IdentityKey::generate();
+        keys.create(&identity, self.password).map_err(|error| key_error(&error))?;
+        Ok(identity)
+    }
+
+    fn server(&self) -> Server {
+        let InviteLink { host, port, server, .. } = self.link;
+        Server { host: host.clone(), port: *port, fingerprint: *server }
+    }
+
+    /// Checks what the server has issued, and makes a device below it.
+    fn credentials(
+        &self,
+        identity: &IdentityKey,
+        door: &Door,
+        registered: Registered,
+    ) -> Result<Credentials, ClientError> {
+        let now = Timestamp::now();
+        let anchor = &door.connection.anchor;
+        let Registered { identity_certificate, issuing_certificate, .. } = registered;
+        let verified = anchor
+            .verify_identity(&identity_certificate, &issuing_certificate, Validity::At(now))
+            .map_err(|error| bad_certificate(&error.to_string()))?;
+        if verified.spki_der() != identity.spki_der() {
+            return Err(bad_certificate("it is for another key"));
+        }
+        let device_key = DeviceKey::generate();
+        let device = DeviceId { uid: identity.uid(), did: Did(random::bytes()) };
+        let certificate = issue_device_certificate(identity, device_key.public_key(), device.did, now);
+        Ok(Credentials {
+            host: self.link.host.clone(),
+            port: self.link.port,
+            server: self.link.server,
+            root: anchor.root_certificate().to_vec().into(),
+            name: self.name.clone(),
+            device,
+            identity_key: identity.to_pkcs8().to_vec().into(),
+            device_key: device_key.to_pkcs8().to_vec().into(),
+            chain: vec![certificate.into(), identity_certificate, issuing_certificate],
+            enrolled: false,
+        })
+    }
+}
+
+/// Makes the device known to the server, then notes in the vault that it is.
+async fn enrol_device(
+    door: &mut Door,
+    mut vault: Vault,
+    mut credentials: Credentials,
+) -> Result<Profile, ClientError> {
+    let chain = credentials.chain.clone();
+    match door.ask(Request::EnrolDevice(EnrolDevice { chain })).await? {
+        Ok(Response::Done) => {}
+        Ok(_) => return Err(unexpected()),
+        Err(refusal) => return Err(refusal.into()),
+    }
+    credentials.enrolled = true;
+    vault.apply(&Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]))?;
+    Ok(profile_of(&credentials))
+}
+
+/// What everybody may know about a profile.
+pub(crate) fn profile_of(credentials: &Credentials) -> Profile {
+    let chain = &credentials.chain;
+    let anchor = openchat_identity::TrustAnchor::from_root(&credentials.root).ok();
+    let verified = anchor.and_then(|anchor| {
+        let chain: Vec<&[u8]> = chain.iter().map(|certificate| certificate.as_slice()).collect();
+        anchor.verify_device(&chain, Validity::Ignored).ok()
+    });
+    Profile {
+        device: credentials.device,
+        name: credentials.name.clone(),
+        host: credentials.host.clone(),
+        port: credentials.port,
+        server: credentials.server,
+        expires: verified.map_or(Timestamp(0), |member| member.expires()),
+    }
+}
+
+pub(crate) fn server_of(credentials: &Credentials) -> Server {
+    Server { host: credentials.host.clone(), port: credentials.port, fingerprint: credentials.server }
+}
+
+fn bad_certificate(why: &str) -> ClientError {
+    ClientError::new(ErrorKind::Protocol, format!("the certificate that the server issued is refused: {why}"))
+}
+
+fn unexpected() -> ClientError {
+    ClientError::new(ErrorKind::Protocol, "the server breaks the protocol: an answer of another kind")
+}
+
+/// A connection for the few requests that need no login.
+struct Door {
+    connection: Connection,
+    greeting: Greeting,
+    next_id: u64,
+}
+
+impl Door {
+    async fn open(server: Server) -> Result<Self, ClientError> {
+        let mut connection = Connection::open(server, None).await?;
+        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
+        match exchange(&mut connection, 1, Request::Hello(hello)).await? {
+            Ok(Response::Greeting(greeting)) => Ok(Self { connection, greeting, next_id: 2 }),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Result<Response, Refusal>, ClientError> {
+        let id = self.next_id;
+        self.next_id += 1;
+        Ok(exchange(&mut self.connection, id, request).await?)
+    }
+
+    /// Makes the account. An open server does without an invite that is no longer good.
+    async fn register(
+        &mut self,
+        identity: &IdentityKey,
+        name: &UserName,
+        link: &InviteLink,
+    ) -> Result<Registered, ClientError> {
+        let csr = identity.sign_csr(&link.server);
+        let redeem = link.token.redeem().to_vec();
+        let register = Register { name: name.clone(), csr: csr.into(), redeem: Some(redeem.into()) };
+        let mut answer = self.ask(Request::Register(register.clone())).await?;
+        let is_open = self.greeting.registration == RegistrationPolicy::Open;
+        if is_open && answer.as_ref().is_err_and(is_about_the_invite) {
+            answer = self.ask(Request::Register(Register { redeem: None, ..register })).await?;
+        }
+        match answer {
+            Ok(Response::Registered(registered)) => Ok(registered),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+fn is_about_the_invite(refusal: &Refusal) -> bool {
+    use RefusalCode::{InviteExpired, InviteUnknown, InviteUsed};
+    matches!(refusal.code, Some(InviteUnknown | InviteUsed | InviteExpired))
+}
+
+async fn exchange(
+    connection: &mut Connection,
+    id: u64,
+    request: Request,
+) -> Result<Result<Response, Refusal>, ConnectionError> {
+    let queued = connection.queue(&ClientFrame { id, request });
+    queued.map_err(|error| ConnectionError::Frame(error.to_string()))?;
+    loop {
+        match connection.next().await? {
+            ServerFrame::Answer { id: answered, response } if answered == id => return Ok(Ok(response)),
+            ServerFrame::Refused { id: answered, refusal } if answered == id => return Ok(Err(refusal)),
+            ServerFrame::Event(openchat_protocol::Event::Goodbye(refusal)) => return Ok(Err(refusal)),
+            _ => {}
+        }
+    }
+}
