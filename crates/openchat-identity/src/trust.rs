@@ -332,12 +332,8 @@ pub(crate) fn fingerprint(root: &PublicKey, keys: &GenesisKeys) -> ServerFingerp
 const DOMAIN: &[u8] = b"OpenChat genesis v1";
 
 fn check_signature(certificate: &Certificate<'_>, signer: &PublicKey) -> Result<(), TrustError> {
-    let signature = certificate.signature();
-    let whole = signature.unused_bits == 0;
-    match verify_signature(signer.point(), certificate.signed(), &signature.data) {
-        Ok(()) if whole => Ok(()),
-        _ => Err(broken(certificate.role(), Rule::Signature)),
-    }
+    verify_signature(signer.point(), certificate.signed(), certificate.signature())
+        .map_err(|_| broken(certificate.role(), Rule::Signature))
 }
 
 fn broken(role: Role, rule: Rule) -> TrustError {

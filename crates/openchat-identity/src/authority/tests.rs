@@ -32,13 +32,22 @@ fn a_request_is_good_for_one_server_and_one_key() {
     let issue = |csr: &[u8]| authority.issue_identity(csr, NOW).unwrap_err();
     assert_eq!(issue(&key.sign_csr(&ServerFingerprint([0; 32]))), CsrError::OtherServer);
     assert_eq!(issue(b"nothing"), CsrError::Malformed);
-    assert_eq!(issue(&[0; limits::CERTIFICATE + 1]), CsrError::Malformed);
     assert_eq!(issue(&[key.sign_csr(&here), vec![0]].concat()), CsrError::Malformed);
 
     let mut forged = key.sign_csr(&here);
     let point = forged.windows(97).position(|it| it == key.public_key().point()).unwrap();
     forged[point..point + 97].copy_from_slice(IdentityKey::generate().public_key().point());
     assert_eq!(issue(&forged), CsrError::Signature);
+
+    let mut relabelled = key.sign_csr(&here);
+    let algorithm = relabelled.windows(4).rposition(|it| it == [0x3d, 4, 3, 3]).unwrap();
+    relabelled[algorithm + 3] = 2;
+    assert_eq!(issue(&relabelled), CsrError::Signature, "the label says SHA-256");
+
+    let mut large = rcgen::CertificateParams::default();
+    let extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; limits::CERTIFICATE]);
+    large.custom_extensions.push(extension);
+    assert_eq!(issue(large.serialize_request(key.pair()).unwrap().der()), CsrError::Malformed);
 
     let p256 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let request = rcgen::CertificateParams::default().serialize_request(&p256).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use openchat_protocol::{Timestamp, Uid, limits};
 use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
-use x509_parser::asn1_rs::{BitString, Oid};
+use x509_parser::asn1_rs::Oid;
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser as _;
 use x509_parser::x509::X509Version;
@@ -86,7 +86,7 @@ fn read<'a>(
         check_names(&x509, &profile)?;
         check_extensions(&x509, &profile.extensions(&key, issuer.unwrap_or(&key)))?;
         let (not_before, not_after) = check_lifetime(&x509, profile.lifetime())?;
-        // A second parser, which knows DER only and does not read what the first one reads leniently.
+        // A second parser, which refuses what the first one reads although it is not DER.
         EndEntityCert::try_from(&CertificateDer::from(der)).map_err(|_| Rule::Encoding)?;
         Ok(Certificate { der, profile, key, not_before, not_after, x509 })
     };
@@ -168,7 +168,7 @@ impl Certificate<'_> {
     }
 
     /// The signature over them.
-    pub(crate) fn signature(&self) -> &BitString<'_> {
-        &self.x509.signature_value
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.x509.signature_value.data
     }
 }

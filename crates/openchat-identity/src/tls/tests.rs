@@ -115,6 +115,7 @@ fn both_ends_know_each_other() {
     let group = link.client.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, NamedGroup::X25519MLKEM768);
     assert_eq!(link.server.server_name(), None, "no name is sent in clear");
+    assert_eq!(setting.server(NOW).send_tls13_tickets, 0);
     assert_eq!(link.client.tls13_tickets_received(), 0);
 }
 
