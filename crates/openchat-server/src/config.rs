@@ -58,6 +58,8 @@ pub struct Limits {
     pub registrations_per_hour: u32,
     /// Requests of one account in a second; ten times as many may come at once.
     pub requests_per_second: u32,
+    /// KiB of requests of one account in a second; ten times as many may come at once.
+    pub kib_per_second: u32,
     /// Users whose key packages one account may claim in a minute.
     pub claims_per_minute: u32,
     /// Commits one device may append to one room in a minute.
@@ -77,6 +79,7 @@ impl Default for Limits {
             stop_seconds: 10,
             registrations_per_hour: 60,
             requests_per_second: 200,
+            kib_per_second: 1024,
             claims_per_minute: 120,
             commits_per_minute: COMMITS_PER_MINUTE,
         }
@@ -180,7 +183,7 @@ impl Config {
 
 impl Limits {
     /// Each limit by its key, with its value and what is possible.
-    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 12] {
+    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 13] {
         [
             ("connections", self.connections, 1..=1_000_000),
             ("connections_before_login", self.connections_before_login, 1..=100_000),
@@ -192,6 +195,7 @@ impl Limits {
             ("stop_seconds", self.stop_seconds, 1..=300),
             ("registrations_per_hour", self.registrations_per_hour, 1..=1_000_000),
             ("requests_per_second", self.requests_per_second, 1..=100_000),
+            ("kib_per_second", self.kib_per_second, 512..=100_000),
             ("claims_per_minute", self.claims_per_minute, 1..=100_000),
             ("commits_per_minute", self.commits_per_minute, 1..=COMMITS_PER_MINUTE),
         ]

@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, RoomId, Uid};
 
 use crate::config::Limits;
 
-/// How many times the sustained rate of requests may come at once.
+/// How many seconds' worth of requests, or bytes, may come at once.
 const BURST: u32 = 10;
 
 /// A limiter with one state per key.
@@ -28,14 +28,25 @@ impl<K: Hash + Eq + Clone> Rate<K> {
 
     /// Counts one more, or says when the next may come.
     pub(crate) fn check(&self, key: &K) -> Result<(), Refusal> {
-        self.limiter.check_key(key).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-            Refusal {
-                retry_after: Some(wait),
-                ..Refusal::new(RefusalCode::RateLimited, format!("too fast: wait {wait} ms and try again"))
-            }
-        })
+        self.limiter.check_key(key).map_err(|not_until| self.too_fast(&not_until))
+    }
+
+    /// Counts `count` more, or says when they may come.
+    pub(crate) fn check_many(&self, key: &K, count: usize) -> Result<(), Refusal> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        match self.limiter.check_key_n(key, at_least_one(count)) {
+            Ok(checked) => checked.map_err(|not_until| self.too_fast(&not_until)),
+            Err(_) => Err(Refusal::new(RefusalCode::TooLarge, "more at once than this server takes")),
+        }
+    }
+
+    fn too_fast(&self, not_until: &NotUntil<<DefaultClock as Clock>::Instant>) -> Refusal {
+        let wait = not_until.wait_time_from(self.clock.now());
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        Refusal {
+            retry_after: Some(wait),
+            ..Refusal::new(RefusalCode::RateLimited, format!("too fast: wait {wait} ms and try again"))
+        }
     }
 }
 
@@ -44,19 +55,22 @@ pub(crate) struct Rates {
     pub(crate) connections: Rate<Network>,
     pub(crate) registrations: Rate<Network>,
     pub(crate) requests: Rate<Uid>,
+    pub(crate) bytes: Rate<Uid>,
     pub(crate) claims: Rate<Uid>,
     pub(crate) commits: Rate<(DeviceId, RoomId)>,
 }
 
 impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let requests = Quota::per_second(at_least_one(limits.requests_per_second))
-            .allow_burst(at_least_one(limits.requests_per_second.saturating_mul(BURST)));
+        let per_second = |count: u32| {
+            Quota::per_second(at_least_one(count)).allow_burst(at_least_one(count.saturating_mul(BURST)))
+        };
         let per_minute = |count| Quota::per_minute(at_least_one(count));
         Self {
             connections: Rate::new(per_minute(limits.connections_per_minute)),
             registrations: Rate::new(Quota::per_hour(at_least_one(limits.registrations_per_hour))),
-            requests: Rate::new(requests),
+            requests: Rate::new(per_second(limits.requests_per_second)),
+            bytes: Rate::new(per_second(limits.kib_per_second.saturating_mul(1024))),
             claims: Rate::new(per_minute(limits.claims_per_minute)),
             commits: Rate::new(per_minute(limits.commits_per_minute)),
         }
@@ -67,6 +81,7 @@ impl Rates {
         self.connections.limiter.retain_recent();
         self.registrations.limiter.retain_recent();
         self.requests.limiter.retain_recent();
+        self.bytes.limiter.retain_recent();
         self.claims.limiter.retain_recent();
         self.commits.limiter.retain_recent();
     }
@@ -115,5 +130,16 @@ mod tests {
         assert_eq!(refusal.code, Some(RefusalCode::RateLimited));
         assert!(matches!(refusal.retry_after, Some(1..=30_001)), "{refusal:?}");
         rates.connections.check(&other).unwrap();
+    }
+
+    #[test]
+    fn bytes_are_counted_and_one_whole_frame_always_fits() {
+        let rates = Rates::new(&Limits { kib_per_second: 512, ..Limits::default() });
+        let uid = Uid([1; 16]);
+        rates.bytes.check_many(&uid, openchat_protocol::limits::FRAME).unwrap();
+        let refusal = rates.bytes.check_many(&uid, openchat_protocol::limits::FRAME).unwrap_err();
+        assert_eq!(refusal.code, Some(RefusalCode::RateLimited));
+        let refusal = rates.bytes.check_many(&uid, usize::MAX).unwrap_err();
+        assert_eq!(refusal.code, Some(RefusalCode::TooLarge));
     }
 }

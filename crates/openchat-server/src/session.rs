@@ -165,64 +165,54 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
                 Ok(frame) => frame?,
                 Err(error) => return Some(End::Goodbye(frame_refusal(error))),
             };
-            let end = match codec::decode::<ClientFrame>(&frame) {
-                Ok(ClientFrame { id, request }) => self.handle_request(id, request, frame.len()).await,
-                Err(_) => self.refuse_undecodable(&frame),
-            };
-            if end.is_some() {
-                return end;
+            if let Some(end) = self.handle_frame(&frame).await {
+                return Some(end);
             }
         }
         None
     }
 
-    fn refuse_undecodable(&mut self, frame: &[u8]) -> Option<End> {
+    async fn handle_frame(&mut self, frame: &[u8]) -> Option<End> {
+        let goodbye = |code, detail| Some(End::Goodbye(Refusal::new(code, detail)));
         let Ok(id) = peek_id(frame) else {
-            return Some(End::Goodbye(Refusal::new(
-                RefusalCode::Malformed,
-                "these bytes are no frame of this protocol",
-            )));
+            return goodbye(RefusalCode::Malformed, "these bytes are no frame of this protocol");
         };
-        self.answer(id, Err(undecodable(frame)));
-        None
-    }
-
-    async fn handle_request(&mut self, id: u64, request: Request, size: usize) -> Option<End> {
-        if let Err(refusal) = self.admit(&request) {
-            self.answer(id, Err(refusal));
-            return None;
-        }
         if self.device.is_none() {
             self.requests_before_login += 1;
             if self.requests_before_login > REQUESTS_BEFORE_LOGIN {
-                return Some(End::Goodbye(Refusal::new(
-                    RefusalCode::RateLimited,
-                    "too many requests without a login",
-                )));
+                return goodbye(RefusalCode::RateLimited, "too many requests without a login");
             }
         }
+        match self.admitted(frame) {
+            Ok(request) => self.handle_request(id, request, frame.len()).await,
+            Err(refusal) => self.answer(id, Err(refusal)),
+        }
+        None
+    }
+
+    /// The request in `frame`, if it is not too early or too much.
+    fn admitted(&self, frame: &[u8]) -> Result<Request, Refusal> {
+        if let Some(device) = self.device {
+            self.state.rates.requests.check(&device.uid)?;
+            self.state.rates.bytes.check_many(&device.uid, frame.len())?;
+        }
+        let ClientFrame { request, .. } = codec::decode(frame).map_err(|_| undecodable(frame))?;
+        if self.greeted || matches!(request, Request::Hello(_)) {
+            return Ok(request);
+        }
+        Err(Refusal::new(RefusalCode::NotLoggedIn, "the first request on a connection is Hello"))
+    }
+
+    async fn handle_request(&mut self, id: u64, request: Request, size: usize) {
         let answer = match request {
             Request::Hello(request) => self.greet(&request),
             Request::Login(request) => self.log_in(&request).await,
             Request::Follow(request) => self.follow(&request).await,
             Request::Unfollow(room) => self.unfollow(room),
             Request::Ping => Ok(Response::Done),
-            request => {
-                self.begin(id, request, size);
-                return None;
-            }
+            request => return self.begin(id, request, size),
         };
         self.answer(id, answer);
-        None
-    }
-
-    /// Order and pace.
-    fn admit(&self, request: &Request) -> Result<(), Refusal> {
-        match self.device {
-            Some(device) => self.state.rates.requests.check(&device.uid),
-            None if self.greeted || matches!(request, Request::Hello(_)) => Ok(()),
-            None => Err(Refusal::new(RefusalCode::NotLoggedIn, "the first request on a connection is Hello")),
-        }
     }
 
     fn begin(&mut self, id: u64, request: Request, size: usize) {

@@ -43,6 +43,7 @@ pub(crate) fn config() -> Config {
     config.limits.connections_per_minute = 1_000_000;
     config.limits.registrations_per_hour = 1_000_000;
     config.limits.requests_per_second = 100_000;
+    config.limits.kib_per_second = 100_000;
     config
 }
 
