@@ -1,3 +1,8 @@
 //! Whole-system stories: the real binary, real TLS, real databases, each in a folder of its own.
 
+pub mod binary;
 pub mod python;
+pub mod server;
+
+pub use binary::{Openchat, Outcome};
+pub use server::ServerProcess;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+use openchat_e2ee::fernet::{FernetKey, KeyId};
 use openchat_e2ee::{Device, GroupState, RoomGroup, StateError};
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::{Base, Position};
@@ -223,6 +224,18 @@ pub struct EpochKey {
     pub id: Vec<u8>,
     /// A Fernet key.
     pub key: Zeroizing<[u8; 32]>,
+}
+
+impl EpochKey {
+    /// What stands beside each token sealed under this key.
+    pub fn key_id(&self) -> KeyId {
+        FernetKey::from_bytes(self.key.clone()).id()
+    }
+
+    /// The key as every Fernet library takes it: base64url of its 32 bytes.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        FernetKey::from_bytes(self.key.clone()).to_base64()
+    }
 }
 
 impl fmt::Debug for EpochKey {

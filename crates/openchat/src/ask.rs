@@ -1,0 +1,94 @@
+//! Asking a person at the terminal, or taking the answer from where a script put it.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use openchat_identity::password::Password;
+use zeroize::Zeroizing;
+
+use crate::Context;
+use crate::failure::{Failure, Kind};
+
+/// How often a wrong password may be typed again.
+pub(crate) const ATTEMPTS: usize = 3;
+
+/// The first line of a password file.
+pub(crate) fn password_from_file(path: &Path) -> Result<Password, Failure> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+        Failure::new(Kind::NotFound, format!("cannot read the password file {}: {error}", path.display()))
+    })?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Password::new(line)),
+        _ => Err(Failure::new(
+            Kind::Usage,
+            format!("the password file {} has an empty first line", path.display()),
+        )),
+    }
+}
+
+/// Asks for the password of an existing profile.
+pub(crate) fn password(prompt: &str) -> Result<Password, Failure> {
+    require_terminal("a password")?;
+    rpassword::prompt_password(prompt)
+        .map(Password::new)
+        .map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))
+}
+
+/// Asks for a new password, twice, until both are the same and not empty.
+pub(crate) fn new_password() -> Result<Password, Failure> {
+    require_terminal("a new password")?;
+    for _ in 0..ATTEMPTS {
+        let read = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
+        let typed = read("New password: ").and_then(|first| Ok((first, read("Once more:    ")?)));
+        let (first, second) =
+            typed.map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))?;
+        match first.as_str() {
+            "" => eprintln!("An empty password protects nothing."),
+            text if text == second.as_str() => return Ok(Password::new(text)),
+            _ => eprintln!("The two are not the same."),
+        }
+    }
+    Err(Failure::new(Kind::Usage, "no new password was agreed on"))
+}
+
+/// Asks for one line of text.
+pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
+    require_terminal(prompt.trim_end_matches([':', ' ']))?;
+    eprint!("{prompt}");
+    let mut answer = String::new();
+    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    match read {
+        Ok(0) => Err(Failure::new(Kind::Usage, "the input ended before an answer")),
+        Ok(_) => Ok(answer.trim().to_owned()),
+        Err(error) => Err(Failure::new(Kind::Usage, format!("no answer was read: {error}"))),
+    }
+}
+
+fn require_terminal(what: &str) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let text = format!("{what} is needed, and there is no terminal to ask at");
+    Err(Failure::new(Kind::Usage, text).help("the same command with --name NAME --password-file FILE"))
+}
+
+/// Opens something with the profile's password: from the password file, or asked for until it is right.
+pub(crate) fn until_right<T, E>(
+    context: &Context,
+    prompt: &str,
+    mut open: impl FnMut(&Password) -> Result<T, E>,
+) -> Result<T, Failure>
+where
+    E: Into<Failure>,
+{
+    if let Some(file) = &context.password_file {
+        return open(&password_from_file(file)?).map_err(Into::into);
+    }
+    for left in (0..ATTEMPTS).rev() {
+        match open(&password(prompt)?).map_err(Into::into) {
+            Err(failure) if failure.kind() == Kind::WrongPassword && left > 0 => eprintln!("{failure}"),
+            outcome => return outcome,
+        }
+    }
+    Err(Failure::new(Kind::WrongPassword, "the password was wrong three times"))
+}

@@ -1,0 +1,428 @@
+//! `openchat chat`: the line client. A menu as in the beginning: create a room, join one by name, list them; then type.
+
+mod command;
+mod console;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use clap::Args;
+use openchat_client::{
+    Access, Alarm, ClientHandle, ConnectionState, Delivery, Entry, Event, Events, Line, Membership,
+    RoomOverview, RoomSuite, Span,
+};
+use openchat_protocol::{MessageId, RoomId, RoomName};
+
+use self::command::{Command, CommandError};
+use self::console::{Console, Input};
+use crate::Context;
+use crate::failure::Failure;
+use crate::{rooms, session, text};
+
+/// Lines shown on entering a room even when nothing is new.
+const CONTEXT_LINES: u32 = 10;
+/// New lines shown at most on entering a room.
+const NEW_LINES: u32 = 500;
+/// How long what was said is waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(20);
+/// How long an invite made here is good.
+const INVITE_VALID: Duration = Duration::from_secs(24 * 60 * 60);
+
+const MENU: &str = "\
+  1 NAME   create a room      (create private NAME: not listed)
+  2 NAME   join a room by its name
+  3        list all rooms
+  :q       quit";
+
+const HELP: &str = "\
+In a room, type to speak. //text says /text.
+  /who            who is here            /invite          a link for a new friend
+  /add NAME       bring someone in       /remove NAME     put someone out
+  /join NAME      another room           /create NAME     a new room
+  /list           all rooms              /leave           leave this room for good
+  :q              back to the menu; there: quit";
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  openchat chat lobby\n  printf 'join lobby\\nhello\\n' | openchat chat --password-file pw"
+)]
+pub(crate) struct Arguments {
+    /// Go into this room at once
+    room: Option<RoomName>,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let (client, events) = session::open(context)?;
+    talk(client, events, arguments.room).await
+}
+
+/// Chats until the person quits; then the client is stopped.
+pub(crate) async fn talk(
+    client: ClientHandle,
+    events: Events,
+    room: Option<RoomName>,
+) -> Result<(), Failure> {
+    let console = Console::open()?;
+    let mut chat = Chat {
+        client,
+        console,
+        here: None,
+        typed: HashSet::new(),
+        waiting: HashSet::new(),
+        noticed: HashSet::new(),
+    };
+    let outcome = chat.run(events, room).await;
+    chat.client.stop().await;
+    outcome
+}
+
+struct Chat {
+    client: ClientHandle,
+    console: Console,
+
+    here: Option<Here>,
+    /// Messages typed at this console: the editor still shows them.
+    typed: HashSet<MessageId>,
+    /// Those of them that are not in the log yet.
+    waiting: HashSet<MessageId>,
+    /// Rooms with news that the person was told of since the last visit.
+    noticed: HashSet<RoomId>,
+}
+
+/// The room on the screen.
+struct Here {
+    room: RoomOverview,
+    /// The newest line that was printed.
+    shown: (u64, u32),
+}
+
+/// Whether to go on.
+enum Next {
+    Go,
+    End,
+}
+
+impl Chat {
+    async fn run(&mut self, mut events: Events, room: Option<RoomName>) -> Result<(), Failure> {
+        self.client.online().await?;
+        match room {
+            Some(room) => self.report(Command::Join(room)).await,
+            None => self.show_menu().await,
+        };
+        self.prompt();
+        loop {
+            tokio::select! {
+                input = self.console.next() => match self.take(input).await {
+                    Next::Go => self.prompt(),
+                    Next::End => break,
+                },
+                event = events.next() => match event {
+                    Some(Event::Connection(ConnectionState::Ended(why))) => return Err(why.into()),
+                    Some(event) => self.show(event).await,
+                    None => return Ok(()),
+                },
+            }
+        }
+        self.farewell(&mut events).await
+    }
+
+    /// What was said is on disk already; wait until it is in the log, for a script expects it there.
+    async fn farewell(&mut self, events: &mut Events) -> Result<(), Failure> {
+        let sent = async {
+            while !self.waiting.is_empty() {
+                match events.next().await {
+                    Some(event) => self.show(event).await,
+                    None => break,
+                }
+            }
+        };
+        if tokio::time::timeout(FAREWELL, sent).await.is_err() {
+            let count = self.waiting.len();
+            self.print(&format!("{count} messages wait here and are sent the next time you connect."));
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, text: &str) {
+        self.console.print(text);
+    }
+
+    fn prompt(&self) {
+        let prompt = match &self.here {
+            Some(here) => format!("{}> ", text::room(&here.room.name)),
+            None => "> ".to_owned(),
+        };
+        self.console.prompt(&prompt);
+    }
+
+    async fn take(&mut self, input: Input) -> Next {
+        let line = match input {
+            Input::Line(line) => line,
+            Input::Interrupt => ":q".to_owned(),
+            Input::End => return Next::End,
+        };
+        match Command::parse(&line, self.here.is_some()) {
+            Ok(Command::Quit) if self.here.is_none() => Next::End,
+            Ok(command) => {
+                self.report(command).await;
+                Next::Go
+            }
+            Err(error) => {
+                self.print(&error.to_string());
+                Next::Go
+            }
+        }
+    }
+
+    /// Does it; a failure is told and nothing is lost.
+    async fn report(&mut self, command: Command) {
+        if let Err(failure) = self.carry_out(command).await {
+            self.print(&text::styled(text::WARNING, failure));
+        }
+    }
+
+    async fn carry_out(&mut self, command: Command) -> Result<(), Failure> {
+        match command {
+            Command::Nothing => {}
+            Command::Help => self.print(if self.here.is_some() { HELP } else { MENU }),
+            Command::List => self.list().await?,
+            Command::Create { name, private } => self.create(name, private).await?,
+            Command::Join(name) => self.enter(&name).await?,
+            Command::Quit => self.close().await,
+            Command::Say(words) => self.say(words).await?,
+            Command::Leave => self.leave().await?,
+            Command::Who => self.who().await?,
+            Command::Add(name) => self.client.add_member(self.here()?.room.room, name).await?,
+            Command::Remove(name) => self.client.remove_member(self.here()?.room.room, name).await?,
+            Command::Invite => self.invite().await?,
+        }
+        Ok(())
+    }
+
+    fn here(&self) -> Result<&Here, Failure> {
+        self.here.as_ref().ok_or_else(|| CommandError::Nowhere.into())
+    }
+
+    async fn show_menu(&mut self) {
+        if let Ok(mine) = self.client.rooms().await {
+            for room in mine.iter().filter(|room| room.membership == Membership::Member) {
+                let name = text::styled(text::NAME, text::room(&room.name));
+                self.print(&format!("  you are in {name}, {} unread", room.unread));
+            }
+        }
+        self.print(MENU);
+    }
+
+    async fn list(&mut self) -> Result<(), Failure> {
+        let listed = self.client.list_rooms().await?;
+        if listed.is_empty() {
+            self.print("No room is active. Create one.");
+        }
+        for room in &listed {
+            self.print(&rooms::as_line(room));
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, name: RoomName, private: bool) -> Result<(), Failure> {
+        let access = if private { Access::Private } else { Access::Listed };
+        self.client.create_room(name.clone(), access, RoomSuite::default()).await?;
+        self.enter(&name).await
+    }
+
+    /// Shows a room: what came since the last visit, with a little of what was before.
+    async fn enter(&mut self, name: &RoomName) -> Result<(), Failure> {
+        let room = session::room(&self.client, name).await?;
+        let new = u32::try_from(room.unread).unwrap_or(u32::MAX).min(NEW_LINES);
+        let lines = self.client.history(room.room, Span::Newest, new.saturating_add(CONTEXT_LINES)).await?;
+        self.print(&text::styled(
+            text::TITLE,
+            format_args!("{} (:q goes back, /help helps)", text::room(name)),
+        ));
+        let mut here = Here { shown: (0, 0), room };
+        let mut marked = here.room.unread == 0;
+        for line in &lines {
+            if !marked && line.sequence.is_some_and(|sequence| sequence > here.room.read) {
+                self.print(&text::styled(text::QUIET, "-- new since you were here --"));
+                marked = true;
+            }
+            self.print(&text::line(line));
+            here.shown = here.shown.max(place(line));
+        }
+        self.noticed.remove(&here.room.room);
+        self.here = Some(here);
+        self.mark_read().await;
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        if let Some(here) = self.here.take() {
+            let name = text::room(&here.room.name);
+            self.print(&format!("You are still a member of {name}; /leave inside it leaves it for good."));
+        }
+        self.show_menu().await;
+    }
+
+    async fn say(&mut self, words: String) -> Result<(), Failure> {
+        let message = self.client.send(self.here()?.room.room, words).await?;
+        self.typed.insert(message);
+        self.waiting.insert(message);
+        Ok(())
+    }
+
+    async fn leave(&mut self) -> Result<(), Failure> {
+        let (room, name) = (self.here()?.room.room, self.here()?.room.name.clone());
+        self.client.leave_room(room).await?;
+        self.here = None;
+        self.print(&format!("You left {}.", text::room(&name)));
+        self.show_menu().await;
+        Ok(())
+    }
+
+    async fn who(&mut self) -> Result<(), Failure> {
+        let members = self.client.members(self.here()?.room.room).await?;
+        for member in &members {
+            let devices = match member.devices.len() {
+                1 => String::new(),
+                many => format!(", {many} devices"),
+            };
+            let me = if member.is_me { " (you)" } else { "" };
+            let admin = if member.is_admin { ", may remove others" } else { "" };
+            self.print(&format!("  {}{me}{admin}{devices}", text::styled(text::NAME, &member.person)));
+        }
+        Ok(())
+    }
+
+    async fn invite(&mut self) -> Result<(), Failure> {
+        let room = self.here.as_ref().filter(|here| here.room.listed).map(|here| here.room.name.clone());
+        let link = self.client.create_invite(INVITE_VALID, 1, room).await?;
+        self.print(&format!(
+            "{link}\nGood for one person and 24 hours. Your friend runs: openchat join LINK"
+        ));
+        Ok(())
+    }
+
+    async fn mark_read(&mut self) {
+        if let Some(here) = &self.here {
+            // The mark is a comfort: the next one makes up for one that failed.
+            let _ = self.client.mark_read(here.room.room, here.shown.0).await;
+        }
+    }
+
+    async fn show(&mut self, event: Event) {
+        match event {
+            Event::Line(line) => self.show_line(line).await,
+            Event::Delivery { message, delivery, .. } => self.show_delivery(message, &delivery),
+            Event::Room { room, membership, .. } => self.show_membership(room, membership),
+            Event::Connection(ConnectionState::Offline { why, .. }) => {
+                self.print(&text::styled(text::QUIET, format_args!("-- offline: {why}; trying again")));
+            }
+            Event::Connection(ConnectionState::Online) => {
+                self.print(&text::styled(text::QUIET, "-- connected"));
+            }
+            Event::Alarm(alarm) => {
+                self.print(&text::styled(text::WARNING, format_args!("!! {}", words_of(&alarm))));
+            }
+            Event::Lagged(_) => self.catch_up().await,
+            _ => {}
+        }
+    }
+
+    async fn show_line(&mut self, line: Line) {
+        let typed_here = matches!(&line.entry, Entry::Text { message, .. } if self.typed.contains(message));
+        let shows_typing = self.console.shows_typing();
+        let Some(here) = self.here.as_mut().filter(|here| here.room.room == line.room) else {
+            return self.notice(&line).await;
+        };
+        // What waits in the outbox has no place yet: it is printed when it has one.
+        if line.sequence.is_none() || place(&line) <= here.shown {
+            return;
+        }
+        here.shown = place(&line);
+        if !(typed_here && shows_typing) {
+            self.print(&text::line(&line));
+        }
+        self.mark_read().await;
+    }
+
+    /// One line for the first message in a room that is not on the screen.
+    async fn notice(&mut self, line: &Line) {
+        if !line.entry.is_message() || !self.noticed.insert(line.room) {
+            return;
+        }
+        let rooms = self.client.rooms().await.unwrap_or_default();
+        if let Some(room) = rooms.iter().find(|room| room.room == line.room) {
+            let name = text::room(&room.name);
+            self.print(&text::styled(text::QUIET, format_args!("-- new in {name}: /join {name}")));
+        }
+    }
+
+    fn show_delivery(&mut self, message: MessageId, delivery: &Delivery) {
+        match delivery {
+            Delivery::Pending => {}
+            Delivery::Sent => drop(self.waiting.remove(&message)),
+            Delivery::Failed { reason } => {
+                self.waiting.remove(&message);
+                let reason = text::harmless(reason);
+                self.print(&text::styled(text::WARNING, format_args!("!! not sent: {reason}")));
+            }
+        }
+    }
+
+    /// The end of membership in the room on the screen.
+    fn show_membership(&mut self, room: RoomId, membership: Membership) {
+        let Some(here) = self.here.as_mut().filter(|here| here.room.room == room) else { return };
+        let is_news = here.room.membership != membership;
+        here.room.membership = membership;
+        if is_news && membership == Membership::Removed {
+            self.print(&text::styled(text::WARNING, "!! you were removed from this room"));
+        }
+    }
+
+    /// After events were lost to this listener: the vault has all of it.
+    async fn catch_up(&mut self) {
+        let Some(here) = &self.here else { return };
+        // From the record before the newest one shown: a record may have several lines.
+        let span = Span::After(here.shown.0.saturating_sub(1));
+        if let Ok(lines) = self.client.history(here.room.room, span, NEW_LINES).await {
+            for line in lines {
+                self.show_line(line).await;
+            }
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::new(crate::failure::Kind::Usage, error)
+    }
+}
+
+/// Where a line stands; what waits stands nowhere.
+fn place(line: &Line) -> (u64, u32) {
+    (line.sequence.unwrap_or(0), line.part)
+}
+
+/// What an alarm means for the person who reads it.
+fn words_of(alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::LogDiverged { reason, .. } => {
+            format!(
+                "the server's record of this room is not the one it showed before ({reason}); the room stands still"
+            )
+        }
+        Alarm::Fork { by, sequence, .. } => {
+            format!("the server shows {by} another history than you, from record {sequence} on")
+        }
+        Alarm::NameMoved { name, from, to } => {
+            format!("the name {name} was {from}'s and is now {to}'s: ask them")
+        }
+        Alarm::EchoDiffers { sequence, .. } => {
+            format!("record {sequence} stands under your name but is not what you sent")
+        }
+        Alarm::Clock { apart } => {
+            format!("your clock and the server's are {} minutes apart: set the clock", apart.as_secs() / 60)
+        }
+        _ => "something is wrong that this version cannot describe".to_owned(),
+    }
+}

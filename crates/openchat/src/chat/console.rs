@@ -1,0 +1,130 @@
+//! Lines in, lines out: a line editor at a terminal, plain lines on a pipe. What is printed never tears what is typed.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anstream::ColorChoice;
+use rustyline::error::ReadlineError;
+use rustyline::{DefaultEditor, ExternalPrinter};
+use tokio::sync::mpsc;
+
+use crate::failure::{Failure, Kind};
+
+/// Lines typed ahead of the program.
+const TYPED_AHEAD: usize = 64;
+
+/// What comes from the keyboard or the pipe.
+pub(crate) enum Input {
+    /// A line without its end.
+    Line(String),
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-D, or the end of the pipe.
+    End,
+}
+
+/// Where the person, or the script, sits.
+pub(crate) struct Console {
+    lines: mpsc::Receiver<Input>,
+    output: Output,
+}
+
+enum Output {
+    /// The editor prints above the line that is being typed, and asks for the next line when it gets a prompt.
+    Editor {
+        printer: Box<dyn ExternalPrinter + Send>,
+        prompts: std::sync::mpsc::Sender<String>,
+    },
+    Plain,
+}
+
+impl Console {
+    /// An editor when both ends are a terminal, else plain lines.
+    pub(crate) fn open() -> Result<Self, Failure> {
+        if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+            Self::editor()
+        } else {
+            Ok(Self::plain())
+        }
+    }
+
+    /// Whether what is typed stays visible by itself.
+    pub(crate) fn shows_typing(&self) -> bool {
+        matches!(self.output, Output::Editor { .. })
+    }
+
+    /// Prints one line or several.
+    pub(crate) fn print(&mut self, text: &str) {
+        match &mut self.output {
+            // A terminal that is gone is noticed by the reading side.
+            Output::Editor { printer, .. } => drop(printer.print(format!("{}\n", for_terminal(text)))),
+            Output::Plain => {
+                let mut out = std::io::stdout().lock();
+                drop(writeln!(out, "{}", anstream::adapter::strip_str(text)).and_then(|()| out.flush()));
+            }
+        }
+    }
+
+    /// Asks for the next line.
+    pub(crate) fn prompt(&self, prompt: &str) {
+        if let Output::Editor { prompts, .. } = &self.output {
+            // The editor's thread ends only with the input, which is seen as `Input::End`.
+            drop(prompts.send(prompt.to_owned()));
+        }
+    }
+
+    /// The next line. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Input {
+        self.lines.recv().await.unwrap_or(Input::End)
+    }
+
+    fn editor() -> Result<Self, Failure> {
+        let failed = |error: ReadlineError| {
+            Failure::new(Kind::Internal, format!("the line editor cannot start: {error}"))
+        };
+        let mut editor = DefaultEditor::new().map_err(failed)?;
+        let printer = Box::new(editor.create_external_printer().map_err(failed)?);
+        let (typed, lines) = mpsc::channel(TYPED_AHEAD);
+        let (prompts, asked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || edit(&mut editor, &asked, &typed));
+        Ok(Self { lines, output: Output::Editor { printer, prompts } })
+    }
+
+    fn plain() -> Self {
+        let (typed, lines) = mpsc::channel(TYPED_AHEAD);
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                if typed.blocking_send(Input::Line(line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { lines, output: Output::Plain }
+    }
+}
+
+/// One line for each prompt, until the input ends or nobody asks any more.
+fn edit(editor: &mut DefaultEditor, asked: &std::sync::mpsc::Receiver<String>, typed: &mpsc::Sender<Input>) {
+    while let Ok(prompt) = asked.recv() {
+        let input = match editor.readline(&prompt) {
+            Ok(line) => {
+                // History is a comfort: a line that cannot be kept is still sent.
+                let _ = editor.add_history_entry(line.as_str());
+                Input::Line(line)
+            }
+            Err(ReadlineError::Interrupted) => Input::Interrupt,
+            Err(_) => Input::End,
+        };
+        let ended = matches!(input, Input::End);
+        if typed.blocking_send(input).is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// Without colours where `NO_COLOR` or the terminal wants none.
+fn for_terminal(text: &str) -> String {
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `openchat join`: from an invite link to an account, a profile, and the room.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+use openchat_client::Enrolled;
+use openchat_identity::{InviteLink, Password};
+use openchat_protocol::UserName;
+
+use crate::Context;
+use crate::failure::{Failure, Kind};
+use crate::{ask, chat, text};
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  openchat join 'openchat://192.0.2.7:7443/#…'      (quote the link: # begins a comment in shells)\n  \
+                  openchat join - --name bob --password-file pw < link.txt"
+)]
+pub(crate) struct Arguments {
+    /// The invite link; `-` takes it from standard input, where no process list shows it
+    link: String,
+    /// Your name on this server
+    #[arg(long)]
+    name: Option<UserName>,
+    /// Do not chat afterwards
+    #[arg(long)]
+    only: bool,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let from_input = arguments.link == "-";
+    let link = if from_input { first_line()? } else { arguments.link };
+    let link: InviteLink = link.trim().parse().map_err(|error| Failure::new(Kind::Usage, error))?;
+    let name = match arguments.name {
+        Some(name) => name,
+        None => ask_name()?,
+    };
+    let password = new_password(context)?;
+    let enrolled = tokio::task::block_in_place(|| {
+        openchat_client::enrol(&context.folders.profile(), &link, &name, &password)
+    })?;
+    tell(context, &enrolled);
+    if arguments.only || from_input || !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let folder = context.folders.profile();
+    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
+    chat::talk(client, events, enrolled.room).await
+}
+
+fn first_line() -> Result<String, Failure> {
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line) {
+        Ok(_) => Ok(line),
+        Err(error) => Err(Failure::new(Kind::Usage, format!("no link could be read: {error}"))),
+    }
+}
+
+/// Asks for a name until it is one.
+pub(crate) fn ask_name() -> Result<UserName, Failure> {
+    for _ in 0..ask::ATTEMPTS {
+        match ask::line("Your name on this server: ")?.parse() {
+            Ok(name) => return Ok(name),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    Err(Failure::new(Kind::Usage, "no name was agreed on"))
+}
+
+/// The password that will protect keys and history of this profile.
+pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
+    let password = match &context.password_file {
+        Some(file) => ask::password_from_file(file)?,
+        None => {
+            eprintln!(
+                "The password protects your key and your history on this machine; the server never sees it."
+            );
+            ask::new_password()?
+        }
+    };
+    if let Some(hint) = password.hint() {
+        eprintln!("{hint}");
+    }
+    Ok(password)
+}
+
+/// What was made, and where.
+pub(crate) fn tell(context: &Context, enrolled: &Enrolled) {
+    let profile = &enrolled.profile;
+    let folder = context.folders.profile();
+    anstream::println!(
+        "You are {} on {}:{}",
+        text::styled(text::NAME, &profile.name),
+        profile.host,
+        profile.port
+    );
+    println!("  your key      {} (keep it, and its password)", folder.join("private.pem").display());
+    println!("  your history  {} (encrypted)", folder.join("vault.db").display());
+    println!("  the server    {}", profile.server);
+}

@@ -1,0 +1,167 @@
+//! `openchat serve`: the server alone, until it is told to stop.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use openchat_identity::{Authority, InviteLink};
+use openchat_protocol::{ServerFingerprint, Timestamp};
+use openchat_server::{Config, Running, Server};
+use openchat_store::{SqliteStore, Store};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::Context;
+use crate::failure::{Failure, Kind};
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  openchat serve --address chat.example.org:7443\n\nThe first start makes the server's keys and prints an invite for the first account."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print one line of JSON instead of text when ready
+    #[arg(long)]
+    json: bool,
+    /// Log as JSON lines
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Where a server listens and how it is reached.
+#[derive(Args, Default)]
+pub(crate) struct Place {
+    /// Listen here [default: 0.0.0.0:7443]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// How others reach this server; stands in invite links [default: this machine's address]
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<String>,
+    /// The configuration file [default: server.toml in the server's folder, if there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A server that runs in this process.
+pub(crate) struct Hosted {
+    pub(crate) running: Running,
+    pub(crate) fingerprint: ServerFingerprint,
+    /// For the first account, while there is none.
+    pub(crate) invite: Option<InviteLink>,
+    /// What was made by this start.
+    pub(crate) is_new: bool,
+    /// Where authority and database are.
+    pub(crate) folder: PathBuf,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    start_log(arguments.log_json);
+    let hosted = host(context, &arguments.place).await?;
+    if arguments.json {
+        let ready = json!({
+            "listening": hosted.running.addr().to_string(),
+            "fingerprint": hosted.fingerprint.to_string(),
+            "invite": hosted.invite.as_ref().map(ToString::to_string),
+        });
+        println!("{ready}");
+    } else {
+        tell(&hosted);
+    }
+    wait_for_signal().await?;
+    hosted.running.stop().await;
+    Ok(())
+}
+
+/// Opens or makes authority and database, and starts the server.
+pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Failure> {
+    let config = configuration(context, place)?;
+    let folder = config.data_dir.clone();
+    let now = Timestamp::now();
+    let authority_folder = folder.join("authority");
+    let is_new = !authority_folder.exists();
+    let authority = Authority::open_or_create(&authority_folder, now)?;
+    let fingerprint = authority.fingerprint();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("server.db"))?);
+    let running = Server::start(&config, authority, Arc::clone(&store)).await?;
+    let token = Server::bootstrap_invite(store.as_ref(), now).await?;
+    let (host, port) = advertised(config.address.as_deref(), running.addr());
+    let invite = token.map(|token| InviteLink { host, port, server: fingerprint, inviter: None, token });
+    Ok(Hosted { running, fingerprint, invite, is_new, folder })
+}
+
+fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {
+    let folder = context.folders.server();
+    let usual = folder.join("server.toml");
+    let file = place.config.clone().or_else(|| usual.exists().then_some(usual));
+    let mut config = match file {
+        Some(file) => Config::load(&file, &folder).map_err(|error| {
+            Failure::new(Kind::Usage, format!("{} is not usable: {error}", file.display()))
+        })?,
+        None => Config::new(&folder),
+    };
+    if let Some(listen) = place.listen {
+        config.listen = listen;
+    }
+    if let Some(address) = &place.address {
+        config.address = Some(address.clone());
+    }
+    Ok(config)
+}
+
+/// What a friend's client connects to: what was configured, else this machine's own address.
+fn advertised(address: Option<&str>, listening: SocketAddr) -> (String, u16) {
+    let configured = address.and_then(|address| address.rsplit_once(':'));
+    if let Some((host, port)) = configured
+        && let Ok(port) = port.parse()
+    {
+        return (host.trim_matches(['[', ']']).to_owned(), port);
+    }
+    let ip = match listening.ip() {
+        ip if ip.is_unspecified() => own_address(),
+        ip => ip,
+    };
+    (ip.to_string(), listening.port())
+}
+
+/// The address this machine would send from: asking the routing table sends nothing.
+fn own_address() -> IpAddr {
+    // RFC 5737 documentation address: never reached, but routed like any other.
+    let route = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).and_then(|()| socket.local_addr())
+    });
+    route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+/// Three lines on what runs, and what to do next.
+pub(crate) fn tell(hosted: &Hosted) {
+    let made = if hosted.is_new { "made its keys and database" } else { "uses its keys and database" };
+    println!("The server listens on {}", hosted.running.addr());
+    println!("  it {made} in {}", hosted.folder.display());
+    println!("  its fingerprint is {}", hosted.fingerprint);
+    if let Some(invite) = &hosted.invite {
+        println!("There is no account yet. The first one is made with\n  openchat join '{invite}'");
+    }
+}
+
+/// SIGINT or SIGTERM.
+async fn wait_for_signal() -> Result<(), Failure> {
+    let failed = |error| Failure::new(Kind::Internal, format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Logs to standard error: `info` unless `RUST_LOG` says otherwise.
+fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match json {
+        true => log.json().init(),
+        false => log.init(),
+    }
+}

@@ -1,0 +1,78 @@
+//! `openchat up`: a server and its first person in one process, from nothing, with no file edited.
+
+use clap::Args;
+use openchat_client::{Access, ClientHandle, RoomSuite};
+use openchat_identity::{InviteLink, Password};
+use openchat_protocol::{RoomName, UserName};
+
+use crate::Context;
+use crate::failure::{Failure, Kind};
+use crate::{chat, join, serve, session};
+
+/// The room that everybody finds at first.
+const LOBBY: &str = "lobby";
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  openchat up\n  openchat up --address chat.example.org:7443 --name alice")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: serve::Place,
+    /// Your name on this server
+    #[arg(long)]
+    name: Option<UserName>,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
+    let is_new_here = !openchat_client::exists(&context.folders.profile());
+    // Asked before anything is made: whoever gives up at the prompt leaves nothing behind.
+    let newcomer = if is_new_here { Some(newcomer(context, arguments.name)?) } else { None };
+    let mut hosted = serve::host(context, &arguments.place).await?;
+    serve::tell(&hosted);
+    let outcome = talk(context, newcomer, hosted.invite.take()).await;
+    hosted.running.stop().await;
+    outcome
+}
+
+fn newcomer(context: &Context, name: Option<UserName>) -> Result<(UserName, Password), Failure> {
+    let name = match name {
+        Some(name) => name,
+        None => join::ask_name()?,
+    };
+    Ok((name, join::new_password(context)?))
+}
+
+async fn talk(
+    context: &Context,
+    newcomer: Option<(UserName, Password)>,
+    invite: Option<InviteLink>,
+) -> Result<(), Failure> {
+    let lobby: RoomName = LOBBY.parse().map_err(|error| Failure::new(Kind::Internal, error))?;
+    let (client, events) = match newcomer {
+        None => session::open(context)?,
+        Some((name, password)) => {
+            let link = invite.ok_or_else(no_invite)?;
+            let folder = context.folders.profile();
+            let enrolled =
+                tokio::task::block_in_place(|| openchat_client::enrol(&folder, &link, &name, &password))?;
+            join::tell(context, &enrolled);
+            tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?
+        }
+    };
+    client.online().await?;
+    make_lobby(&client, &lobby).await?;
+    chat::talk(client, events, Some(lobby)).await
+}
+
+fn no_invite() -> Failure {
+    Failure::new(Kind::Usage, "this server has accounts already, and this profile is none of them")
+        .help("openchat invite (as one of them), then openchat join LINK")
+}
+
+/// The lobby exists once; whoever comes second joins it.
+async fn make_lobby(client: &ClientHandle, lobby: &RoomName) -> Result<(), Failure> {
+    let listed = client.list_rooms().await?;
+    if !listed.iter().any(|room| room.name == *lobby) {
+        client.create_room(lobby.clone(), Access::Listed, RoomSuite::default()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! A server process that a story owns: its port, its end, and its SIGKILL.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use crate::binary::Openchat;
+
+/// A running `openchat serve`; killed when it goes out of scope.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it says its fingerprint is.
+    pub fingerprint: String,
+    /// The link for the first account, while there is none.
+    pub invite: Option<String>,
+}
+
+impl ServerProcess {
+    /// Starts a server on a free port with its data in `home`.
+    pub fn start(home: &Openchat) -> Self {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = free.local_addr().expect("its address");
+        drop(free);
+        Self::start_at(home, address, &[])
+    }
+
+    /// Starts a server where its clients expect it.
+    pub fn start_at(home: &Openchat, address: SocketAddr, more: &[&str]) -> Self {
+        let listen = address.to_string();
+        let mut arguments = vec!["serve", "--json", "--listen", &listen];
+        arguments.extend(more);
+        Self::spawn(home.command("default", &arguments), address)
+    }
+
+    /// Starts what `command` says; it must listen at `address`.
+    pub fn spawn(mut command: Command, address: SocketAddr) -> Self {
+        let mut child =
+            command.env("RUST_LOG", "warn").stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("its standard output");
+        BufReader::new(stdout).read_line(&mut line).expect("a line from the server");
+        let ready: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the server said `{line}`: {error}"));
+        let text = |key: &str| ready[key].as_str().map(str::to_owned);
+        Self {
+            child,
+            address,
+            fingerprint: text("fingerprint").expect("a fingerprint"),
+            invite: text("invite"),
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) -> SocketAddr {
+        self.child.kill().expect("the server is killed");
+        self.child.wait().expect("the server has ended");
+        self.address
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The link for the first account.
+    #[track_caller]
+    pub fn first_invite(&self) -> String {
+        self.invite.clone().expect("a new server makes an invite")
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Already ended after `kill`: both calls then only report that.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,211 @@
+//! Everything that goes wrong at home: one clear sentence, what helps, an exit code by kind, and nothing lost.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use openchat_tests::binary::PASSWORD;
+use openchat_tests::{Openchat, ServerProcess};
+
+const USAGE: i32 = 2;
+const NOT_FOUND: i32 = 3;
+const REFUSED: i32 = 4;
+const WRONG_PASSWORD: i32 = 5;
+const DAMAGED: i32 = 6;
+const NETWORK: i32 = 7;
+const OTHER_SERVER: i32 = 8;
+const BUSY: i32 = 10;
+const INVALID: i32 = 11;
+
+/// A server with Alice on it.
+fn alice() -> (Openchat, ServerProcess) {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    (home, server)
+}
+
+#[test]
+fn a_wrong_password_opens_nothing_and_loses_nothing() {
+    let (home, _server) = alice();
+    home.file("password", "not it");
+    home.run("alice", &["whoami"]).fails(WRONG_PASSWORD, &["password"]);
+    home.file("password", PASSWORD);
+    home.run("alice", &["whoami"]).ok();
+}
+
+#[test]
+fn an_empty_or_missing_password_file_is_named() {
+    let (home, _server) = alice();
+    home.file("password", "\n");
+    home.run("alice", &["whoami"]).fails(USAGE, &["empty first line"]);
+    fs::remove_file(home.folder().join("password")).unwrap();
+    home.run("alice", &["whoami"]).fails(NOT_FOUND, &["password"]);
+}
+
+#[test]
+fn a_damaged_key_file_is_told_from_a_wrong_password() {
+    let (home, _server) = alice();
+    let data = home.file("data", "signed");
+    let private = home.profile("alice").join("private.pem");
+    let good = fs::read_to_string(&private).unwrap();
+    let middle = good.len() / 2;
+    fs::write(&private, format!("{}{}", &good[..middle], &good[middle + 9..])).unwrap();
+    home.run("alice", &["key", "sign", data.to_str().unwrap()]).fails(DAMAGED, &["private.pem"]);
+    fs::write(&private, "no key at all").unwrap();
+    home.run("alice", &["key", "sign", data.to_str().unwrap()]).fails(DAMAGED, &["private.pem"]);
+    fs::write(&private, good).unwrap();
+    home.run("alice", &["key", "sign", data.to_str().unwrap()]).ok();
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused_with_the_cure() {
+    let (home, _server) = alice();
+    let data = home.file("data", "signed");
+    let private = home.profile("alice").join("private.pem");
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o644)).unwrap();
+    home.run("alice", &["key", "sign", data.to_str().unwrap()]).fails(DAMAGED, &["chmod 600", "private.pem"]);
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o600)).unwrap();
+    home.run("alice", &["key", "sign", data.to_str().unwrap()]).ok();
+}
+
+#[test]
+fn a_damaged_vault_is_told_from_a_wrong_password() {
+    let (home, _server) = alice();
+    let vault = home.profile("alice").join("vault.db");
+    let mut bytes = fs::read(&vault).unwrap();
+    for byte in &mut bytes[..4096] {
+        *byte ^= 0x5a;
+    }
+    fs::write(&vault, bytes).unwrap();
+    home.run("alice", &["whoami"]).fails(DAMAGED, &["vault.db"]);
+}
+
+#[test]
+fn a_profile_that_is_not_there_says_how_to_make_one() {
+    let home = Openchat::new();
+    home.run("nobody", &["whoami"]).fails(NOT_FOUND, &["nobody", "openchat up", "openchat join"]);
+    home.run("../evil", &["whoami"]).fails(USAGE, &["no profile name"]);
+}
+
+#[test]
+fn a_profile_in_use_is_not_shared() {
+    let (home, _server) = alice();
+    let mut tail = home.command("alice", &["chat"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    openchat_tests::binary::until("the profile is in use", || {
+        home.run("alice", &["whoami"]).code == Some(BUSY)
+    });
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    home.run("alice", &["whoami"]).ok();
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let home = Openchat::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    home.run("default", &["serve", "--listen", &address]).fails(BUSY, &[&address]);
+}
+
+#[test]
+fn two_servers_do_not_share_a_folder() {
+    let home = Openchat::new();
+    let _server = ServerProcess::start(&home);
+    home.run("default", &["serve", "--listen", "127.0.0.1:0"]).fails(BUSY, &["server"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_network_error() {
+    let (home, server) = alice();
+    server.kill();
+    home.run("alice", &["rooms"]).fails(NETWORK, &["127.0.0.1"]);
+    home.run("alice", &["whoami"]).ok();
+}
+
+#[test]
+fn a_server_with_another_fingerprint_gets_nothing() {
+    let (home, server) = alice();
+    let address = server.kill();
+    let other = Openchat::new();
+    let _impostor = ServerProcess::start_at(&other, address, &[]);
+    home.run("alice", &["rooms"]).fails(OTHER_SERVER, &["fingerprint"]);
+}
+
+#[test]
+fn an_invite_link_of_another_server_is_refused() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    let other = Openchat::new();
+    let impostor = ServerProcess::start(&other);
+    let link = server.first_invite().replace(&server.address.to_string(), &impostor.address.to_string());
+    home.run("alice", &["join", &link, "--name", "alice", "--only"]).fails(OTHER_SERVER, &["fingerprint"]);
+}
+
+#[test]
+fn an_invite_is_good_once_and_a_broken_one_is_explained() {
+    let (home, server) = alice();
+    let link = home.run("alice", &["invite"]).ok();
+    home.join("bob", link.trim());
+    home.run("carol", &["join", link.trim(), "--name", "carol", "--only"])
+        .fails(REFUSED, &["used", "openchat invite"]);
+    home.run("carol", &["join", "http://example.org", "--name", "carol"]).fails(USAGE, &["openchat://"]);
+    let without_secret = link.split('#').next().unwrap();
+    home.run("carol", &["join", without_secret, "--name", "carol"]).fails(USAGE, &["#"]);
+    let guessed = format!("{}.-.{}", link.trim().split('.').next().unwrap(), "A".repeat(22));
+    assert!(guessed.contains(&server.address.to_string()));
+    home.run("carol", &["join", &guessed, "--name", "carol", "--only"]).fails(NOT_FOUND, &["invite"]);
+}
+
+#[test]
+fn names_are_unique_to_the_eye() {
+    let (home, _server) = alice();
+    let link = home.run("alice", &["invite", "--uses", "9"]).ok();
+    let join = |name: &str| home.run(name, &["join", link.trim(), "--name", name, "--only"]);
+    join("alice").fails(BUSY, &["profile"]);
+    home.run("other", &["join", link.trim(), "--name", "alice", "--only"]).fails(REFUSED, &["alice"]);
+    home.run("other", &["join", link.trim(), "--name", "al1ce", "--only"]).fails(REFUSED, &["look"]);
+    home.run("other", &["join", link.trim(), "--name", "Al", "--only"]).fails(USAGE, &["name"]);
+    // After all these failures the right name still works.
+    home.run("other", &["join", link.trim(), "--name", "zoe", "--only"]).ok();
+}
+
+#[test]
+fn a_closed_server_says_so() {
+    let home = Openchat::new();
+    fs::create_dir_all(home.folder().join("server")).unwrap();
+    fs::write(home.folder().join("server/server.toml"), "registration = \"closed\"\n").unwrap();
+    let server = ServerProcess::start(&home);
+    let link = format!("openchat://{}/#{}.-.{}", server.address, server.fingerprint, "A".repeat(22));
+    home.run("alice", &["join", &link, "--name", "alice", "--only"]).fails(REFUSED, &["closed"]);
+}
+
+#[test]
+fn a_mistyped_setting_is_found() {
+    let home = Openchat::new();
+    fs::create_dir_all(home.folder().join("server")).unwrap();
+    fs::write(home.folder().join("server/server.toml"), "registraton = \"open\"\n").unwrap();
+    home.run("default", &["serve"])
+        .fails(USAGE, &["server.toml", "registraton", "did you mean `registration`"]);
+}
+
+#[test]
+fn an_unknown_room_is_told() {
+    let (home, _server) = alice();
+    home.run("alice", &["send", "nowhere", "hello"]).fails(NOT_FOUND, &["openchat rooms"]);
+    home.run("alice", &["send", "No Where", "hello"]).fails(USAGE, &["name"]);
+}
+
+#[test]
+fn a_signature_that_does_not_hold_has_its_own_exit_code() {
+    let (home, _server) = alice();
+    let data = home.file("data", "signed");
+    let data = data.to_str().unwrap();
+    home.run("alice", &["key", "sign", data]).ok();
+    let (signature, public) =
+        (format!("{data}.sig"), home.file("alice.pem", &home.run("alice", &["key", "public"]).ok()));
+    let verify = ["key", "verify", data, &signature, public.to_str().unwrap()];
+    home.run("alice", &verify).ok();
+    fs::write(data, "changed").unwrap();
+    home.run("alice", &verify).fails(INVALID, &["signature"]);
+}
