@@ -115,9 +115,9 @@ fn help_for(code: RefusalCode) -> Option<&'static str> {
     use RefusalCode as Code;
     Some(match code {
         Code::Version => "install the newest openchat here, or ask the host to",
-        Code::AccountDisabled => "ask the host of this server",
+        Code::AccountDisabled | Code::RegistrationClosed => "ask the host of this server",
         Code::DeviceRevoked => "make a new device: `openchat --profile NAME join LINK` with a new invite",
-        Code::RegistrationClosed | Code::InviteUnknown | Code::InviteUsed | Code::InviteExpired => {
+        Code::InviteUnknown | Code::InviteUsed | Code::InviteExpired => {
             "ask for a new link: the host makes one with `openchat invite`"
         }
         Code::NameTaken => "choose another name: `openchat join LINK --name OTHER`",

@@ -31,8 +31,7 @@ impl Room {
             let who = cx.me().uid;
             self.add_line(cx, record.sequence, record.time, change.by.uid, Entry::Removed { who });
             self.emit_epoch(cx, record.sequence, change);
-            self.close(cx, Membership::Removed);
-            return self.use_waiting_welcome(cx);
+            return self.close(cx, Membership::Removed);
         }
         self.take_change(cx, record.sequence, record.time, change);
         if change.removed.iter().any(|device| device.uid != change.by.uid) {

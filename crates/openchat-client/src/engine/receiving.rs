@@ -35,7 +35,7 @@ impl Room {
         for bytes in &page.records {
             match self.read_record(cx, bytes) {
                 Ok(()) if self.is_in() => {}
-                Ok(()) => return,
+                Ok(()) => return self.use_waiting_welcome(cx),
                 Err(Stop::Diverged(reason)) => return self.diverge(cx, reason),
                 Err(Stop::Rejoin) => {
                     self.rejoin = true;
@@ -45,7 +45,8 @@ impl Room {
             }
         }
         if page.ended {
-            return self.ended(cx);
+            self.ended(cx);
+            return self.use_waiting_welcome(cx);
         }
         if self.record.cursor.sequence >= page.head {
             self.reading = Reading::Live;

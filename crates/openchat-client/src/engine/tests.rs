@@ -1,1 +1,6 @@
-//! Two or three engines, a fake server, and a clock that is told.
+//! Two or three engines with real vaults, a fake server, and a clock that is told the time.
+
+mod server;
+mod stories;
+mod trouble;
+mod world;

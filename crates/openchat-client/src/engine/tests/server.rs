@@ -1,0 +1,417 @@
+//! A server in memory: what the engine needs of one, in the order of the requests, and a few ways to misbehave.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use minicbor::bytes::ByteVec;
+use openchat_identity::{TrustAnchor, Validity, challenge};
+use openchat_protocol::account::{
+    Account, AccountSelector, ClaimedKeyPackage, Greeting, LoggedIn, PublishKeyPackages, RegistrationPolicy,
+};
+use openchat_protocol::append::{Append, Appended, GroupSnapshot};
+use openchat_protocol::mls_head::Head;
+use openchat_protocol::record::{Base, Position, Record, RecordKind};
+use openchat_protocol::room::{
+    Confirm, JoinInfo, JoinedRoom, Page, PendingWelcome, PublishGroup, RoomSelector, RoomSummary,
+};
+use openchat_protocol::statement::Statement;
+use openchat_protocol::{
+    ClientFrame, DeviceId, Event, Incarnation, Refusal, RefusalCode, Request, Response, RoomId, RoomName,
+    ServerFrame, Timestamp, codec,
+};
+
+pub(super) const EXPORTER: [u8; 32] = [5; 32];
+const NONCE: [u8; 32] = [6; 32];
+/// Few records a page, so that catching up takes several.
+const PAGE: usize = 4;
+
+type Answer = Result<Response, Refusal>;
+
+pub(super) struct FakeServer {
+    pub(super) anchor: TrustAnchor,
+    pub(super) now: Timestamp,
+    pub(super) accounts: Vec<Account>,
+    pub(super) chains: HashMap<DeviceId, Vec<ByteVec>>,
+    pub(super) rooms: BTreeMap<RoomId, FakeRoom>,
+    pub(super) key_packages: HashMap<DeviceId, PublishKeyPackages>,
+    /// Welcomes that wait, and whether they were sent on this connection.
+    welcomes: HashMap<DeviceId, Vec<(PendingWelcome, bool)>>,
+    /// What each connected device follows.
+    sessions: HashMap<DeviceId, HashMap<RoomId, Sent>>,
+    /// Requests that were seen, by name.
+    pub(super) seen: Vec<&'static str>,
+    /// The next message is acknowledged and thrown away.
+    pub(super) swallow: bool,
+    /// These devices see a log with a record more at its beginning.
+    pub(super) shows_another_log: HashSet<DeviceId>,
+    /// Refuse the next append so.
+    pub(super) refuse_append: Option<Refusal>,
+}
+
+/// How far a room was sent.
+struct Sent {
+    sequence: u64,
+    /// The first page goes out even when it is empty.
+    begun: bool,
+}
+
+pub(super) struct FakeRoom {
+    name: Option<RoomName>,
+    pub(super) log: Vec<(Record, Position)>,
+    pub(super) group: GroupSnapshot,
+    last_commit: Position,
+    /// Sequences between which a device reads; open-ended while it is a member.
+    members: HashMap<DeviceId, (u64, Option<u64>)>,
+    unconfirmed: HashMap<u64, Vec<DeviceId>>,
+}
+
+impl FakeServer {
+    pub(super) fn new(anchor: TrustAnchor, now: Timestamp) -> Self {
+        Self {
+            anchor,
+            now,
+            accounts: Vec::new(),
+            chains: HashMap::new(),
+            rooms: BTreeMap::new(),
+            key_packages: HashMap::new(),
+            welcomes: HashMap::new(),
+            sessions: HashMap::new(),
+            seen: Vec::new(),
+            swallow: false,
+            shows_another_log: HashSet::new(),
+            refuse_append: None,
+        }
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        Incarnation([1; 8])
+    }
+
+    pub(super) fn disconnect(&mut self, device: DeviceId) {
+        self.sessions.remove(&device);
+    }
+
+    /// The answer to one request.
+    pub(super) fn handle(&mut self, device: DeviceId, frame: ClientFrame) -> ServerFrame {
+        let ClientFrame { id, request } = frame;
+        self.seen.push(name_of(&request));
+        match self.answer(device, request) {
+            Ok(response) => ServerFrame::Answer { id, response },
+            Err(refusal) => ServerFrame::Refused { id, refusal },
+        }
+    }
+
+    /// What a connected device has not been sent yet: a page for each room at most, and Welcomes.
+    pub(super) fn news(&mut self, device: DeviceId) -> Vec<ServerFrame> {
+        let forged = self.shows_another_log.contains(&device);
+        let Some(session) = self.sessions.get_mut(&device) else { return Vec::new() };
+        let mut news = Vec::new();
+        session.retain(|id, sent| {
+            let Some(page) = self.rooms[id].page(*id, device, sent, forged) else { return true };
+            let more = !page.ended;
+            news.push(Event::Page(page));
+            more
+        });
+        for (welcome, is_sent) in self.welcomes.entry(device).or_default() {
+            if !std::mem::replace(is_sent, true) {
+                news.push(Event::Welcome(welcome.clone()));
+            }
+        }
+        news.into_iter().map(ServerFrame::Event).collect()
+    }
+
+    fn answer(&mut self, device: DeviceId, request: Request) -> Answer {
+        match request {
+            Request::Hello(_) => Ok(Response::Greeting(self.greeting())),
+            Request::Login(login) => self.log_in(device, &login.signature),
+            Request::Ping | Request::CreateInvite(_) => Ok(Response::Done),
+            Request::EnrolDevice(enrol) => {
+                self.chains.insert(device, enrol.chain);
+                Ok(Response::Done)
+            }
+            Request::ListRooms => Ok(Response::Rooms(self.list())),
+            Request::CreateRoom(create) => self.create(device, create),
+            Request::FetchJoinInfo(selector) => self.join_info(&selector),
+            Request::Append(append) => self.append(device, append),
+            Request::Follow(follow) => {
+                let room = self.room(follow.room)?;
+                let known = room.position(follow.room, follow.after.sequence);
+                if known != Some(follow.after) && !self.shows_another_log.contains(&device) {
+                    return Err(Refusal::new(RefusalCode::LogDiverged, "not a prefix"));
+                }
+                let session = self.sessions.get_mut(&device).unwrap();
+                session.insert(follow.room, Sent { sequence: follow.after.sequence, begun: false });
+                Ok(Response::Done)
+            }
+            Request::Confirm(confirm) => self.confirm(confirm),
+            Request::PublishGroup(publish) => self.publish(publish),
+            Request::LookUp(selector) => self.look_up(&selector),
+            Request::PublishKeyPackages(publish) => Ok(self.publish_key_packages(device, publish)),
+            Request::ClaimKeyPackages(uid) => {
+                let packages = &mut self.key_packages;
+                let claimed = packages.iter_mut().filter(|(device, _)| device.uid == uid).filter_map(claim);
+                Ok(Response::KeyPackages(claimed.collect()))
+            }
+            Request::AcknowledgeWelcome(used) => {
+                let welcomes = self.welcomes.entry(device).or_default();
+                welcomes.retain(|(it, _)| it.room != used.room || it.base.commit.sequence > used.sequence);
+                Ok(Response::Done)
+            }
+            other => panic!("the fake server knows no {other:?}"),
+        }
+    }
+
+    fn greeting(&self) -> Greeting {
+        Greeting {
+            version: 1,
+            server: self.anchor.fingerprint(),
+            incarnation: self.incarnation(),
+            time: self.now,
+            registration: RegistrationPolicy::InviteOnly,
+            nonce: NONCE.to_vec().into(),
+        }
+    }
+
+    fn log_in(&mut self, device: DeviceId, signature: &[u8]) -> Answer {
+        let chain: Vec<&[u8]> = self.chains[&device].iter().map(|it| it.as_slice()).collect();
+        let member = self.anchor.verify_device(&chain, Validity::At(self.now)).unwrap();
+        let server = self.anchor.fingerprint();
+        challenge::verify(member.device_key(), &server, device, &NONCE, &EXPORTER, signature).unwrap();
+        self.sessions.insert(device, HashMap::new());
+        self.welcomes.entry(device).or_default().iter_mut().for_each(|(_, is_sent)| *is_sent = false);
+        let account = self.accounts.iter().find(|account| account.uid == device.uid).unwrap();
+        let rooms = self.rooms.iter().filter(|(_, room)| room.is_member(device));
+        Ok(Response::LoggedIn(LoggedIn {
+            device,
+            name: account.name.clone(),
+            key_packages: self
+                .key_packages
+                .get(&device)
+                .map_or(0, |it| u32::try_from(it.one_time.len()).unwrap()),
+            rooms: rooms.map(|(id, room)| room.summary(*id)).collect(),
+        }))
+    }
+
+    fn list(&self) -> Vec<RoomSummary> {
+        let listed = self.rooms.iter().filter_map(|(id, room)| {
+            let members = u32::try_from(room.members.len()).unwrap();
+            Some(RoomSummary { room: *id, name: room.name.clone()?, members, last_activity: self.now })
+        });
+        listed.collect()
+    }
+
+    fn create(&mut self, device: DeviceId, create: openchat_protocol::room::CreateRoom) -> Answer {
+        let taken = |room: &FakeRoom| create.name.is_some() && room.name == create.name;
+        if self.rooms.values().any(taken) {
+            return Err(Refusal::new(RefusalCode::RoomTaken, "the name is taken"));
+        }
+        let room = FakeRoom {
+            name: create.name,
+            log: Vec::new(),
+            group: create.group,
+            last_commit: Position::start(create.room),
+            members: HashMap::from([(device, (1, None))]),
+            unconfirmed: HashMap::new(),
+        };
+        self.rooms.insert(create.room, room);
+        Ok(Response::Done)
+    }
+
+    fn join_info(&mut self, selector: &RoomSelector) -> Answer {
+        let named = |(id, room): &(&RoomId, &FakeRoom)| match selector {
+            RoomSelector::Id(wanted) => *id == wanted,
+            RoomSelector::Name(name) => room.name.as_ref() == Some(name),
+        };
+        let (id, room) = self.rooms.iter().find(named).ok_or_else(no_room)?;
+        let base = Base { incarnation: self.incarnation(), commit: room.last_commit };
+        Ok(Response::JoinInfo(JoinInfo {
+            room: *id,
+            name: room.name.clone(),
+            base,
+            group: room.group.clone(),
+        }))
+    }
+
+    fn append(&mut self, author: DeviceId, append: Append) -> Answer {
+        if let Some(refusal) = self.refuse_append.take() {
+            return Err(refusal);
+        }
+        let (incarnation, now) = (self.incarnation(), self.now);
+        let swallow = append.kind == RecordKind::Message && std::mem::take(&mut self.swallow);
+        let room = self.rooms.get_mut(&append.room).ok_or_else(no_room)?;
+        let repeated = |(record, _): &&(Record, Position)| {
+            record.author == author && record.message_id == append.message_id
+        };
+        if let Some((record, position)) = room.log.iter().find(repeated) {
+            return Ok(Response::Appended(Appended::Stored { position: *position, time: record.time }));
+        }
+        let statement = statement_of(&append);
+        let joins = statement.as_ref().is_some_and(|it| it.joined.contains(&author));
+        if !room.is_member(author) && !joins {
+            return Err(Refusal::new(RefusalCode::NotAMember, "not a member"));
+        }
+        if append.base != (Base { incarnation, commit: room.last_commit }) {
+            let last_commit = room.last_commit.sequence;
+            return Ok(Response::Appended(Appended::Stale { last_commit }));
+        }
+        let Append { room: id, message_id, kind, payload, bundle, .. } = append;
+        let before = room.head(id);
+        let sequence = before.sequence + 1;
+        let record = Record { sequence, time: now, author, message_id, kind, payload };
+        let position = Position { sequence, chain: before.chain.then(&record.to_bytes()) };
+        if !swallow {
+            room.take(record, position, statement.as_ref());
+        }
+        if let Some(bundle) = bundle {
+            room.group = bundle.group;
+            for welcome in bundle.welcomes {
+                let base = Base { incarnation, commit: position };
+                let tree = room.group.tree.clone();
+                let pending = PendingWelcome { room: id, base, welcome: welcome.message, tree };
+                self.welcomes.entry(welcome.device).or_default().push((pending, false));
+            }
+        }
+        Ok(Response::Appended(Appended::Stored { position, time: now }))
+    }
+
+    fn confirm(&mut self, confirm: Confirm) -> Answer {
+        let room = self.rooms.get_mut(&confirm.room).ok_or_else(no_room)?;
+        for device in room.unconfirmed.remove(&confirm.sequence).unwrap_or_default() {
+            room.end(device, confirm.sequence);
+        }
+        Ok(Response::Done)
+    }
+
+    fn publish(&mut self, publish: PublishGroup) -> Answer {
+        let room = self.rooms.get_mut(&publish.room).ok_or_else(no_room)?;
+        if publish.base.commit == room.last_commit {
+            room.group = publish.group;
+        }
+        Ok(Response::Done)
+    }
+
+    fn look_up(&self, selector: &AccountSelector) -> Answer {
+        let wanted = |account: &&Account| match selector {
+            AccountSelector::Uid(uid) => account.uid == *uid,
+            AccountSelector::Name(name) => account.name == *name,
+        };
+        let account = self.accounts.iter().find(wanted).cloned();
+        account.map(Response::Account).ok_or_else(|| Refusal::new(RefusalCode::AccountUnknown, "nobody"))
+    }
+
+    fn publish_key_packages(&mut self, device: DeviceId, publish: PublishKeyPackages) -> Response {
+        let none = PublishKeyPackages { one_time: Vec::new(), last_resort: None };
+        let kept = self.key_packages.entry(device).or_insert(none);
+        kept.one_time.extend(publish.one_time);
+        kept.last_resort = publish.last_resort.or(kept.last_resort.take());
+        Response::KeyPackageCount(u32::try_from(kept.one_time.len()).unwrap())
+    }
+
+    fn room(&self, room: RoomId) -> Result<&FakeRoom, Refusal> {
+        self.rooms.get(&room).ok_or_else(no_room)
+    }
+}
+
+impl FakeRoom {
+    fn head(&self, id: RoomId) -> Position {
+        self.log.last().map_or(Position::start(id), |(_, position)| *position)
+    }
+
+    fn position(&self, id: RoomId, sequence: u64) -> Option<Position> {
+        match sequence {
+            0 => Some(Position::start(id)),
+            _ => self.log.get(usize::try_from(sequence - 1).unwrap()).map(|(_, position)| *position),
+        }
+    }
+
+    pub(super) fn is_member(&self, device: DeviceId) -> bool {
+        self.members.get(&device).is_some_and(|(_, end)| end.is_none())
+    }
+
+    fn summary(&self, room: RoomId) -> JoinedRoom {
+        JoinedRoom { room, name: self.name.clone(), head: self.log.len() as u64 }
+    }
+
+    fn end(&mut self, device: DeviceId, sequence: u64) {
+        if let Some((_, end @ None)) = self.members.get_mut(&device) {
+            *end = Some(sequence);
+        }
+    }
+
+    pub(super) fn take(&mut self, record: Record, position: Position, statement: Option<&Statement>) {
+        let (author, sequence) = (record.author, position.sequence);
+        match (record.kind, statement) {
+            (RecordKind::Leave, _) => self.end(author, sequence),
+            (RecordKind::Commit, statement) => {
+                self.last_commit = position;
+                let statement = statement.cloned().unwrap_or_default();
+                let others = statement.removed.iter().filter(|device| device.uid != author.uid);
+                if others.clone().any(|device| self.is_member(*device)) {
+                    self.unconfirmed.insert(sequence, others.copied().collect());
+                }
+                for device in statement.joined {
+                    self.members.insert(device, (sequence, None));
+                }
+            }
+            _ => {}
+        }
+        self.log.push((record, position));
+    }
+
+    fn page(&self, room: RoomId, device: DeviceId, sent: &mut Sent, forged: bool) -> Option<Page> {
+        let (_, end) = self.members.get(&device)?;
+        let head = self.log.len() as u64 + u64::from(forged);
+        let last = end.unwrap_or(head);
+        let count = usize::try_from(last.saturating_sub(sent.sequence)).unwrap().min(PAGE);
+        let after = usize::try_from(sent.sequence).unwrap();
+        let records: Vec<ByteVec> =
+            self.shown(forged).skip(after).take(count).map(|record| record.to_bytes().into()).collect();
+        sent.sequence += records.len() as u64;
+        let ended = end.is_some() && sent.sequence >= last;
+        let is_news = !std::mem::replace(&mut sent.begun, true) || !records.is_empty() || ended;
+        is_news.then_some(Page { room, records, head, ended })
+    }
+
+    /// The log as it is, or with a record in front that nobody wrote.
+    fn shown(&self, forged: bool) -> Box<dyn Iterator<Item = Record> + '_> {
+        let records = self.log.iter().map(|(record, _)| record.clone());
+        match self.log.first() {
+            Some((first, _)) if forged => {
+                let extra = Record { kind: RecordKind::Leave, payload: vec![0].into(), ..first.clone() };
+                let moved = records.map(|record| Record { sequence: record.sequence + 1, ..record });
+                Box::new(std::iter::once(extra).chain(moved))
+            }
+            _ => Box::new(records),
+        }
+    }
+}
+
+fn statement_of(append: &Append) -> Option<Statement> {
+    let head = Head::parse(&append.payload).ok().filter(|_| append.kind == RecordKind::Commit)?;
+    codec::decode(head.authenticated_data).ok()
+}
+
+fn claim((device, packages): (&DeviceId, &mut PublishKeyPackages)) -> Option<ClaimedKeyPackage> {
+    let key_package = packages.one_time.pop().or_else(|| packages.last_resort.clone())?;
+    Some(ClaimedKeyPackage { device: *device, key_package })
+}
+
+fn no_room() -> Refusal {
+    Refusal::new(RefusalCode::RoomUnknown, "no such room")
+}
+
+fn name_of(request: &Request) -> &'static str {
+    match request {
+        Request::Append(append) => match append.kind {
+            RecordKind::Message => "message",
+            RecordKind::Commit => "commit",
+            RecordKind::Leave => "leave",
+        },
+        Request::Confirm(_) => "confirm",
+        Request::PublishGroup(_) => "publish group",
+        Request::PublishKeyPackages(_) => "publish key packages",
+        Request::LookUp(_) => "look up",
+        Request::AcknowledgeWelcome(_) => "acknowledge welcome",
+        Request::Ping => "ping",
+        _ => "other",
+    }
+}

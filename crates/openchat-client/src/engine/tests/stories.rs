@@ -1,0 +1,231 @@
+//! What people do: create, join, talk, add, remove, leave.
+
+use std::time::Duration;
+
+use super::world::{ALICE, BOB, CAROL, World, kind};
+use crate::command::{Access, Answer, Command};
+use crate::error::ErrorKind;
+use crate::event::{Event, Membership};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[test]
+fn two_people_talk() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.create(ALICE, "lobby", Access::Listed);
+    world.say(ALICE, room, "is anybody here?");
+    world.join(BOB, "lobby");
+    world.say(BOB, room, "hello alice");
+    world.say(ALICE, room, "hello bob");
+
+    assert_eq!(
+        world.view(ALICE, room),
+        ["alice created", "alice: is anybody here?", "bob joined", "bob: hello alice", "alice: hello bob"]
+    );
+    assert_eq!(world.view(BOB, room), ["bob joined", "bob: hello alice", "alice: hello bob"]);
+    assert_eq!(world.epoch(ALICE, room), world.epoch(BOB, room));
+}
+
+#[test]
+fn members_are_named_by_their_certificates() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    let Ok(Answer::Members(mut members)) = world.ask(CAROL, Command::Members { room }) else { panic!() };
+    members.sort_by_key(|member| member.person.to_string());
+    let names: Vec<_> = members.iter().map(|member| member.person.to_string()).collect();
+    assert_eq!(names, ["alice", "bob", "carol"]);
+    assert_eq!(members.iter().map(|it| it.is_admin).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(members.iter().map(|it| it.is_me).collect::<Vec<_>>(), [false, false, true]);
+    let nameless = |event: &Event| matches!(event, Event::Line(line) if line.author.name.is_none());
+    assert!(!world.clients[CAROL].events.iter().any(nameless), "events wait for names");
+}
+
+#[test]
+fn who_leaves_is_removed_and_reads_nothing_more() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    let before = world.epoch(ALICE, room);
+    assert_eq!(world.ask(BOB, Command::LeaveRoom { room }), Ok(Answer::Done));
+    world.pass(MINUTE);
+    assert_eq!(world.epoch(ALICE, room), before.map(|epoch| epoch + 1), "one commit, by one of them");
+    assert_eq!(world.epoch(CAROL, room), world.epoch(ALICE, room));
+    world.say(ALICE, room, "he is gone");
+    assert_eq!(world.view(BOB, room).last().unwrap(), "bob left");
+    assert_eq!(world.view(CAROL, room)[1..], ["bob left", "alice: he is gone"]);
+    assert_eq!(world.epoch(BOB, room), None, "no keys are left");
+    let again = world.ask(BOB, Command::Send { room, text: "hello?".into() });
+    assert_eq!(kind(again), Err(ErrorKind::Refused));
+}
+
+#[test]
+fn nothing_is_said_to_those_who_left() {
+    // Whoever's turn it is to remove bob, one of these two speaks before the other has done it.
+    for (speaker, away) in [(ALICE, CAROL), (CAROL, ALICE)] {
+        let mut world = World::of(&["alice", "bob", "carol"]);
+        let room = world.lobby();
+        let epoch = world.epoch(speaker, room).unwrap();
+        world.disconnect(away);
+        world.begin(BOB, Command::LeaveRoom { room });
+        world.settle();
+        world.begin(speaker, Command::Send { room, text: "now".into() });
+        world.settle();
+        assert_eq!(world.epoch(speaker, room), Some(epoch + 1));
+        world.connect(away);
+        world.settle();
+        let view = world.view(away, room);
+        assert!(view[view.len() - 2] == "bob left" && view[view.len() - 1].ends_with(": now"), "{view:?}");
+    }
+}
+
+#[test]
+fn when_one_member_is_away_another_removes_who_left() {
+    for away in [ALICE, CAROL] {
+        let mut world = World::of(&["alice", "bob", "carol"]);
+        let room = world.lobby();
+        world.disconnect(away);
+        let epoch = world.epoch(ALICE + CAROL - away, room).unwrap();
+        world.ask(BOB, Command::LeaveRoom { room }).unwrap();
+        world.pass(MINUTE);
+        assert_eq!(world.epoch(ALICE + CAROL - away, room), Some(epoch + 1));
+    }
+}
+
+#[test]
+fn who_left_may_come_back() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(ALICE, room, "one");
+    world.ask(BOB, Command::LeaveRoom { room }).unwrap();
+    world.pass(MINUTE);
+    world.say(ALICE, room, "two");
+    world.join(BOB, "lobby");
+    world.say(ALICE, room, "three");
+    let bob = ["bob joined", "alice: one", "bob left", "bob joined", "alice: three"];
+    assert_eq!(world.view(BOB, room), bob);
+}
+
+#[test]
+fn a_private_room_lets_in_whom_a_member_adds_even_while_away() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.create(ALICE, "secret", Access::Private);
+    assert!(!world.server.rooms[&room].is_member(world.clients[BOB].device));
+    let by_name = world.ask(BOB, Command::JoinRoom { name: "secret".parse().unwrap() });
+    assert_eq!(kind(by_name), Err(ErrorKind::NotFound), "the server does not know its name");
+
+    world.disconnect(BOB);
+    let packages = world.server.key_packages[&world.clients[BOB].device].one_time.len();
+    let add = Command::AddMember { room, name: "bob".parse().unwrap() };
+    assert_eq!(world.ask(ALICE, add.clone()), Ok(Answer::Done));
+    world.say(ALICE, room, "welcome");
+    world.connect(BOB);
+    world.pass(MINUTE);
+    assert_eq!(world.view(BOB, room), ["alice added bob", "alice: welcome"]);
+    world.say(BOB, room, "thank you");
+    assert_eq!(world.said(ALICE, room), ["alice: welcome", "bob: thank you"]);
+    assert_eq!(world.server.key_packages[&world.clients[BOB].device].one_time.len(), packages - 1);
+    assert_eq!(world.seen("acknowledge welcome"), 1);
+    assert_eq!(kind(world.ask(ALICE, add)), Err(ErrorKind::Refused), "he is in already");
+}
+
+#[test]
+fn a_member_is_removed_and_added_again() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.create(ALICE, "secret", Access::Private);
+    let name = || "bob".parse().unwrap();
+    world.ask(ALICE, Command::AddMember { room, name: name() }).unwrap();
+    let mutiny = world.ask(BOB, Command::RemoveMember { room, name: "alice".parse().unwrap() });
+    assert_eq!(kind(mutiny), Err(ErrorKind::Refused), "only an administrator removes others");
+    // Nobody confirms what Alice does: Bob hears of it all the same.
+    world.disconnect(BOB);
+    world.ask(ALICE, Command::RemoveMember { room, name: name() }).unwrap();
+    world.say(ALICE, room, "without bob");
+    world.ask(ALICE, Command::AddMember { room, name: name() }).unwrap();
+    world.say(ALICE, room, "with bob");
+    world.connect(BOB);
+    world.pass(MINUTE);
+    let bob = ["alice added bob", "alice removed bob", "alice added bob", "alice: with bob"];
+    assert_eq!(world.view(BOB, room), bob);
+}
+
+#[test]
+fn a_removal_is_confirmed_by_another_member() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    world.ask(ALICE, Command::RemoveMember { room, name: "bob".parse().unwrap() }).unwrap();
+    assert!(world.seen("confirm") >= 1);
+    assert!(!world.server.rooms[&room].is_member(world.clients[BOB].device));
+    world.say(CAROL, room, "who was that?");
+    assert_eq!(world.view(BOB, room).last().unwrap(), "alice removed bob");
+    assert_eq!(world.view(ALICE, room)[3..], ["alice removed bob", "carol: who was that?"]);
+    let removed = Event::Room { room, name: "lobby".parse().unwrap(), membership: Membership::Removed };
+    assert!(world.clients[BOB].events.contains(&removed));
+}
+
+#[test]
+fn what_is_said_offline_is_sent_later_in_its_order() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.disconnect(ALICE);
+    world.say(ALICE, room, "one");
+    world.say(ALICE, room, "two");
+    assert_eq!(world.said(ALICE, room), ["alice: one (Pending)", "alice: two (Pending)"]);
+    world.restart(ALICE);
+    world.connect(ALICE);
+    world.settle();
+    assert_eq!(world.said(ALICE, room), ["alice: one", "alice: two"]);
+    assert_eq!(world.said(BOB, room), world.said(ALICE, room));
+}
+
+#[test]
+fn who_was_away_catches_up_in_pages() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.disconnect(BOB);
+    let texts: Vec<_> = (0..11).map(|number| format!("alice: {number}")).collect();
+    for number in 0..11 {
+        world.say(ALICE, room, &number.to_string());
+    }
+    world.restart(BOB);
+    world.clients[BOB].events.clear();
+    world.connect(BOB);
+    world.settle();
+    assert_eq!(world.said(BOB, room), texts);
+    let events = &world.clients[BOB].events;
+    let lines = events.iter().filter(|event| matches!(event, Event::Line(_))).count();
+    assert_eq!((lines, events.last()), (11, Some(&Event::CaughtUp)));
+}
+
+#[test]
+fn keys_change_by_themselves_within_eight_days() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let epoch = world.epoch(ALICE, room).unwrap();
+    world.pass(6 * DAY);
+    assert_eq!(world.epoch(ALICE, room), Some(epoch), "not before their time");
+    world.pass(2 * DAY);
+    assert_eq!(world.epoch(ALICE, room), Some(epoch + 2), "both have changed theirs");
+    assert_eq!(world.epoch(BOB, room), world.epoch(ALICE, room));
+}
+
+#[test]
+fn key_packages_are_kept_in_stock() {
+    let mut world = World::of(&["alice", "bob"]);
+    let bob = world.clients[BOB].device;
+    let stock = world.server.key_packages.get_mut(&bob).unwrap();
+    assert_eq!((stock.one_time.len(), stock.last_resort.is_some()), (50, true));
+    stock.one_time.truncate(3);
+    world.disconnect(BOB);
+    world.connect(BOB);
+    world.settle();
+    assert_eq!(world.server.key_packages[&bob].one_time.len(), 53);
+}
+
+#[test]
+fn what_needs_the_server_says_so_when_there_is_none() {
+    let mut world = World::of(&["alice"]);
+    world.disconnect(ALICE);
+    for command in [Command::ListRooms, Command::JoinRoom { name: "lobby".parse().unwrap() }] {
+        assert_eq!(kind(world.ask(ALICE, command)), Err(ErrorKind::Network));
+    }
+}

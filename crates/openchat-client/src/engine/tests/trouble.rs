@@ -1,0 +1,291 @@
+//! What goes wrong: races, crashes, lost keys, and servers and members that misbehave.
+
+use std::path::Path;
+use std::time::Duration;
+
+use openchat_protocol::record::{Position, Record, RecordKind};
+use openchat_protocol::{MessageId, Refusal, RefusalCode, RoomId};
+
+use super::world::{ALICE, BOB, CAROL, World, kind};
+use crate::command::{Answer, Command};
+use crate::error::ErrorKind;
+use crate::event::{Alarm, Delivery, Event};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn send(room: RoomId, text: &str) -> Command {
+    Command::Send { room, text: text.into() }
+}
+
+#[test]
+fn commits_at_the_same_moment_both_take_effect() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    let epoch = world.epoch(ALICE, room).unwrap();
+    let tickets: Vec<_> =
+        [ALICE, BOB, CAROL].map(|client| (client, world.begin(client, Command::UpdateKeys { room }))).into();
+    world.begin(BOB, send(room, "in the middle of it"));
+    world.pass(MINUTE);
+    for (client, ticket) in tickets {
+        assert_eq!(world.answer(client, ticket), Some(Ok(Answer::Done)));
+        assert_eq!(world.epoch(client, room), Some(epoch + 3));
+        assert_eq!(world.said(client, room), ["bob: in the middle of it"]);
+    }
+}
+
+#[test]
+fn two_join_at_the_same_moment() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.create(ALICE, "lobby", crate::command::Access::Listed);
+    let join = || Command::JoinRoom { name: "lobby".parse().unwrap() };
+    let (bob, carol) = (world.begin(BOB, join()), world.begin(CAROL, join()));
+    world.pass(MINUTE);
+    assert_eq!(world.answer(BOB, bob), Some(Ok(Answer::Room(room))));
+    assert_eq!(world.answer(CAROL, carol), Some(Ok(Answer::Room(room))));
+    world.say(BOB, room, "hello");
+    assert_eq!(world.said(CAROL, room), ["bob: hello"]);
+}
+
+#[test]
+fn a_message_sealed_for_the_epoch_before_is_sealed_again() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    // Both go out before either is answered; whoever is second was too late.
+    world.begin(ALICE, Command::UpdateKeys { room });
+    world.begin(BOB, send(room, "one"));
+    world.begin(BOB, send(room, "two"));
+    world.pass(MINUTE);
+    assert_eq!(world.said(ALICE, room), ["bob: one", "bob: two"]);
+    assert_eq!(world.said(BOB, room), world.said(ALICE, room));
+}
+
+#[test]
+fn a_crash_between_disk_and_wire_loses_nothing() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.clients[ALICE].die_before_sending = true;
+    world.begin(ALICE, send(room, "out of the ashes"));
+    world.connect(ALICE);
+    world.pass(MINUTE);
+    world.say(ALICE, room, "and on");
+    assert_eq!(world.said(BOB, room), ["alice: out of the ashes", "alice: and on"]);
+    assert_eq!(world.said(ALICE, room), world.said(BOB, room));
+}
+
+#[test]
+fn a_crash_after_the_server_has_stored_a_message_doubles_nothing() {
+    for crash in [true, false] {
+        let mut world = World::of(&["alice", "bob"]);
+        let room = world.lobby();
+        world.clients[ALICE].answers_are_lost = true;
+        world.say(ALICE, room, "once");
+        assert_eq!(world.said(BOB, room), ["alice: once"]);
+        assert_eq!(world.said(ALICE, room), ["alice: once (Pending)"]);
+        if crash {
+            world.restart(ALICE);
+        } else {
+            world.disconnect(ALICE);
+        }
+        world.connect(ALICE);
+        world.pass(MINUTE);
+        assert_eq!(world.said(ALICE, room), ["alice: once"]);
+        world.say(BOB, room, "yes");
+        assert_eq!(world.said(ALICE, room), world.said(BOB, room));
+    }
+}
+
+#[test]
+fn a_commit_survives_a_crash_before_and_after_it_is_stored() {
+    for stored in [true, false] {
+        let mut world = World::of(&["alice", "bob"]);
+        let room = world.lobby();
+        let epoch = world.epoch(BOB, room).unwrap();
+        world.clients[ALICE].answers_are_lost = stored;
+        world.clients[ALICE].die_before_sending = !stored;
+        world.begin(ALICE, Command::UpdateKeys { room });
+        world.settle();
+        if stored {
+            world.restart(ALICE);
+        }
+        world.connect(ALICE);
+        world.pass(MINUTE);
+        assert_eq!(world.epoch(BOB, room), Some(epoch + 1), "stored: {stored}");
+        assert_eq!(world.epoch(ALICE, room), Some(epoch + 1));
+        world.say(ALICE, room, "still here");
+        assert_eq!(world.said(BOB, room), ["alice: still here"]);
+    }
+}
+
+#[test]
+fn joining_and_creating_survive_a_crash() {
+    for stored in [true, false] {
+        let mut world = World::of(&["alice", "bob"]);
+        let crash = |world: &mut World, client: usize, command: Command| {
+            world.clients[client].answers_are_lost = stored;
+            world.clients[client].die_before_sending = !stored;
+            world.begin(client, command);
+            world.settle();
+            world.restart(client);
+            world.connect(client);
+            world.pass(MINUTE);
+        };
+        let name = || "lobby".parse().unwrap();
+        let (access, suite) = (crate::command::Access::Listed, crate::command::RoomSuite::default());
+        crash(&mut world, ALICE, Command::CreateRoom { name: name(), access, suite });
+        let room = *world.server.rooms.keys().next().expect("the room");
+        if stored {
+            world.join(BOB, "lobby");
+        } else {
+            // Asking for join information changes nothing on disk: the crash comes with the commit.
+            world.clients[BOB].die_before_sending = false;
+            world.begin(BOB, Command::JoinRoom { name: name() });
+            world.exchange(BOB);
+            world.clients[BOB].die_before_sending = true;
+            world.settle();
+            world.connect(BOB);
+            world.pass(MINUTE);
+        }
+        world.say(BOB, room, "hello");
+        assert_eq!(world.said(ALICE, room), ["bob: hello"], "stored: {stored}");
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for file in ["vault.db", "vault.key"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_device_that_was_restored_from_a_copy_joins_again() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let copy = tempfile::tempdir().unwrap();
+    world.disconnect(BOB);
+    world.restart_after(BOB, |folder| copy_files(folder, copy.path()));
+    world.connect(BOB);
+    world.settle();
+    world.say(BOB, room, "forgotten");
+    world.ask(BOB, Command::UpdateKeys { room }).unwrap();
+    world.disconnect(BOB);
+    world.restart_after(BOB, |folder| copy_files(copy.path(), folder));
+    world.connect(BOB);
+    world.pass(MINUTE);
+    world.say(BOB, room, "back again");
+    world.say(ALICE, room, "good");
+    let bob = ["bob joined", "unreadable, by bob", "bob rejoined", "bob: back again", "alice: good"];
+    assert_eq!(world.view(BOB, room), bob);
+    assert_eq!(world.view(ALICE, room)[3..], ["bob rejoined", "bob: back again", "alice: good"]);
+}
+
+#[test]
+fn a_message_that_the_server_withholds_is_missed() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(ALICE, room, "one");
+    world.server.swallow = true;
+    world.say(ALICE, room, "two");
+    world.say(ALICE, room, "three");
+    assert_eq!(world.view(BOB, room)[1..], ["alice: one", "1 of alice missing", "alice: three"]);
+    let alarms = world.alarms(ALICE);
+    assert!(matches!(alarms[..], [Alarm::LogDiverged { .. }]), "{alarms:?}");
+}
+
+#[test]
+fn two_histories_of_one_room_are_noticed() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(ALICE, room, "one");
+    let bob = world.clients[BOB].device;
+    world.server.shows_another_log.insert(bob);
+    world.say(ALICE, room, "two");
+    world.say(ALICE, room, "three");
+    let alarms = world.alarms(BOB);
+    assert!(matches!(alarms[..], [Alarm::Fork { .. }, ..]), "{alarms:?}");
+    assert!(world.alarms(ALICE).is_empty());
+}
+
+#[test]
+fn another_log_than_before_stops_the_room() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(ALICE, room, "one");
+    world.disconnect(BOB);
+    // As after a restore from a backup.
+    world.server.rooms.get_mut(&room).unwrap().log.pop();
+    world.connect(BOB);
+    world.pass(MINUTE);
+    assert!(matches!(world.alarms(BOB)[..], [Alarm::LogDiverged { .. }]));
+    assert_eq!(world.view(BOB, room).last().unwrap(), "diverged");
+    assert_eq!(kind(world.ask(BOB, send(room, "hello?"))), Err(ErrorKind::Refused));
+    world.restart(BOB);
+    assert_eq!(kind(world.ask(BOB, send(room, "hello?"))), Err(ErrorKind::Refused), "it is remembered");
+}
+
+#[test]
+fn a_garbage_commit_blocks_nobody_and_is_replaced_for_joiners() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.create(ALICE, "lobby", crate::command::Access::Listed);
+    world.join(BOB, "lobby");
+    let bob = world.clients[BOB].device;
+    let fake = world.server.rooms.get_mut(&room).unwrap();
+    let before = fake.log.last().unwrap().1;
+    let sequence = before.sequence + 1;
+    let record = Record {
+        sequence,
+        time: world.now,
+        author: bob,
+        message_id: MessageId([9; 16]),
+        kind: RecordKind::Commit,
+        payload: fake.log.last().unwrap().0.payload.clone(),
+    };
+    let position = Position { sequence, chain: before.chain.then(&record.to_bytes()) };
+    fake.take(record, position, None);
+    fake.group.tree = vec![0; 10].into();
+    world.say(ALICE, room, "undisturbed");
+    world.pass(MINUTE);
+    assert!(world.seen("publish group") >= 1);
+    assert_eq!(world.said(BOB, room), ["alice: undisturbed"]);
+    world.join(CAROL, "lobby");
+    world.say(CAROL, room, "came in");
+    assert_eq!(world.said(BOB, room), ["alice: undisturbed", "carol: came in"]);
+}
+
+#[test]
+fn a_refused_message_fails_is_tried_again_and_keeps_nobody_waiting() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.server.refuse_append = Some(Refusal::new(RefusalCode::Quota, "too much"));
+    let Ok(Answer::Queued(message)) = world.ask(ALICE, send(room, "one")) else { panic!() };
+    let failed = Delivery::Failed { reason: "too much".into() };
+    assert!(world.clients[ALICE].events.contains(&Event::Delivery { room, message, delivery: failed }));
+    world.say(ALICE, room, "two");
+    assert_eq!(world.view(BOB, room)[1..], ["alice: two"], "and nothing is missing before it");
+    world.ask(ALICE, Command::Retry { message }).unwrap();
+    assert_eq!(world.view(BOB, room)[1..], ["alice: two", "alice: one"]);
+    assert_eq!(kind(world.ask(ALICE, Command::Discard { message })), Err(ErrorKind::NotFound));
+}
+
+#[test]
+fn a_server_in_trouble_is_asked_again_later() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    for code in [RefusalCode::Storage, RefusalCode::RateLimited] {
+        world.server.refuse_append = Some(Refusal::new(code, "later"));
+        world.begin(ALICE, send(room, "patience"));
+        world.settle();
+    }
+    assert_eq!(world.said(BOB, room), [""; 0]);
+    world.pass(MINUTE);
+    assert_eq!(world.said(BOB, room), ["alice: patience", "alice: patience"]);
+}
+
+#[test]
+fn a_silent_server_is_asked_for_a_sign_of_life_then_given_up() {
+    let mut world = World::of(&["alice"]);
+    world.pass(MINUTE);
+    assert!(world.seen("ping") >= 1 && world.clients[ALICE].connected);
+    world.clients[ALICE].answers_are_lost = true;
+    world.pass(MINUTE);
+    assert!(!world.clients[ALICE].connected);
+}

@@ -1,0 +1,343 @@
+//! A world of clients around the fake server: driven until idle, with a clock that is told the time.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use openchat_identity::device::issue_device_certificate;
+use openchat_identity::{Authority, DeviceKey, IdentityKey, Password};
+use openchat_protocol::account::Account;
+use openchat_protocol::{ClientFrame, DeviceId, Did, RoomId, ServerFrame, Timestamp};
+use tempfile::TempDir;
+
+use super::server::{EXPORTER, FakeServer};
+use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::engine::{Engine, HangUp, Step, Ticket};
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Alarm, Delivery, Entry, Event, Line};
+use crate::random;
+use crate::vault::{Credentials, Span, Vault};
+
+const START: Timestamp = Timestamp(1_800_000_000_000);
+/// More rounds than any story needs at one moment, and timers that ring in the longest one: else there is a loop.
+const ROUNDS: usize = 2_000;
+const TIMERS: usize = 100_000;
+
+pub(super) const ALICE: usize = 0;
+pub(super) const BOB: usize = 1;
+pub(super) const CAROL: usize = 2;
+
+/// One profile: an engine with a real vault.
+pub(super) struct Client {
+    pub(super) device: DeviceId,
+    pub(super) folder: TempDir,
+    vault: Option<Vault>,
+    engine: Engine,
+    pub(super) connected: bool,
+    outgoing: VecDeque<ClientFrame>,
+    incoming: VecDeque<ServerFrame>,
+    pub(super) events: Vec<Event>,
+    answers: HashMap<Ticket, Result<Answer, ClientError>>,
+    /// The program dies after the next change with something to send is on disk, and before it is sent.
+    pub(super) die_before_sending: bool,
+    /// What is sent from now on never arrives, or its answer does not.
+    pub(super) answers_are_lost: bool,
+}
+
+pub(super) struct World {
+    pub(super) server: FakeServer,
+    pub(super) clients: Vec<Client>,
+    pub(super) now: Timestamp,
+    tickets: u64,
+}
+
+fn password() -> Password {
+    Password::new("a long password of the tests")
+}
+
+impl World {
+    /// Everybody in `names` has an account and is connected.
+    pub(super) fn of(names: &[&str]) -> Self {
+        let authority = Authority::create(START).unwrap();
+        let server = FakeServer::new(authority.anchor().clone(), START);
+        let mut world = Self { server, clients: Vec::new(), now: START, tickets: 0 };
+        for name in names {
+            world.add_client(&authority, name);
+        }
+        for client in 0..names.len() {
+            world.connect(client);
+        }
+        world.settle();
+        world
+    }
+
+    fn add_client(&mut self, authority: &Authority, name: &str) {
+        let identity = IdentityKey::generate();
+        let csr = identity.sign_csr(&authority.fingerprint());
+        let issued = authority.issue_identity(&csr, START).unwrap();
+        let device_key = DeviceKey::generate();
+        let device = DeviceId { uid: issued.uid, did: Did(random::bytes()) };
+        let certificate = issue_device_certificate(&identity, device_key.public_key(), device.did, START);
+        let issuing = authority.issuing_certificate().to_vec();
+        let chain = vec![certificate.into(), issued.certificate.clone().into(), issuing.clone().into()];
+        let credentials = Credentials {
+            host: "chat.example".into(),
+            port: 7440,
+            server: authority.fingerprint(),
+            root: authority.root_certificate().to_vec().into(),
+            name: name.parse().unwrap(),
+            device,
+            identity_key: identity.to_pkcs8().to_vec().into(),
+            device_key: device_key.to_pkcs8().to_vec().into(),
+            chain: chain.clone(),
+            enrolled: true,
+        };
+        self.server.chains.insert(device, chain);
+        self.server.accounts.push(Account {
+            uid: issued.uid,
+            name: name.parse().unwrap(),
+            identity_certificate: issued.certificate.into(),
+            issuing_certificate: issuing.into(),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::create(folder.path(), &password(), &credentials).unwrap();
+        let engine = Engine::new(vault.load().unwrap(), self.clients.len() as u64).unwrap();
+        self.clients.push(Client {
+            device,
+            folder,
+            vault: Some(vault),
+            engine,
+            connected: false,
+            outgoing: VecDeque::new(),
+            incoming: VecDeque::new(),
+            events: Vec::new(),
+            answers: HashMap::new(),
+            die_before_sending: false,
+            answers_are_lost: false,
+        });
+    }
+
+    pub(super) fn connect(&mut self, client: usize) {
+        self.clients[client].connected = true;
+        let step = self.clients[client].engine.handle_connected(EXPORTER, self.now);
+        self.carry_out(client, step);
+    }
+
+    /// The connection breaks; whatever was on its way is lost.
+    pub(super) fn disconnect(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        self.server.disconnect(it.device);
+        (it.connected, it.answers_are_lost) = (false, false);
+        it.outgoing.clear();
+        it.incoming.clear();
+        let step = it.engine.handle_lost(self.now);
+        self.carry_out(client, step);
+    }
+
+    /// The program dies and is started again: only what is on disk is left.
+    pub(super) fn restart(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        self.server.disconnect(it.device);
+        (it.connected, it.answers_are_lost, it.die_before_sending) = (false, false, false);
+        it.outgoing.clear();
+        it.incoming.clear();
+        it.vault = None;
+        let vault = Vault::open(it.folder.path(), &password()).unwrap();
+        it.engine = Engine::new(vault.load().unwrap(), 99).unwrap();
+        it.vault = Some(vault);
+    }
+
+    /// Restarts with what `work` leaves in the folder.
+    pub(super) fn restart_after(&mut self, client: usize, work: impl FnOnce(&std::path::Path)) {
+        self.clients[client].vault = None;
+        work(self.clients[client].folder.path());
+        self.restart(client);
+    }
+
+    fn carry_out(&mut self, client: usize, step: Step) {
+        let it = &mut self.clients[client];
+        it.vault.as_mut().unwrap().apply(&step.change).unwrap();
+        if it.die_before_sending && !step.requests.is_empty() {
+            return self.restart(client);
+        }
+        if it.connected {
+            it.outgoing.extend(step.requests);
+        }
+        it.answers.extend(step.answers);
+        it.events.extend(step.events);
+        match step.hang_up {
+            Some(HangUp::Again(_)) => self.disconnect(client),
+            Some(HangUp::ForGood(error)) => panic!("client {client} gave up: {error}"),
+            None => {}
+        }
+    }
+
+    /// Until nobody has anything to say, at this moment of the clock.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..ROUNDS {
+            let moved = (0..self.clients.len()).fold(false, |moved, client| self.exchange(client) || moved);
+            let rang = (0..self.clients.len()).fold(false, |rang, client| self.ring(client) || rang);
+            if !moved && !rang {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// One frame in each direction.
+    pub(super) fn exchange(&mut self, client: usize) -> bool {
+        let mut moved = false;
+        let it = &mut self.clients[client];
+        if let Some(frame) = it.outgoing.pop_front() {
+            self.server.now = self.now;
+            let answer = self.server.handle(it.device, frame);
+            it.incoming.extend(Some(answer).filter(|_| !it.answers_are_lost));
+            self.deliver();
+            moved = true;
+        }
+        if let Some(frame) = self.clients[client].incoming.pop_front() {
+            let step = self.clients[client].engine.handle_frame(frame, self.now);
+            self.carry_out(client, step);
+            moved = true;
+        }
+        moved
+    }
+
+    fn deliver(&mut self) {
+        for client in self.clients.iter_mut().filter(|client| client.connected && !client.answers_are_lost) {
+            loop {
+                let news = self.server.news(client.device);
+                if news.is_empty() {
+                    break;
+                }
+                client.incoming.extend(news);
+            }
+        }
+    }
+
+    fn ring(&mut self, client: usize) -> bool {
+        let due = self.clients[client].engine.next_timer().is_some_and(|at| at <= self.now);
+        if due {
+            let step = self.clients[client].engine.handle_timer(self.now);
+            self.carry_out(client, step);
+        }
+        due
+    }
+
+    /// Time passes, every timer at its moment.
+    pub(super) fn pass(&mut self, duration: Duration) {
+        let end = self.now.plus(duration);
+        self.settle();
+        for _ in 0..TIMERS {
+            let next = self.clients.iter().filter_map(|client| client.engine.next_timer()).min();
+            self.now = next.filter(|at| *at < end).map_or(end, |at| at.max(self.now));
+            self.settle();
+            if self.now >= end {
+                return;
+            }
+        }
+        panic!("timers ring without end");
+    }
+
+    /// Gives a command and lets the world settle.
+    pub(super) fn ask(&mut self, client: usize, command: Command) -> Result<Answer, ClientError> {
+        let ticket = self.begin(client, command);
+        self.pass(Duration::from_secs(5));
+        self.answer(client, ticket).expect("an answer")
+    }
+
+    /// Gives a command; nothing moves yet.
+    pub(super) fn begin(&mut self, client: usize, command: Command) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let step = self.clients[client].engine.handle_command(ticket, command, self.now);
+        self.carry_out(client, step);
+        ticket
+    }
+
+    pub(super) fn answer(&mut self, client: usize, ticket: Ticket) -> Option<Result<Answer, ClientError>> {
+        self.clients[client].answers.remove(&ticket)
+    }
+
+    pub(super) fn create(&mut self, client: usize, name: &str, access: Access) -> RoomId {
+        let suite = RoomSuite::default();
+        let command = Command::CreateRoom { name: name.parse().unwrap(), access, suite };
+        match self.ask(client, command) {
+            Ok(Answer::Room(room)) => room,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn join(&mut self, client: usize, name: &str) -> RoomId {
+        match self.ask(client, Command::JoinRoom { name: name.parse().unwrap() }) {
+            Ok(Answer::Room(room)) => room,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn say(&mut self, client: usize, room: RoomId, text: &str) {
+        self.begin(client, Command::Send { room, text: text.into() });
+        self.pass(Duration::from_secs(5));
+    }
+
+    /// A room that Alice has made and everybody else has joined.
+    pub(super) fn lobby(&mut self) -> RoomId {
+        let room = self.create(ALICE, "lobby", Access::Listed);
+        for client in 1..self.clients.len() {
+            assert_eq!(self.join(client, "lobby"), room);
+        }
+        self.pass(Duration::from_secs(10));
+        room
+    }
+
+    pub(super) fn lines(&self, client: usize, room: RoomId) -> Vec<Line> {
+        let vault = self.clients[client].vault.as_ref().unwrap();
+        vault.history(room, Span::Newest, 1_000).unwrap()
+    }
+
+    /// A room as somebody sees it, a line each.
+    pub(super) fn view(&self, client: usize, room: RoomId) -> Vec<String> {
+        self.lines(client, room).iter().map(shown).collect()
+    }
+
+    /// What was said, as somebody sees it.
+    pub(super) fn said(&self, client: usize, room: RoomId) -> Vec<String> {
+        let lines = self.lines(client, room);
+        lines.iter().filter(|line| line.entry.is_message()).map(shown).collect()
+    }
+
+    pub(super) fn epoch(&self, client: usize, room: RoomId) -> Option<u64> {
+        self.clients[client].engine.epoch_of(room)
+    }
+
+    pub(super) fn alarms(&self, client: usize) -> Vec<&Alarm> {
+        let events = self.clients[client].events.iter();
+        events.filter_map(|event| if let Event::Alarm(alarm) = event { Some(alarm) } else { None }).collect()
+    }
+
+    pub(super) fn seen(&self, what: &str) -> usize {
+        self.server.seen.iter().filter(|it| **it == what).count()
+    }
+}
+
+pub(super) fn shown(line: &Line) -> String {
+    let author = &line.author;
+    match &line.entry {
+        Entry::Text { text, delivery: Delivery::Sent, .. } => format!("{author}: {text}"),
+        Entry::Text { text, delivery, .. } => format!("{author}: {text} ({delivery:?})"),
+        Entry::Newer { .. } => format!("{author}: ?"),
+        Entry::Created => format!("{author} created"),
+        Entry::Joined { who } if who == author => format!("{who} joined"),
+        Entry::Joined { who } => format!("{author} added {who}"),
+        Entry::DeviceJoined { who } => format!("a device of {who} joined"),
+        Entry::Left => format!("{author} left"),
+        Entry::Removed { who } => format!("{author} removed {who}"),
+        Entry::Rejoined => format!("{author} rejoined"),
+        Entry::Missing { count } => format!("{count} of {author} missing"),
+        Entry::Unreadable { .. } => format!("unreadable, by {author}"),
+        Entry::Diverged { .. } => "diverged".to_owned(),
+    }
+}
+
+pub(super) fn kind(answer: Result<Answer, ClientError>) -> Result<Answer, ErrorKind> {
+    answer.map_err(|error| error.kind())
+}
