@@ -39,7 +39,8 @@ pub async fn the_last_resort_is_given_when_all_others_are_gone(world: &World) {
         claimed.into_iter().map(|claimed| claimed.key_package).next()
     };
     assert_eq!(claim().await, None);
-    let (old, new) = (world.packages(1, true), world.packages(1, true));
+    world.store.publish_key_packages(alice, world.packages(0, true)).await.unwrap();
+    let (old, new) = (world.packages(1, false), world.packages(1, true));
     world.store.publish_key_packages(alice, old.clone()).await.unwrap();
     world.store.publish_key_packages(alice, new.clone()).await.unwrap();
     let without = PublishKeyPackages { one_time: Vec::new(), last_resort: None };

@@ -81,6 +81,8 @@ macro_rules! store_contract {
             membership: who_comes_back_reads_both_stretches_only;
             membership: a_device_that_rejoins_stays_a_member;
             removal: a_removal_waits_for_another_member;
+            removal: who_is_added_by_a_commit_has_no_vote_on_it;
+            removal: who_is_removed_and_added_by_one_commit_stays;
             removal: who_is_added_again_keeps_its_vote;
             removal: own_devices_and_those_that_left_go_at_once;
             removal: one_foreign_device_makes_all_wait;

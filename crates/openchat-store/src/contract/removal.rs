@@ -40,6 +40,30 @@ async fn five(world: &World) -> [openchat_protocol::DeviceId; 5] {
     ]
 }
 
+/// Nobody judges the commit that let it in.
+pub async fn who_is_added_by_a_commit_has_no_vote_on_it(world: &World) {
+    let [alice, bob, carol, dave, _] = five(world).await;
+    let room = world.room(Some("lobby"), alice).await;
+    world.add(room, alice, &[bob, carol]).await;
+    let swap = world.append(world.commit(room, alice, &[dave], &[bob]).await).await;
+    assert_eq!((swap.change.joined, swap.change.ended), (vec![dave], vec![]));
+    assert_eq!(world.vote(room, swap.position.sequence, dave, true).await, []);
+    assert!(world.is_member(room, bob).await);
+    assert_eq!(world.vote(room, swap.position.sequence, carol, true).await, [bob]);
+}
+
+/// Its old leaf goes, its new one stays.
+pub async fn who_is_removed_and_added_by_one_commit_stays(world: &World) {
+    let [alice, bob, carol, ..] = five(world).await;
+    let room = world.room(Some("lobby"), alice).await;
+    world.add(room, alice, &[bob, carol]).await;
+    let swap = world.append(world.commit(room, alice, &[bob], &[bob]).await).await.position.sequence;
+    assert_eq!(world.vote(room, swap, carol, true).await, []);
+    assert!(world.is_member(room, bob).await);
+    world.say(room, bob, "still here").await;
+    assert_eq!(world.sequences(room, bob, 0).await, [1, 2, 3]);
+}
+
 /// Else a member under removal could silence the others by adding them once more.
 pub async fn who_is_added_again_keeps_its_vote(world: &World) {
     let [alice, bob, carol, ..] = five(world).await;

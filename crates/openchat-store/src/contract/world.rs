@@ -207,10 +207,11 @@ impl World {
             let limit = PageLimit { records: 3, bytes: usize::MAX };
             let page = self.store.read(room, device, cursor, limit).await.unwrap();
             all.extend(page.records);
-            cursor = page.cursor;
+            let before = std::mem::replace(&mut cursor, page.cursor);
             if cursor >= page.head {
                 return all;
             }
+            assert!(cursor > before, "there is more after {cursor}, and the page is empty");
         }
     }
 

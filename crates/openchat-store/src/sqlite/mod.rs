@@ -16,7 +16,6 @@ mod tests;
 mod welcome;
 mod writer;
 
-use std::fs::File;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -28,6 +27,7 @@ use openchat_protocol::room::{
 };
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
 
+use self::open::Lock;
 pub use self::open::OpenError;
 use self::readers::Readers;
 use self::writer::Writer;
@@ -46,14 +46,14 @@ pub struct SqliteStore {
     // Closed in this order: the last connection to close, the writer's, tidies the file up; then others may open it.
     readers: Readers,
     writer: Writer,
-    _lock: File,
+    _lock: Lock,
     incarnation: Incarnation,
 }
 
 impl SqliteStore {
     /// Opens the database at `path`, or makes one that only this user may read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = open::lock(path)?;
+        let lock = Lock::take(path)?;
         let (connection, incarnation) = open::writable(path)?;
         let unusable = |source| OpenError::Store { path: path.to_owned(), source };
         let readers = Readers::open(path).map_err(|error| unusable(failure::of_read(&error)))?;

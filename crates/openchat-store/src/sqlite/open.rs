@@ -75,18 +75,29 @@ pub enum OpenError {
     },
 }
 
-/// Makes it so that no other process opens this database. The lock lasts as long as the file is open, whatever becomes
-/// of the process.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = PathBuf::from(name);
-    let unreachable = |source| OpenError::Unreachable { path: lock.clone(), source };
-    let file = private_file(&lock).map_err(unreachable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(unreachable(source)),
+/// Keeps every other process from opening the database, as long as it lives and whatever becomes of its process.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let unreachable = |source| OpenError::Unreachable { path: path.clone(), source };
+        let file = private_file(&path).map_err(unreachable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: database.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(unreachable(source)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file alone would not do: a process forked a moment ago still has it open.
+        let _ = self.0.unlock();
     }
 }
 
@@ -140,6 +151,8 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     }
 }
 
+/// A checkpoint, which writes each changed page once however often it changed, comes after 32 MiB of the WAL, not 4: the
+/// ends of the log and of its indexes change all the time.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(
@@ -153,6 +166,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA cell_size_check = ON;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = 8192;
          PRAGMA journal_size_limit = 67108864;",
     )
 }

@@ -135,26 +135,50 @@ async fn a_missing_folder_is_named() {
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
+/// A small database, and the numbers of the pages that its tables begin on.
+async fn small_database() -> (OnDisk, BTreeMap<String, usize>) {
+    let disk = OnDisk::new();
+    let world = disk.world();
+    let alice = world.user("alice").await;
+    world.room(Some("lobby"), alice).await;
+    drop(world);
+    let connection = Connection::open(disk.path()).unwrap();
+    let mut roots = connection.prepare("SELECT name, rootpage FROM sqlite_schema").unwrap();
+    let roots = roots.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    (disk, roots.map(Result::unwrap).collect())
+}
+
+const PAGE: usize = 4096;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_is_found_when_opening() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 4] = [
         ("its head overwritten", |bytes| bytes[..64].fill(0x55)),
-        ("its first page overwritten", |bytes| bytes[100..4096].fill(0xff)),
-        ("all pages but the first overwritten", |bytes| bytes[4096..].fill(0xff)),
-        ("cut short", |bytes| bytes.truncate(3 * 4096)),
+        ("its first page overwritten", |bytes| bytes[100..PAGE].fill(0xff)),
+        ("all pages but the first overwritten", |bytes| bytes[PAGE..].fill(0xff)),
+        ("cut short", |bytes| bytes.truncate(3 * PAGE)),
     ];
     for (damage, apply) in damages {
-        let disk = OnDisk::new();
-        let world = disk.world();
-        let alice = world.user("alice").await;
-        world.room(Some("lobby"), alice).await;
-        drop(world);
+        let (disk, _) = small_database().await;
         let mut bytes = fs::read(disk.path()).unwrap();
         apply(&mut bytes);
         fs::write(disk.path(), bytes).unwrap();
         let error = disk.open().unwrap_err();
         assert!(matches!(error, OpenError::Damaged { .. }), "{damage}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_to_any_table_but_the_log_is_found_when_opening() {
+    for table in ["account", "device", "invite", "room", "room_group", "membership", "removal", "welcome"] {
+        let (disk, roots) = small_database().await;
+        let mut bytes = fs::read(disk.path()).unwrap();
+        let start = (roots[table] - 1) * PAGE;
+        bytes[start..start + PAGE].fill(0xff);
+        fs::write(disk.path(), bytes).unwrap();
+        let error = disk.open().unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{table}: {error:?}");
     }
 }
 
