@@ -39,6 +39,38 @@ pub struct CommitDraft {
     pub bundle: CommitBundle,
 }
 
+/// A commit that the server would not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the {part} has {size} bytes, at most {limit} fit")]
+pub struct TooLarge {
+    /// Which part.
+    pub part: &'static str,
+    /// Its bytes.
+    pub size: usize,
+    /// The limit.
+    pub limit: usize,
+}
+
+impl CommitDraft {
+    /// Holds the limits, so that nothing is sent that is refused anyway.
+    pub(crate) fn new(
+        payload: Vec<u8>,
+        group: GroupSnapshot,
+        welcomes: Vec<Welcome>,
+    ) -> Result<Self, TooLarge> {
+        check_size("change", payload.len(), limits::COMMIT)?;
+        check_size("group information", group.group_info.len(), limits::GROUP_INFO)?;
+        check_size("ratchet tree", group.tree.len(), limits::TREE)?;
+        let longest = welcomes.iter().map(|welcome| welcome.message.len()).max();
+        check_size("invitation", longest.unwrap_or_default(), limits::WELCOME)?;
+        Ok(Self { payload, bundle: CommitBundle { group, welcomes } })
+    }
+}
+
+fn check_size(part: &'static str, size: usize, limit: usize) -> Result<(), TooLarge> {
+    if size > limit { Err(TooLarge { part, size, limit }) } else { Ok(()) }
+}
+
 /// Why a commit cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
@@ -66,15 +98,8 @@ pub enum CommitError {
     #[error("{0} devices are too many for one change, at most {max}: add them in parts", max = limits::WELCOMES)]
     TooMany(usize),
     /// Larger than the server takes.
-    #[error("the {part} has {size} bytes, at most {limit} fit")]
-    TooLarge {
-        /// Which part.
-        part: &'static str,
-        /// Its bytes.
-        size: usize,
-        /// The limit.
-        limit: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The others would refuse it.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -183,7 +208,7 @@ impl RoomGroup {
     /// The pending commit was stored at `time`: goes into the epoch it began.
     pub fn accept_commit(&mut self, time: Timestamp) -> Result<EpochChange, AcceptError> {
         let pending = self.own.pending.clone().ok_or(AcceptError::NotPending)?;
-        let mut group = self.group.clone();
+        let mut group = MlsGroup::clone(&self.group);
         if !pending.joins {
             guarded(|| group.apply_pending_commit()).map_err(|error| AcceptError::Mls(error.to_string()))?;
         }
@@ -194,13 +219,13 @@ impl RoomGroup {
             return Err(error);
         }
         self.settle();
-        (self.group, self.policy) = (group, policy);
+        (self.group, self.policy) = (group.into(), policy);
         Ok(pending.change)
     }
 
     /// The pending commit will not be stored. A group that was being joined is of no use afterwards.
     pub fn discard_commit(&mut self) {
-        self.group.clear_pending_commit();
+        self.group.keys_mut().clear_pending_commit();
         self.settle();
     }
 
@@ -233,14 +258,14 @@ impl RoomGroup {
         if self.has_pending_commit() {
             return Err(CommitError::Pending);
         }
-        let mut group = self.group.clone();
+        let mut group = MlsGroup::clone(&self.group);
         let output = guarded(|| plan.build(&mut group, self, now))?;
         let draft = self.package(&plan, &output)?;
         let Statement { joined, removed, .. } = plan.statement;
         let epoch = group.current_epoch() + 1;
         let change =
             EpochChange { epoch, by: self.me.id(), joined, removed, external: false, i_am_removed: false };
-        self.group = group;
+        self.group = group.into();
         self.own.pending = Some(Pending { hash: hash(&draft.payload), change, joins: false });
         Ok(draft)
     }
@@ -255,13 +280,7 @@ impl RoomGroup {
         let sealed = policy.seal_snapshot(self.room, group_info, tree);
         let snapshot = sealed.map_err(|error| CommitError::Mls(error.to_string()))?;
         let welcomes = self.address(plan, output)?;
-        check_size("change", payload.len(), limits::COMMIT)?;
-        check_size("group information", snapshot.group_info.len(), limits::GROUP_INFO)?;
-        check_size("ratchet tree", snapshot.tree.len(), limits::TREE)?;
-        for welcome in &welcomes {
-            check_size("invitation", welcome.message.len(), limits::WELCOME)?;
-        }
-        Ok(CommitDraft { payload, bundle: bundle(snapshot, welcomes) })
+        Ok(CommitDraft::new(payload, snapshot, welcomes)?)
     }
 
     /// Finds the Welcome of each added device by the key package it names.
@@ -325,14 +344,6 @@ fn check_time(leaf: &LeafNode, room: &RoomGroup, time: Timestamp) -> Result<(), 
         }
         _ => Ok(()),
     }
-}
-
-fn check_size(part: &'static str, size: usize, limit: usize) -> Result<(), CommitError> {
-    if size > limit { Err(CommitError::TooLarge { part, size, limit }) } else { Ok(()) }
-}
-
-pub(crate) fn bundle(group: GroupSnapshot, welcomes: Vec<Welcome>) -> CommitBundle {
-    CommitBundle { group, welcomes }
 }
 
 /// By what the echo of a commit is recognised.

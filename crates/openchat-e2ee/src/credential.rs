@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use mls_rs::identity::{CredentialType, SigningIdentity};
 use mls_rs::{ExtensionList, IdentityProvider};
+use mls_rs_core::crypto::SignaturePublicKey;
 use mls_rs_core::error::IntoAnyError;
 use mls_rs_core::identity::{CertificateChain, DerCertificate, MemberValidationContext};
 use mls_rs_core::time::MlsTime;
 use openchat_identity::{TrustAnchor, TrustError, Validity};
 use openchat_protocol::{DeviceId, Timestamp, codec};
 
-/// Verified chains that are remembered: more than the members of a few large rooms.
-const CACHED: usize = 8192;
+/// Verified chains that are remembered: more than the members of a few large rooms. About 2 KiB each.
+const CACHED: usize = 4096;
 
 /// Why a leaf's credential is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +51,12 @@ pub(crate) struct Holder {
 #[derive(Clone)]
 pub(crate) struct Credentials {
     anchor: Arc<TrustAnchor>,
-    /// By hash of key and chain. What is remembered does not depend on the time.
-    verified: Arc<Mutex<HashMap<[u8; 32], Holder>>>,
+    verified: Arc<Mutex<Verified>>,
 }
+
+/// Chains that were found good, by the leaf key they certify. MLS asks for every member again and again, so a look must
+/// cost no hash over the chain. What is remembered does not depend on the time.
+type Verified = HashMap<SignaturePublicKey, (CertificateChain, Holder)>;
 
 impl Credentials {
     pub(crate) fn new(anchor: TrustAnchor) -> Self {
@@ -63,8 +66,9 @@ impl Credentials {
     /// Who holds a leaf, whatever the time.
     pub(crate) fn holder(&self, identity: &SigningIdentity) -> Result<Holder, CredentialError> {
         let chain = identity.credential.as_x509().ok_or(CredentialError::NotX509)?;
-        let key = cache_key(identity.signature_key.as_bytes(), chain);
-        if let Some(holder) = self.lock().get(&key) {
+        if let Some((known, holder)) = self.lock().get(&identity.signature_key)
+            && known == chain
+        {
             return Ok(*holder);
         }
         let holder = self.verify(identity, Validity::Ignored)?;
@@ -72,7 +76,7 @@ impl Credentials {
         if verified.len() >= CACHED {
             verified.clear();
         }
-        verified.insert(key, holder);
+        verified.insert(identity.signature_key.clone(), (chain.clone(), holder));
         Ok(holder)
     }
 
@@ -94,7 +98,7 @@ impl Credentials {
         Ok(Holder { device: member.device(), expires: member.expires() })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Holder>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -117,17 +121,6 @@ pub(crate) fn mls_time(time: Timestamp) -> MlsTime {
 
 fn timestamp(time: MlsTime) -> Timestamp {
     Timestamp(time.seconds_since_epoch().saturating_mul(1000))
-}
-
-fn cache_key(signature_key: &[u8], chain: &CertificateChain) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    for part in std::iter::once(signature_key).chain(chain.iter().map(AsRef::as_ref)) {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let mut key = [0; 32];
-    key.copy_from_slice(context.finish().as_ref());
-    key
 }
 
 impl IdentityProvider for Credentials {

@@ -16,7 +16,7 @@ use crate::change::{
 };
 use crate::commit::hash;
 use crate::content::{Content, ContentError};
-use crate::credential::mls_time;
+use crate::credential::{Credentials, mls_time};
 use crate::device::MlsGroup;
 use crate::guard::{Failure, guarded};
 use crate::key_package::parse;
@@ -112,7 +112,8 @@ impl RoomGroup {
         }
         match record.kind {
             RecordKind::Leave => Ok(self.open_leave(record)?),
-            RecordKind::Message | RecordKind::Commit => self.open_mls(record),
+            RecordKind::Message => self.open_message(record),
+            RecordKind::Commit => self.open_commit(record),
         }
     }
 
@@ -142,17 +143,23 @@ impl RoomGroup {
         Ok(Opened::Leave(notice))
     }
 
-    fn open_mls(&mut self, record: &Record) -> Result<Opened, OpenError> {
+    fn open_message(&mut self, record: &Record) -> Result<Opened, OpenError> {
         let message = self.check_head(record)?;
-        // What fails may have used up keys; a later, good record may need them. So it is tried on a copy.
-        let mut group = self.group.clone();
-        let received = guarded(|| group.process_incoming_message_with_time(message, mls_time(record.time)));
-        match received.map_err(|failure| refused(&failure))? {
+        let credentials = self.me.credentials();
+        let read = |group: &MlsGroup, received| match received {
             ReceivedMessage::ApplicationMessage(message) => {
-                let opened = self.read_message(record, &message)?;
-                self.group = group;
-                Ok(opened)
+                read_message(record, group, credentials, &message)
             }
+            _ => Err(Garbage::Kind.into()),
+        };
+        self.group.open(message, mls_time(record.time), read)
+    }
+
+    fn open_commit(&mut self, record: &Record) -> Result<Opened, OpenError> {
+        let message = self.check_head(record)?;
+        let mut group = MlsGroup::clone(&self.group);
+        let received = guarded(|| group.process_incoming_message_with_time(message, mls_time(record.time)));
+        match received? {
             ReceivedMessage::Commit(commit) => Ok(self.take_commit(record, group, &commit)?),
             _ => Err(Garbage::Kind.into()),
         }
@@ -180,32 +187,19 @@ impl RoomGroup {
         parse(&record.payload).ok_or(Garbage::Head(HeadError::Malformed))
     }
 
-    fn read_message(
-        &self,
-        record: &Record,
-        message: &ApplicationMessageDescription,
-    ) -> Result<Opened, Garbage> {
-        let sender = self.device_at(message.sender_index)?;
-        check_author(record, sender)?;
-        if !message.authenticated_data.is_empty() {
-            return Err(Garbage::Kind);
-        }
-        Ok(Opened::Message { sender, content: Content::from_padded(message.data())? })
-    }
-
     /// `group` has processed `commit`; it is kept if the commit was allowed.
     fn take_commit(
         &mut self,
         record: &Record,
-        group: MlsGroup,
+        mut group: MlsGroup,
         commit: &CommitMessageDescription,
     ) -> Result<Opened, Garbage> {
         let change = self.check_commit(record, &group, commit)?;
         if !change.i_am_removed {
             self.policy = RoomPolicy::from_extensions(&group.context().extensions)?;
         }
-        self.group = group;
-        self.group.clear_pending_commit();
+        group.clear_pending_commit();
+        self.group = group.into();
         self.settle();
         Ok(Opened::Commit(change))
     }
@@ -262,7 +256,30 @@ fn check_author(record: &Record, sender: DeviceId) -> Result<(), Garbage> {
     if sender == author { Ok(()) } else { Err(Garbage::Author { author, sender }) }
 }
 
-fn refused(failure: &Failure) -> OpenError {
-    let reason = failure.to_string();
-    if failure.is_ours_alone() { OpenError::NeedsRejoin(reason) } else { Garbage::Mls(reason).into() }
+fn read_message(
+    record: &Record,
+    group: &MlsGroup,
+    credentials: &Credentials,
+    message: &ApplicationMessageDescription,
+) -> Result<Opened, OpenError> {
+    let member =
+        group.member_at_index(message.sender_index).ok_or(Garbage::Change(ChangeError::NoSuchMember))?;
+    let sender = credentials
+        .holder(&member.signing_identity)
+        .map_err(ChangeError::from)
+        .map_err(Garbage::from)?
+        .device;
+    check_author(record, sender)?;
+    if !message.authenticated_data.is_empty() {
+        return Err(Garbage::Kind.into());
+    }
+    let content = Content::from_padded(message.data()).map_err(Garbage::from)?;
+    Ok(Opened::Message { sender, content })
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        let reason = failure.to_string();
+        if failure.is_ours_alone() { Self::NeedsRejoin(reason) } else { Garbage::Mls(reason).into() }
+    }
 }

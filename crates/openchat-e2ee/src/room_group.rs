@@ -10,10 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::change::{ChangeError, View};
 use crate::content::{Content, ContentError};
-use crate::device::{Device, MlsGroup};
+use crate::device::Device;
 use crate::fernet::{self, FernetKey};
 use crate::guard::{Failure, guarded};
 use crate::leave::{self, LeaveError};
+use crate::live::LiveGroup;
 use crate::policy::RoomPolicy;
 use crate::state::{GroupState, OwnCommits, StateError, StateStorage};
 use crate::suites::Suite;
@@ -47,7 +48,7 @@ pub struct Member {
 /// Methods that fail leave the group as it was.
 pub struct RoomGroup {
     pub(crate) me: Device,
-    pub(crate) group: MlsGroup,
+    pub(crate) group: LiveGroup,
     pub(crate) storage: StateStorage,
     pub(crate) room: RoomId,
     pub(crate) suite: Suite,
@@ -105,7 +106,8 @@ impl RoomGroup {
     /// Seals a message: the payload of a record. Store [`Self::state`] before it is sent, or its key is used twice.
     pub fn seal(&mut self, content: &Content) -> Result<Vec<u8>, SealError> {
         let padded = Zeroizing::new(content.to_padded()?);
-        let sealed = guarded(|| self.group.encrypt_application_message(&padded, Vec::new())?.to_bytes());
+        let sealed =
+            guarded(|| self.group.keys_mut().encrypt_application_message(&padded, Vec::new())?.to_bytes());
         let sealed = sealed.map_err(|error| SealError::Mls(error.to_string()))?;
         debug_assert!(sealed.len() <= limits::MESSAGE, "content::MAXIMUM leaves room for what MLS adds");
         Ok(sealed)
@@ -151,12 +153,12 @@ impl RoomGroup {
     /// The group as it is to be stored. It says nothing that was not said before: only seals and commits change it.
     pub fn state(&mut self) -> Result<GroupState, StateError> {
         let failed = |error: Failure| StateError::Mls(error.to_string());
-        guarded(|| self.group.write_to_storage_without_ratchet_tree()).map_err(failed)?;
+        guarded(|| self.group.keys_mut().write_to_storage_without_ratchet_tree()).map_err(failed)?;
         Ok(GroupState {
             suite: self.suite,
             room: self.room,
             snapshot: self.storage.take(),
-            tree: guarded(|| self.group.export_tree().to_bytes()).map_err(failed)?,
+            tree: self.group.tree_bytes().map_err(failed)?,
             own: self.own.clone(),
         })
     }

@@ -136,7 +136,8 @@ impl World {
     /// Puts a record at the end of the log, whatever it is.
     pub(crate) fn append_raw(&mut self, author: DeviceId, kind: RecordKind, payload: Vec<u8>) -> u64 {
         let sequence = self.records.len() as u64 + 1;
-        let message_id = MessageId([sequence as u8; 16]);
+        let message_id =
+            MessageId([sequence.to_be_bytes(), sequence.to_be_bytes()].concat().try_into().unwrap());
         let payload = payload.into();
         self.records.push(Record { sequence, time: self.now, author, message_id, kind, payload });
         if kind == RecordKind::Commit {
@@ -221,7 +222,8 @@ impl World {
         let joined = person.device.join_welcome(&pending, |id| person.secrets.get(id).cloned()).unwrap();
         person.secrets.remove(&joined.key_package).expect("the key package was ours");
         person.group = Some(joined.group);
-        (person.read, person.base) = (pending.base.commit.sequence as usize, pending.base.commit.sequence);
+        person.base = pending.base.commit.sequence;
+        person.read = usize::try_from(person.base).unwrap();
         joined.by
     }
 
@@ -229,7 +231,7 @@ impl World {
     pub(crate) fn seal(&mut self, who: usize, text: &str) -> Vec<u8> {
         let person = &mut self.people[who];
         person.counter += 1;
-        let content = Content::text(MessageId([who as u8; 16]), person.counter, None, text);
+        let content = Content::text(MessageId([u8::try_from(who).unwrap(); 16]), person.counter, None, text);
         person.group().seal(&content).unwrap()
     }
 
@@ -281,7 +283,7 @@ impl World {
         let text = format!("by {who} in {}", self.group(who).epoch());
         self.say(who, &text);
         for hearer in hearers {
-            assert_eq!(texts(&self.read(*hearer)), [text.clone()], "{hearer} hears {who}");
+            assert_eq!(texts(&self.read(*hearer)), std::slice::from_ref(&text), "{hearer} hears {who}");
         }
     }
 
