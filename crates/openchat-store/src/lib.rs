@@ -1,7 +1,8 @@
 //! What the server remembers: accounts, devices, invites, rooms and their logs, key packages, Welcomes.
 //!
 //! [`Store`] says what can be asked. [`SqliteStore`] keeps it on disk; [`MemoryStore`] keeps it as long as it lives and
-//! shows that the rules of the trait are the trait's, not SQLite's: [`contract`] holds both to them.
+//! shows that the rules of the trait are the trait's, not SQLite's: the module
+//! `contract`, behind the feature of that name, holds both to them.
 
 pub mod account;
 #[cfg(any(test, feature = "contract"))]

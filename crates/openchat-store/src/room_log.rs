@@ -179,7 +179,7 @@ pub enum AppendError {
     /// The commit adds a device that is unknown here or revoked.
     #[error("device {0} is unknown here or revoked: add the others without it")]
     DeviceUnknown(DeviceId),
-    /// The room would have more than [`ROOM_DEVICES`](openchat_protocol::limits::ROOM_DEVICES) devices.
+    /// The room would have more than [`ROOM_DEVICES`] devices.
     #[error("the room is full: remove devices that are no longer used")]
     RoomFull,
     /// The user would be in more than [`ROOMS_PER_USER`](openchat_protocol::limits::ROOMS_PER_USER) rooms.

@@ -93,6 +93,9 @@ fn transaction(
 /// Runs one job. An error when it took the transaction with it: a full disk, say, makes SQLite roll back everything.
 fn run(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     let failed = job.run(connection);
+    if let Some(error) = &failed {
+        tracing::error!(%error, "a write failed");
+    }
     if connection.is_autocommit() {
         return Err(failed.unwrap_or_else(|| StoreError::Write("the transaction ended early".to_owned())));
     }
