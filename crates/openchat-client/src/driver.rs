@@ -9,6 +9,7 @@ use std::future::pending;
 use std::pin::Pin;
 use std::time::Duration;
 
+use minicbor::bytes::ByteVec;
 use openchat_identity::DeviceKey;
 use openchat_protocol::{ServerFrame, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::command::Answer;
 use crate::connection::{Connection, ConnectionError};
 use crate::engine::{Engine, HangUp, Step, Ticket};
-use crate::enrol::server_of;
+use crate::enrol::{renew, server_of};
 use crate::error::ClientError;
 use crate::event::{ConnectionState, Event};
 use crate::folder::ProfileFolder;
@@ -32,7 +33,13 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// For the last bytes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Connection, ConnectionError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
+
+/// A connection, and the certificates of this device if new ones were made for it.
+struct Connected {
+    connection: Box<Connection>,
+    renewed: Option<Vec<ByteVec>>,
+}
 
 /// The connection, or what takes its place.
 enum Link {
@@ -47,7 +54,7 @@ enum Link {
 /// What has happened to the link.
 enum Happened {
     PauseOver,
-    Connected(Box<Connection>),
+    Connected(Connected),
     Received(ServerFrame),
     Failed(ConnectionError),
 }
@@ -60,10 +67,9 @@ impl Link {
                 sleep_until(*until).await;
                 Happened::PauseOver
             }
-            Self::Connecting(connecting) => match connecting.await {
-                Ok(connection) => Happened::Connected(Box::new(connection)),
-                Err(error) => Happened::Failed(error),
-            },
+            Self::Connecting(connecting) => {
+                connecting.await.map_or_else(Happened::Failed, Happened::Connected)
+            }
             Self::Open(connection) => {
                 connection.next().await.map_or_else(Happened::Failed, Happened::Received)
             }
@@ -162,7 +168,11 @@ impl Driver {
     fn handle_link(&mut self, happened: Happened) {
         match happened {
             Happened::PauseOver => self.connect(),
-            Happened::Connected(connection) => {
+            Happened::Connected(Connected { connection, renewed }) => {
+                if let Some(chain) = renewed {
+                    let step = self.engine.handle_renewed(chain, Timestamp::now());
+                    self.carry_out(step);
+                }
                 let exporter = connection.exporter;
                 self.link = Link::Open(connection);
                 let step = self.engine.handle_connected(exporter, Timestamp::now());
@@ -278,11 +288,17 @@ impl Driver {
     }
 }
 
-async fn connect(credentials: Credentials) -> Result<Connection, ConnectionError> {
+async fn connect(credentials: Credentials) -> Result<Connected, ConnectionError> {
     let key = DeviceKey::from_pkcs8(&credentials.device_key)
         .map_err(|error| ConnectionError::Device(error.to_string()))?;
-    let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
-    Connection::open(server_of(&credentials), Some((&key, chain))).await
+    let renewed = renew(&credentials).await.unwrap_or_else(|error| {
+        // The present certificate may still do; if not, the handshake says so.
+        tracing::warn!(%error, "this device's certificate cannot be renewed");
+        None
+    });
+    let chain = renewed.as_ref().unwrap_or(&credentials.chain).iter().map(|it| it.to_vec()).collect();
+    let connection = Connection::open(server_of(&credentials), Some((&key, chain))).await?;
+    Ok(Connected { connection: Box::new(connection), renewed })
 }
 
 fn seed() -> u64 {

@@ -6,7 +6,9 @@
 
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
+use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity};
 use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
@@ -22,6 +24,9 @@ use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
 use crate::random;
 use crate::vault::{Change, Credentials, Vault, Write};
+
+/// A device certificate is renewed when less than this is left of its 90 days.
+const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What an enrolment has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +162,28 @@ async fn enrol_device(
     credentials.enrolled = true;
     vault.apply(&Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]))?;
     Ok(profile_of(&credentials))
+}
+
+/// Makes a new certificate for the device when the present one ends soon or has ended, and makes it known to the server.
+/// Answers with the new chain.
+pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVec>>, ClientError> {
+    let now = Timestamp::now();
+    if profile_of(credentials).expires.since(now) > RENEWAL {
+        return Ok(None);
+    }
+    let unusable = |why: String| ClientError::new(ErrorKind::Damaged, why);
+    let identity =
+        IdentityKey::from_pkcs8(&credentials.identity_key).map_err(|it| unusable(it.to_string()))?;
+    let key = DeviceKey::from_pkcs8(&credentials.device_key).map_err(|it| unusable(it.to_string()))?;
+    let certificate = issue_device_certificate(&identity, key.public_key(), credentials.device.did, now);
+    let above = credentials.chain.iter().skip(1).cloned();
+    let chain: Vec<ByteVec> = std::iter::once(certificate.into()).chain(above).collect();
+    let mut door = Door::open(server_of(credentials)).await?;
+    match door.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone() })).await? {
+        Ok(Response::Done) => Ok(Some(chain)),
+        Ok(_) => Err(unexpected()),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// What everybody may know about a profile.

@@ -201,9 +201,17 @@ impl<P> Entry<P> {
         }
     }
 
-    /// Whether it counts as unread when it is new.
+    /// Whether somebody said it: what counts as unread when it is new.
     pub fn is_message(&self) -> bool {
-        matches!(self, Self::Text { .. } | Self::Newer { .. })
+        self.message().is_some()
+    }
+
+    /// The message that this is; nothing when it tells of something else.
+    pub fn message(&self) -> Option<MessageId> {
+        match self {
+            Self::Text { message, .. } | Self::Newer { message, .. } => Some(*message),
+            _ => None,
+        }
     }
 }
 

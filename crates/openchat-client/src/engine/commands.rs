@@ -14,6 +14,7 @@ use super::sending::{no_failed_message, no_room};
 use super::session::{Aim, Purpose};
 use super::step::{Step, Ticket};
 use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::error::ClientError;
 use crate::event::{Member, Membership};
 use crate::vault::Write;
 
@@ -116,11 +117,16 @@ impl Engine {
         }
     }
 
-    fn with_failed(&mut self, ticket: Ticket, message: MessageId, work: fn(&mut Room, &mut Core, MessageId)) {
+    fn with_failed(
+        &mut self,
+        ticket: Ticket,
+        message: MessageId,
+        work: fn(&mut Room, &mut Core, MessageId) -> Result<(), ClientError>,
+    ) {
         match self.rooms.values_mut().find(|room| room.has_failed(message)) {
             Some(room) => {
-                work(room, &mut self.cx, message);
-                self.cx.answer(ticket, Ok(Answer::Done));
+                let done = work(room, &mut self.cx, message);
+                self.cx.answer(ticket, done.map(|()| Answer::Done));
             }
             None => self.cx.answer(ticket, Err(no_failed_message(message))),
         }

@@ -155,6 +155,7 @@ impl Room {
     pub(super) fn discard_own_commit(&mut self, cx: &mut Core) {
         self.set_own_commit(cx, None);
         self.granting = false;
+        self.busy = self.busy.filter(|busy| !matches!(busy, Busy::Commit(_)));
         if let Some(group) = &mut self.group {
             group.discard_commit();
             self.group_changed();

@@ -65,7 +65,6 @@ impl Engine {
             (Purpose::PublishKeyPackages, Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(count);
             }
-            (Purpose::RenewDevice(chain), Response::Done) => self.device_renewed(chain),
             (Purpose::Identity(ticket, room, aim), Response::Account(account)) => {
                 match self.cx.meet(&account) {
                     Ok(uid) => self.identified(ticket, room, aim, uid),
@@ -103,7 +102,7 @@ impl Engine {
     }
 
     fn handle_refused(&mut self, id: u64, refusal: &Refusal) {
-        if refusal.code == Some(RefusalCode::RateLimited) {
+        if refusal.code == Some(RefusalCode::RateLimited) && self.cx.session.is_up() {
             let wait = Duration::from_millis(refusal.retry_after.unwrap_or(TOO_FAST));
             return self.cx.session.delay(id, self.cx.now.plus(wait), &mut self.cx.out.requests);
         }
@@ -113,9 +112,7 @@ impl Engine {
         match &purpose {
             Purpose::Hello | Purpose::Login => self.login_refused(refusal),
             Purpose::Name(uid) => self.cx.handle_name(*uid, None),
-            Purpose::PublishKeyPackages | Purpose::RenewDevice(_) => {
-                self.cx.emit(Event::Trouble(refusal.clone().into()));
-            }
+            Purpose::PublishKeyPackages => self.cx.emit(Event::Trouble(refusal.clone().into())),
             // A vote or an acknowledgement that comes too late is of no use to anybody.
             Purpose::Ping | Purpose::Notice => {}
             purpose => match purpose.ticket() {

@@ -176,7 +176,7 @@ impl Room {
         match joined {
             Ok(joined) => {
                 self.set_group(joined.group);
-                self.own_commit = None;
+                self.set_own_commit(cx, None);
                 self.busy = None;
                 cx.use_key_package(&joined.key_package);
                 self.welcomed(cx, pending.base.commit, joined.by.uid);

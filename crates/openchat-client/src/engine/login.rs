@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use openchat_identity::device::issue_device_certificate;
-use openchat_identity::{DeviceKey, IdentityKey, challenge};
-use openchat_protocol::account::{EnrolDevice, Greeting, Hello, LoggedIn, Login};
+use minicbor::bytes::ByteVec;
+use openchat_identity::{DeviceKey, challenge};
+use openchat_protocol::account::{Greeting, Hello, LoggedIn, Login};
 use openchat_protocol::{PROTOCOL_VERSION, Refusal, RefusalCode, Request, Timestamp};
 
 use super::Engine;
@@ -17,8 +17,6 @@ use crate::vault::Write;
 
 /// Clocks that are further apart than this are a danger to certificates.
 const CLOCKS: Duration = Duration::from_secs(300);
-/// A device certificate is renewed when less than this is left of its 90 days.
-const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Engine {
     /// There is a connection to the pinned server; `exporter` is its channel binding (RFC 9266).
@@ -76,7 +74,6 @@ impl Engine {
         self.note_own_name(logged_in);
         self.cx.count_key_packages(logged_in.key_packages);
         self.cx.refill_key_packages();
-        self.renew_device_if_due();
         self.catching_up = true;
         for room in self.rooms.values_mut() {
             let known = logged_in.rooms.iter().any(|joined| joined.room == room.id());
@@ -104,39 +101,19 @@ impl Engine {
         self.cx.out.hang_up = Some(hang_up(refusal));
     }
 
-    fn renew_device_if_due(&mut self) {
-        let cx = &mut self.cx;
-        if cx.device.expires().since(cx.now) > RENEWAL {
-            return;
-        }
-        let (Ok(identity), Ok(key)) = (
-            IdentityKey::from_pkcs8(&cx.credentials.identity_key),
-            DeviceKey::from_pkcs8(&cx.credentials.device_key),
-        ) else {
-            return;
-        };
-        let certificate = issue_device_certificate(&identity, key.public_key(), cx.me().did, cx.now);
-        let mut chain = cx.credentials.chain.clone();
-        if let Some(first) = chain.first_mut() {
-            *first = certificate.into();
-        }
-        cx.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone() }), Purpose::RenewDevice(chain));
-    }
-
-    /// The server knows the new certificate. Leaves of rooms carry it from their next commit on.
-    pub(super) fn device_renewed(&mut self, chain: Vec<minicbor::bytes::ByteVec>) {
-        let cx = &mut self.cx;
-        cx.credentials.chain = chain;
-        match super::device(&cx.credentials, &cx.anchor) {
+    /// The server knows a new certificate of this device. Leaves of rooms carry it from their next commit on.
+    pub fn handle_renewed(&mut self, chain: Vec<ByteVec>, now: Timestamp) -> Step {
+        self.cx.now = now;
+        self.cx.credentials.chain = chain;
+        match super::device(&self.cx.credentials, &self.cx.anchor) {
             Ok(device) => {
-                cx.device = device;
-                cx.write(Write::Credentials(Box::new(cx.credentials.clone())));
+                self.cx.device = device;
+                self.cx.write(Write::Credentials(Box::new(self.cx.credentials.clone())));
+                self.rooms.values_mut().for_each(|room| room.reload(&mut self.cx));
             }
-            Err(error) => return cx.emit(Event::Trouble(error)),
+            Err(error) => self.cx.emit(Event::Trouble(error)),
         }
-        for room in self.rooms.values_mut() {
-            room.reload(&mut self.cx);
-        }
+        self.finish()
     }
 }
 
@@ -147,11 +124,9 @@ pub(super) fn hang_up(refusal: &Refusal) -> HangUp {
     match refusal.code {
         Some(
             Code::Version
-            | Code::LoginFailed
             | Code::AccountUnknown
             | Code::AccountDisabled
             | Code::DeviceRevoked
-            | Code::Certificate
             | Code::Unsupported,
         ) => HangUp::ForGood(error),
         _ => HangUp::Again(error),

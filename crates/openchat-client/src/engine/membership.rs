@@ -123,7 +123,10 @@ impl Room {
 
     /// A commit that all members skip. What came with it for joiners is as worthless.
     pub(super) fn skip_commit(&mut self, cx: &mut Core) {
-        self.forget_own_commit(cx);
+        if self.own_commit.is_some() {
+            // Stale by now, and still pending in the group, which has not moved.
+            self.discard_own_commit(cx);
+        }
         self.publish_due =
             self.turn(cx, &HashSet::new()).filter(|turn| *turn < PUBLISHERS).map(|turn| in_turn(cx, turn));
     }

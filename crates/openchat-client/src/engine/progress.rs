@@ -37,8 +37,8 @@ impl Room {
             || self.publish_if_due(cx)
             || self.remove_departed_if_due(cx)
             || self.grant_wish(cx)
-            || self.send_next(cx)
             || self.update_if_due(cx)
+            || self.send_next(cx)
             || self.leave_if_wanted(cx)
     }
 

@@ -3,7 +3,7 @@
 use openchat_e2ee::{Body, Content, Garbage, OpenError, Opened};
 use openchat_protocol::record::{Position, Record, RecordKind};
 use openchat_protocol::room::Page;
-use openchat_protocol::{DeviceId, Uid};
+use openchat_protocol::{DeviceId, MessageId, Uid};
 
 use super::core::Core;
 use super::room::{Reading, Room};
@@ -18,14 +18,8 @@ enum Stop {
     Rejoin,
 }
 
-/// What a sender's counter says about a message.
-#[derive(Debug, PartialEq, Eq)]
-enum Count {
-    InOrder,
-    /// So many are missing before it.
-    After(u64),
-    Repeated,
-}
+/// Message identifiers that are remembered, to tell a repetition.
+const RECENT: usize = 1024;
 
 impl Room {
     pub(super) fn handle_page(&mut self, cx: &mut Core, page: &Page) {
@@ -107,29 +101,35 @@ impl Room {
 
     fn read_message(&mut self, cx: &mut Core, record: &Record, sender: DeviceId, content: Content) {
         self.check_seen(cx, record, sender, content.seen);
-        match self.count(cx, sender, content.counter) {
-            Count::Repeated => return,
-            Count::After(count) => {
-                self.add_line(cx, record.sequence, record.time, sender.uid, Entry::Missing { count });
-            }
-            Count::InOrder => {}
+        let missing = self.missing_before(cx, sender, content.counter);
+        if missing > 0 {
+            let line = Entry::Missing { count: missing };
+            self.add_line(cx, record.sequence, record.time, sender.uid, line);
         }
-        self.add_line(cx, record.sequence, record.time, sender.uid, entry_of(content));
+        if !self.is_repeated(sender, content.message_id) {
+            self.add_line(cx, record.sequence, record.time, sender.uid, entry_of(content));
+        }
     }
 
-    /// Compares a sender's counter with the last one. The first message of a sender who was here before this device
-    /// says where the count stands.
-    fn count(&mut self, cx: &mut Core, sender: DeviceId, counter: u64) -> Count {
-        let last = self.counters.get(&sender).copied();
-        if last.is_some_and(|last| counter <= last) {
-            return Count::Repeated;
+    /// Whether a message is shown already. What was shown before the last restart is known to the vault, which keeps one
+    /// of each.
+    fn is_repeated(&mut self, sender: DeviceId, message: MessageId) -> bool {
+        if self.recent.contains(&(sender, message)) {
+            return true;
         }
-        self.counters.insert(sender, counter);
+        self.recent.push_back((sender, message));
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        false
+    }
+
+    /// How many messages of a sender are missing, by the count that each of them carries. The first one of a sender who
+    /// was here before this device says where the count stands; one that goes back begins it anew.
+    fn missing_before(&mut self, cx: &mut Core, sender: DeviceId, counter: u64) -> u64 {
+        let last = self.counters.insert(sender, counter);
         cx.write(Write::Counter(self.id(), sender, counter));
-        match last.map_or(0, |last| counter - last - 1) {
-            0 => Count::InOrder,
-            missing => Count::After(missing),
-        }
+        last.map_or(0, |last| counter.saturating_sub(last.saturating_add(1)))
     }
 
     /// Compares the log that the sender saw with the one that this device sees.

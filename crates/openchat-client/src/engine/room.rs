@@ -12,7 +12,7 @@ use super::core::Core;
 use super::session::Purpose;
 use super::step::Ticket;
 use crate::command::Answer;
-use crate::error::ClientError;
+use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, Event, Line, Membership};
 use crate::vault::{
     EpochKey, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredLine, Write,
@@ -22,6 +22,8 @@ use crate::vault::{
 const CHAIN: usize = 1024;
 /// The longest pause between two attempts, in milliseconds.
 const LONGEST_PAUSE: u64 = 30_000;
+/// Why what was wanted in a room is not done.
+pub(super) const OUT: &str = "this device is no longer in the room";
 
 /// How far reading is on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(super) struct Room {
     /// In the log by the server's answer; the echo is still to be read.
     pub(super) stored: HashSet<MessageId>,
     pub(super) counters: HashMap<DeviceId, u64>,
+    /// What was shown since the start.
+    pub(super) recent: VecDeque<(DeviceId, MessageId)>,
     pub(super) chain: VecDeque<Position>,
     /// Where the server said that own records are.
     pub(super) promised: Vec<Position>,
@@ -121,6 +125,7 @@ impl Room {
             outbox: VecDeque::new(),
             stored: HashSet::new(),
             counters: HashMap::new(),
+            recent: VecDeque::new(),
             chain: VecDeque::new(),
             promised: Vec::new(),
             reading: Reading::Not,
@@ -236,7 +241,7 @@ impl Room {
         cx.emit(Event::Room { room: self.id(), name: self.record.name.clone(), membership });
     }
 
-    /// Out of the room: its keys are forgotten, its history stays.
+    /// Out of the room: its keys are forgotten; its history stays, and the words that were not sent.
     pub(super) fn close(&mut self, cx: &mut Core, membership: Membership) {
         self.group = None;
         self.own_commit = None;
@@ -244,14 +249,16 @@ impl Room {
         self.busy = None;
         self.rejoin = false;
         (self.removal_due, self.publish_due) = (None, None);
+        self.granting = false;
         self.record.departed.clear();
-        self.outbox.clear();
+        self.stored.clear();
+        self.promised.clear();
         self.counters.clear();
         self.chain.clear();
         cx.write(Write::RoomClosed(self.id()));
         self.become_(cx, membership);
-        let out =
-            || ClientError::new(crate::error::ErrorKind::Refused, "this device is no longer in the room");
+        self.give_up_all(cx);
+        let out = || ClientError::new(ErrorKind::Refused, OUT);
         self.wishes.drain(..).for_each(|wish| cx.answer(wish.ticket(), Err(out())));
     }
 

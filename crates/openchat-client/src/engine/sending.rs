@@ -10,7 +10,7 @@ use openchat_protocol::record::{Position, RecordKind};
 use openchat_protocol::{MessageId, Refusal, RoomId, Timestamp};
 
 use super::core::Core;
-use super::room::{Busy, Room};
+use super::room::{Busy, OUT, Room};
 use super::session::Purpose;
 use super::step::Ticket;
 use crate::command::Answer;
@@ -167,6 +167,9 @@ impl Room {
         let (sequence, time) = place;
         let Some(message) = self.outbox.iter().find(|message| message.message == id) else {
             let reason = "sent by this device before its data was restored from a copy".to_owned();
+            // The keys of that time are used up, though this device does not know which: it takes new ones first.
+            self.record.until_update = 0;
+            self.record.sealed += 1;
             return self.add_line(cx, sequence, time, cx.me().uid, Entry::Unreadable { reason });
         };
         if message.sealed.as_ref().is_some_and(|sealed| sealed.payload[..] == *payload) {
@@ -196,6 +199,13 @@ impl Room {
         cx.emit(Event::Delivery { room: self.id(), message: id, delivery });
     }
 
+    /// Keeps the words, which belong to whoever wrote them.
+    pub(super) fn give_up_all(&mut self, cx: &mut Core) {
+        let waiting = self.outbox.iter().filter(|message| message.failed.is_none());
+        let ids: Vec<_> = waiting.map(|message| message.message).collect();
+        ids.into_iter().for_each(|id| self.give_up(cx, id, OUT.to_owned()));
+    }
+
     fn set_sealed(&mut self, cx: &mut Core, id: MessageId, sealed: Option<Sealed>) {
         self.change_outbox(cx, id, |message| message.sealed = sealed);
     }
@@ -207,17 +217,22 @@ impl Room {
         }
     }
 
-    /// Tries a failed message again, after those that came later.
-    pub(super) fn retry(&mut self, cx: &mut Core, id: MessageId) {
+    /// Tries a failed message again.
+    pub(super) fn retry(&mut self, cx: &mut Core, id: MessageId) -> Result<(), ClientError> {
+        if !self.is_in() {
+            return Err(self.not_in());
+        }
         self.change_outbox(cx, id, |message| message.failed = None);
         cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Pending });
         self.progress(cx);
+        Ok(())
     }
 
     /// Forgets a failed message.
-    pub(super) fn discard(&mut self, cx: &mut Core, id: MessageId) {
+    pub(super) fn discard(&mut self, cx: &mut Core, id: MessageId) -> Result<(), ClientError> {
         self.outbox.retain(|message| message.message != id);
         cx.write(Write::OutboxRemoved(id));
+        Ok(())
     }
 
     /// Whether the outbox holds a failed message with this identifier.

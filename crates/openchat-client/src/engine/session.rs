@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use minicbor::bytes::ByteVec;
 use openchat_protocol::{ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid};
 
 use super::step::Ticket;
@@ -43,8 +42,6 @@ pub(super) enum Purpose {
     /// Key packages of somebody who is let in.
     KeyPackages(Ticket, RoomId),
     PublishKeyPackages,
-    /// With the chain that is valid once the server knows it.
-    RenewDevice(Vec<ByteVec>),
 }
 
 /// What is wanted with somebody who is looked up.

@@ -90,7 +90,6 @@ fn close_room(database: &Connection, room: RoomId) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM group_state WHERE room = ?1",
         "DELETE FROM own_commit WHERE room = ?1",
-        "DELETE FROM outbox WHERE room = ?1",
         "DELETE FROM counter WHERE room = ?1",
         "DELETE FROM chain WHERE room = ?1",
     ] {
@@ -138,7 +137,7 @@ fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
     let StoredLine { room, sequence, part, time, author, entry } = line;
     execute(
         database,
-        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, is_message, entry)
+        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, message, entry)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             room.as_bytes(),
@@ -146,7 +145,7 @@ fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
             part,
             time.0,
             author.as_bytes(),
-            entry.is_message(),
+            entry.message().map(|message| message.as_bytes().to_vec()),
             codec::encode(entry)
         ],
     )

@@ -20,7 +20,7 @@ pub enum Write {
     Room(Box<RoomRecord>),
     /// A room that never came to be, with everything of it.
     RoomForgotten(RoomId),
-    /// A room this device is out of: keys and outbox go, history stays.
+    /// A room this device is out of: its keys go, history and outbox stay.
     RoomClosed(RoomId),
     /// The keys of a room.
     Group(RoomId, StoredGroup),

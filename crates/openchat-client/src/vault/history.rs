@@ -153,7 +153,7 @@ fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Result<Line> {
 pub(super) fn rooms(database: &Connection, me: Uid) -> rusqlite::Result<Vec<RoomOverview>> {
     let mut statement = database.prepare_cached(
         "SELECT record, read, (SELECT count(*) FROM history
-             WHERE history.room = room.id AND sequence > room.read AND is_message AND author <> ?1)
+             WHERE history.room = room.id AND sequence > room.read AND message IS NOT NULL AND author <> ?1)
          FROM room",
     )?;
     let overviews = statement

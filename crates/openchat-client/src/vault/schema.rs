@@ -48,10 +48,12 @@ const TABLES: &str = "
         part INTEGER NOT NULL,
         time INTEGER NOT NULL,
         author BLOB NOT NULL,
-        is_message INTEGER NOT NULL,
+        -- The identifier of a message; a line of another kind has none.
+        message BLOB,
         entry BLOB NOT NULL,
         PRIMARY KEY (room, sequence, part)
     ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX history_message ON history (room, author, message) WHERE message IS NOT NULL;
 
     -- Where the hash chain stood after the newest records: what others have seen is compared with it.
     CREATE TABLE chain (

@@ -58,7 +58,8 @@ fn room() -> RoomRecord {
 }
 
 fn said(sequence: u64, part: u32, author: Uid, text: &str) -> Write {
-    let entry = Entry::Text { message: MessageId([0; 16]), text: text.into(), delivery: Delivery::Sent };
+    let message = MessageId([u8::try_from(2 * sequence).unwrap() + u8::try_from(part).unwrap(); 16]);
+    let entry = Entry::Text { message, text: text.into(), delivery: Delivery::Sent };
     Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry })
 }
 
@@ -162,7 +163,19 @@ fn history_is_read_in_pages_that_never_split_a_record() {
 }
 
 #[test]
-fn a_closed_room_keeps_its_history_and_nothing_else() {
+fn a_message_that_comes_twice_is_kept_once() {
+    let (_folder, mut vault) = vault();
+    let again = |sequence| match said(1, 0, BOB, "once") {
+        Write::Line(line) => Write::Line(StoredLine { sequence, ..line }),
+        _ => panic!(),
+    };
+    let change = Change::from_iter([Write::Room(Box::new(room())), again(1), again(2)]);
+    vault.apply(&change).unwrap();
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["once"]);
+}
+
+#[test]
+fn a_closed_room_keeps_words_and_no_keys() {
     let (_folder, mut vault) = vault();
     let group = StoredGroup { secret: Zeroizing::new(vec![1]), tree: Some(vec![2]) };
     let change = Change::from_iter([
@@ -173,7 +186,7 @@ fn a_closed_room_keeps_its_history_and_nothing_else() {
         Write::RoomClosed(ROOM),
     ]);
     vault.apply(&change).unwrap();
-    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a"]);
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a", "waits"]);
     assert!(vault.load().unwrap().rooms[0].group.is_none());
     vault.apply(&Change::from_iter([Write::RoomForgotten(ROOM)])).unwrap();
     assert_eq!(vault.history(ROOM, Span::Newest, 9).unwrap(), []);

@@ -222,26 +222,25 @@ fn another_log_than_before_stops_the_room() {
     assert_eq!(kind(world.ask(BOB, send(room, "hello?"))), Err(ErrorKind::Refused), "it is remembered");
 }
 
+/// A commit that no member accepts is in the log, and what came with it is what joiners get.
+fn append_garbage(world: &mut World, room: RoomId, author: usize) {
+    let author = world.clients[author].device;
+    let fake = world.server.rooms.get_mut(&room).unwrap();
+    let (last, before) = fake.log.last().cloned().unwrap();
+    let sequence = before.sequence + 1;
+    let (message_id, kind, payload) = (MessageId([9; 16]), RecordKind::Commit, last.payload);
+    let record = Record { sequence, time: world.now, author, message_id, kind, payload };
+    let position = Position { sequence, chain: before.chain.then(&record.to_bytes()) };
+    fake.take(record, position, None);
+    fake.group.tree = vec![0; 10].into();
+}
+
 #[test]
 fn a_garbage_commit_blocks_nobody_and_is_replaced_for_joiners() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.create(ALICE, "lobby", crate::command::Access::Listed);
     world.join(BOB, "lobby");
-    let bob = world.clients[BOB].device;
-    let fake = world.server.rooms.get_mut(&room).unwrap();
-    let before = fake.log.last().unwrap().1;
-    let sequence = before.sequence + 1;
-    let record = Record {
-        sequence,
-        time: world.now,
-        author: bob,
-        message_id: MessageId([9; 16]),
-        kind: RecordKind::Commit,
-        payload: fake.log.last().unwrap().0.payload.clone(),
-    };
-    let position = Position { sequence, chain: before.chain.then(&record.to_bytes()) };
-    fake.take(record, position, None);
-    fake.group.tree = vec![0; 10].into();
+    append_garbage(&mut world, room, BOB);
     world.say(ALICE, room, "undisturbed");
     world.pass(MINUTE);
     assert!(world.seen("publish group") >= 1);
@@ -249,6 +248,50 @@ fn a_garbage_commit_blocks_nobody_and_is_replaced_for_joiners() {
     world.join(CAROL, "lobby");
     world.say(CAROL, room, "came in");
     assert_eq!(world.said(BOB, room), ["alice: undisturbed", "carol: came in"]);
+}
+
+#[test]
+fn a_garbage_commit_in_the_way_of_ones_own_delays_it_only() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let epoch = world.epoch(ALICE, room).unwrap();
+    let ticket = world.begin(ALICE, Command::UpdateKeys { room });
+    append_garbage(&mut world, room, BOB);
+    world.pass(MINUTE);
+    assert_eq!(world.answer(ALICE, ticket), Some(Ok(Answer::Done)));
+    assert_eq!(world.epoch(BOB, room), Some(epoch + 1));
+}
+
+#[test]
+fn words_that_were_not_sent_outlive_the_membership() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.disconnect(BOB);
+    world.say(BOB, room, "too late");
+    world.ask(ALICE, Command::RemoveMember { room, name: "bob".parse().unwrap() }).unwrap();
+    world.connect(BOB);
+    world.pass(MINUTE);
+    let view = world.view(BOB, room);
+    assert!(view.last().unwrap().starts_with("bob: too late (Failed"), "{view:?}");
+    assert_eq!(world.said(ALICE, room), [""; 0]);
+}
+
+#[test]
+fn keys_of_messages_that_a_restored_device_has_forgotten_are_not_used_twice() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let copy = tempfile::tempdir().unwrap();
+    world.disconnect(BOB);
+    world.restart_after(BOB, |folder| copy_files(folder, copy.path()));
+    world.connect(BOB);
+    world.say(BOB, room, "forgotten");
+    world.disconnect(BOB);
+    world.restart_after(BOB, |folder| copy_files(copy.path(), folder));
+    world.connect(BOB);
+    world.say(BOB, room, "remembered");
+    world.pass(MINUTE);
+    assert_eq!(world.view(BOB, room), ["bob joined", "unreadable, by bob", "bob: remembered"]);
+    assert_eq!(world.said(ALICE, room), ["bob: forgotten", "bob: remembered"]);
 }
 
 #[test]

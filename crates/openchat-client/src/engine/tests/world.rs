@@ -174,9 +174,12 @@ impl World {
     /// Until nobody has anything to say, at this moment of the clock.
     pub(super) fn settle(&mut self) {
         for _ in 0..ROUNDS {
-            let moved = (0..self.clients.len()).fold(false, |moved, client| self.exchange(client) || moved);
-            let rang = (0..self.clients.len()).fold(false, |rang, client| self.ring(client) || rang);
-            if !moved && !rang {
+            let mut idle = true;
+            for client in 0..self.clients.len() {
+                idle &= !self.exchange(client);
+                idle &= !self.ring(client);
+            }
+            if idle {
                 return;
             }
         }
