@@ -20,7 +20,7 @@ fn world() -> World {
 
 #[test]
 fn a_script_drives_the_line_client() {
-    let World { home, .. } = world();
+    let World { home, server: _server } = world();
     let out = home.run_with_input("bob", &["chat"], "3\n2 lobby\nhello from bob\n:q\n:q\n").ok();
     assert!(out.contains("#lobby"), "the list of rooms: {out}");
     assert!(out.contains("bob  hello from bob"), "what was said: {out}");
@@ -51,7 +51,7 @@ fn send_and_tail_serve_scripts() {
 
 #[test]
 fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
-    let World { home, .. } = world();
+    let World { home, server: _server } = world();
     home.run_with_input("alice", &["chat"], "create private plans\n/add bob\nonly for us\n").ok();
     let rooms = home.run("bob", &["rooms"]).ok();
     assert!(!rooms.contains("plans"), "{rooms}");
@@ -62,7 +62,7 @@ fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
 
 #[test]
 fn who_leaves_reads_nothing_more() {
-    let World { home, .. } = world();
+    let World { home, server: _server } = world();
     home.run_with_input("bob", &["chat"], "2 lobby\n/leave\n:q\n").ok();
     home.run("alice", &["send", "lobby", "after bob"]).ok();
     let out = home.run("alice", &["tail", "lobby"]).ok();
@@ -74,7 +74,7 @@ fn who_leaves_reads_nothing_more() {
 
 #[test]
 fn secrets_are_sealed_for_a_room() {
-    let World { home, .. } = world();
+    let World { home, server: _server } = world();
     home.run("bob", &["send", "lobby", "I am in"]).ok();
     let sealed = home.run_with_input("alice", &["seal", "lobby"], "s3cret=1\n").ok();
     assert!(!sealed.contains("s3cret"));

@@ -65,4 +65,7 @@ pub enum Event {
     /// The server ends this connection, for the reason given.
     #[n(2)]
     Goodbye(#[n(0)] Refusal),
+    /// Every Welcome that waited at login has been sent: once after each login.
+    #[n(3)]
+    WelcomesSent,
 }

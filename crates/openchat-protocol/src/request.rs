@@ -22,7 +22,7 @@ pub enum Request {
     /// Before login. → `Done`
     #[n(2)]
     EnrolDevice(#[n(0)] EnrolDevice),
-    /// On a connection with a device certificate. → `LoggedIn`; waiting Welcomes follow as events.
+    /// On a connection with a device certificate. → `LoggedIn`; waiting Welcomes follow as events, then `WelcomesSent`.
     #[n(3)]
     Login(#[n(0)] Login),
     /// → `Done`

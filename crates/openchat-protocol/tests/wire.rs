@@ -137,6 +137,7 @@ fn events() -> Vec<Event> {
             tree: bytes("tree"),
         }),
         Event::Goodbye(Refusal::new(RefusalCode::Stopping, "the server stops")),
+        Event::WelcomesSent,
     ]
 }
 

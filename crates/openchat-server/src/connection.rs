@@ -33,8 +33,6 @@ pub(crate) struct Connection<S> {
     input: BytesMut,
     output: Vec<u8>,
     written: usize,
-    /// The peer did not take all that was to be written when it was last tried.
-    blocked: bool,
     last_read: Instant,
     last_write: Instant,
 }
@@ -43,7 +41,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S) -> Self {
         let now = Instant::now();
         let (input, output) = (BytesMut::new(), Vec::new());
-        Self { stream, input, output, written: 0, blocked: false, last_read: now, last_write: now }
+        Self { stream, input, output, written: 0, last_read: now, last_write: now }
     }
 
     /// The next whole frame that has arrived.
@@ -73,11 +71,6 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
         self.output.is_empty()
     }
 
-    /// Whether the peer is slower than we are, at the moment.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked
-    }
-
     /// How long the peer has been silent.
     pub(crate) fn idle(&self) -> Duration {
         self.last_read.elapsed()
@@ -100,11 +93,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Io>> {
-        if !self.is_drained() {
-            self.blocked = self.poll_write(cx)?.is_pending();
-            if !self.blocked {
-                return Poll::Ready(Ok(Io::Drained));
-            }
+        if !self.is_drained() && self.poll_write(cx)?.is_ready() {
+            return Poll::Ready(Ok(Io::Drained));
         }
         if read { self.poll_read(cx) } else { Poll::Pending }
     }

@@ -146,10 +146,10 @@ async fn serve(
     presence: Presence,
 ) {
     let login_until = Instant::now() + state.limits.login();
-    // Boxed, so that the memory of the handshake is not held for the life of the session.
+    // Boxed, so that the session does not keep the memory of its handshake.
     let greeted = Box::pin(handshake(&state, acceptor, stream, &presence)).await;
     let Some((stream, peer)) = greeted else { return };
-    Session::new(state, stream, peer, network, presence, login_until).run().await;
+    Box::new(Session::new(state, stream, peer, network, presence, login_until)).run().await;
 }
 
 async fn handshake(
@@ -181,7 +181,7 @@ fn peer(state: &State, stream: &TlsStream<TcpStream>) -> Option<Peer> {
         return None;
     }
     let member = tls::peer_member(connection, state.authority.anchor(), state.now());
-    let member = member.inspect_err(|error| debug!(%error, "a certificate was refused")).ok()?;
+    let member = member.inspect_err(|error| debug!(%error, "a certificate was refused")).ok()?.map(Box::new);
     let channel =
         tls::channel_binding(connection).inspect_err(|error| error!(%error, "no channel binding")).ok()?;
     Some(Peer { member, channel })

@@ -51,6 +51,13 @@ enum End {
     Goodbye(Refusal),
 }
 
+/// What comes before the next request.
+enum Turn {
+    End(End),
+    LogIn(u64, account::Login),
+    Follow(u64, Follow),
+}
+
 /// Something that was waited for.
 enum Done {
     Answer { id: u64, size: usize, answer: Answer },
@@ -77,6 +84,8 @@ pub(crate) struct Session<S> {
     ready: VecDeque<RoomId>,
     welcome_due: bool,
     welcome_cursor: u64,
+    /// The client was told that nothing more waits for it.
+    welcomes_sent: bool,
     loading: bool,
 }
 
@@ -107,24 +116,34 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             ready: VecDeque::new(),
             welcome_due: false,
             welcome_cursor: 0,
+            welcomes_sent: false,
             loading: false,
         }
     }
 
-    /// Serves the peer until either side ends it.
-    pub(crate) async fn run(mut self) {
+    /// Serves the peer until either side ends it. In a box, for a future holds what it was given twice.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let end = self.serve().await;
-        self.finish(end).await;
+        Box::pin(self.finish(end)).await;
     }
 
     /// What is done and what is rung for is gathered first, what is written comes last: so each round writes once.
     async fn serve(&mut self) -> End {
         let mut timer = pin!(sleep_until(self.next_check()));
         loop {
-            if let Some(end) = self.read_requests().await {
-                return end;
+            match self.read_requests() {
+                None => self.deliver(),
+                Some(Turn::End(end)) => return end,
+                // Boxed, as all that is rare, so that an idle session is small.
+                Some(Turn::LogIn(id, request)) => {
+                    Box::pin(self.log_in(id, &request)).await;
+                    continue;
+                }
+                Some(Turn::Follow(id, request)) => {
+                    Box::pin(self.follow(id, &request)).await;
+                    continue;
+                }
             }
-            self.deliver();
             let may_read = self.may_read();
             select! {
                 biased;
@@ -159,21 +178,23 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         if self.device.is_some() { FRAME } else { FRAME_BEFORE_LOGIN }
     }
 
-    async fn read_requests(&mut self) -> Option<End> {
+    /// Takes on what has arrived, up to something that has to be waited for before the next request is looked at.
+    fn read_requests(&mut self) -> Option<Turn> {
         while self.may_read() {
             let frame = match self.connection.take(self.frame_limit()) {
                 Ok(frame) => frame?,
-                Err(error) => return Some(End::Goodbye(frame_refusal(error))),
+                Err(error) => return Some(Turn::End(End::Goodbye(frame_refusal(error)))),
             };
-            if let Some(end) = self.handle_frame(&frame).await {
-                return Some(end);
+            let turn = self.handle_frame(&frame);
+            if turn.is_some() {
+                return turn;
             }
         }
         None
     }
 
-    async fn handle_frame(&mut self, frame: &[u8]) -> Option<End> {
-        let goodbye = |code, detail| Some(End::Goodbye(Refusal::new(code, detail)));
+    fn handle_frame(&mut self, frame: &[u8]) -> Option<Turn> {
+        let goodbye = |code, detail| Some(Turn::End(End::Goodbye(Refusal::new(code, detail))));
         let Ok(id) = peek_id(frame) else {
             return goodbye(RefusalCode::Malformed, "these bytes are no frame of this protocol");
         };
@@ -184,10 +205,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         match self.admitted(frame) {
-            Ok(request) => self.handle_request(id, request, frame.len()).await,
-            Err(refusal) => self.answer(id, Err(refusal)),
+            Ok(request) => self.handle_request(id, request, frame.len()),
+            Err(refusal) => {
+                self.answer(id, Err(refusal));
+                None
+            }
         }
-        None
     }
 
     /// The request in `frame`, if it is not too early or too much.
@@ -203,16 +226,22 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         Err(Refusal::new(RefusalCode::NotLoggedIn, "the first request on a connection is Hello"))
     }
 
-    async fn handle_request(&mut self, id: u64, request: Request, size: usize) {
-        let answer = match request {
-            Request::Hello(request) => self.greet(&request),
-            Request::Login(request) => self.log_in(&request).await,
-            Request::Follow(request) => self.follow(&request).await,
-            Request::Unfollow(room) => self.unfollow(room),
-            Request::Ping => Ok(Response::Done),
-            request => return self.begin(id, request, size),
-        };
-        self.answer(id, answer);
+    fn handle_request(&mut self, id: u64, request: Request, size: usize) -> Option<Turn> {
+        match request {
+            Request::Login(request) => return Some(Turn::LogIn(id, request)),
+            Request::Follow(request) => return Some(Turn::Follow(id, request)),
+            Request::Hello(request) => {
+                let answer = self.greet(&request);
+                self.answer(id, answer);
+            }
+            Request::Unfollow(room) => {
+                let answer = self.unfollow(room);
+                self.answer(id, answer);
+            }
+            Request::Ping => self.answer(id, Ok(Response::Done)),
+            request => self.begin(id, request, size),
+        }
+        None
     }
 
     fn begin(&mut self, id: u64, request: Request, size: usize) {
@@ -254,7 +283,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         Ok(Response::Greeting(greeting))
     }
 
-    async fn log_in(&mut self, request: &account::Login) -> Answer {
+    async fn log_in(&mut self, id: u64, request: &account::Login) {
+        let answer = self.logged_in(request).await;
+        self.answer(id, answer);
+    }
+
+    async fn logged_in(&mut self, request: &account::Login) -> Answer {
         if self.device.is_some() {
             return Err(Refusal::new(RefusalCode::NotLoggedIn, "this connection is logged in already"));
         }
@@ -271,7 +305,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         Ok(Response::LoggedIn(logged_in))
     }
 
-    async fn follow(&mut self, request: &Follow) -> Answer {
+    async fn follow(&mut self, id: u64, request: &Follow) {
+        let answer = self.following(request).await;
+        self.answer(id, answer);
+    }
+
+    async fn following(&mut self, request: &Follow) -> Answer {
         let device = self.device.ok_or_else(login_first)?;
         if self.readings.len() >= FOLLOWED && !self.readings.contains_key(&request.room) {
             return Err(Refusal::new(
@@ -316,7 +355,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// What is under way is always carried through, for what the store does others have to be told.
-    async fn finish(mut self, end: End) {
+    async fn finish(mut self: Box<Self>, end: End) {
         self.readings.clear();
         if let End::Goodbye(reason) = end {
             debug!(code = ?reason.code, "session ended by the server");

@@ -23,6 +23,8 @@ use crate::{rooms, session, text};
 const CONTEXT_LINES: u32 = 10;
 /// New lines shown at most on entering a room.
 const NEW_LINES: u32 = 500;
+/// How long a person waits for the server before the menu comes up without it.
+const IMPATIENCE: Duration = Duration::from_secs(3);
 /// How long what was said is waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(20);
 /// How long an invite made here is good.
@@ -65,19 +67,21 @@ pub(crate) async fn talk(
     let console = Console::open()?;
     let mut chat = Chat {
         client,
+        events,
         console,
         here: None,
         typed: HashSet::new(),
         waiting: HashSet::new(),
         noticed: HashSet::new(),
     };
-    let outcome = chat.run(events, room).await;
+    let outcome = chat.run(room).await;
     chat.client.stop().await;
     outcome
 }
 
 struct Chat {
     client: ClientHandle,
+    events: Events,
     console: Console,
 
     here: Option<Here>,
@@ -103,8 +107,8 @@ enum Next {
 }
 
 impl Chat {
-    async fn run(&mut self, mut events: Events, room: Option<RoomName>) -> Result<(), Failure> {
-        self.client.online().await?;
+    async fn run(&mut self, room: Option<RoomName>) -> Result<(), Failure> {
+        self.wait_for_server().await?;
         match room {
             Some(room) => self.report(Command::Join(room)).await,
             None => self.show_menu().await,
@@ -116,31 +120,61 @@ impl Chat {
                     Next::Go => self.prompt(),
                     Next::End => break,
                 },
-                event = events.next() => match event {
+                event = self.events.next() => match event {
                     Some(Event::Connection(ConnectionState::Ended(why))) => return Err(why.into()),
                     Some(event) => self.show(event).await,
                     None => return Ok(()),
                 },
             }
         }
-        self.farewell(&mut events).await
+        self.farewell().await;
+        Ok(())
     }
 
-    /// What was said is on disk already; wait until it is in the log, for a script expects it there.
-    async fn farewell(&mut self, events: &mut Events) -> Result<(), Failure> {
-        let sent = async {
-            while !self.waiting.is_empty() {
-                match events.next().await {
+    /// A script needs the server; a person can read and write without it.
+    async fn wait_for_server(&mut self) -> Result<(), Failure> {
+        let is_person = self.console.shows_typing();
+        let patience = if is_person { IMPATIENCE } else { session::PATIENCE };
+        match tokio::time::timeout(patience, session::caught_up(&mut self.events)).await {
+            Ok(outcome) => outcome,
+            Err(_) if is_person => {
+                let why = session::why_offline(&self.client);
+                self.print(&text::styled(
+                    text::QUIET,
+                    format_args!("-- offline: {}; trying again", why.what()),
+                ));
+                Ok(())
+            }
+            Err(_) => Err(session::why_offline(&self.client)),
+        }
+    }
+
+    /// What was done is on disk already; wait until the server has it too, for a script goes on from there.
+    async fn farewell(&mut self) {
+        if !self.settle().await {
+            self.print(
+                "Not all of it has reached the server: it waits here and is sent the next time you connect.",
+            );
+        }
+    }
+
+    /// Shows what happens until nothing of this console's is on its way. `false` when that takes too long.
+    async fn settle(&mut self) -> bool {
+        let settled = async {
+            while !self.waiting.is_empty() || self.is_leaving().await {
+                match self.events.next().await {
                     Some(event) => self.show(event).await,
-                    None => break,
+                    None => return false,
                 }
             }
+            true
         };
-        if tokio::time::timeout(FAREWELL, sent).await.is_err() {
-            let count = self.waiting.len();
-            self.print(&format!("{count} messages wait here and are sent the next time you connect."));
-        }
-        Ok(())
+        tokio::time::timeout(FAREWELL, settled).await.unwrap_or(false)
+    }
+
+    async fn is_leaving(&self) -> bool {
+        let rooms = self.client.rooms().await.unwrap_or_default();
+        rooms.iter().any(|room| room.membership == Membership::Leaving)
     }
 
     fn print(&mut self, text: &str) {
@@ -267,6 +301,10 @@ impl Chat {
         let message = self.client.send(self.here()?.room.room, words).await?;
         self.typed.insert(message);
         self.waiting.insert(message);
+        if !self.console.shows_typing() && self.client.connection() == ConnectionState::Online {
+            // A script sees each line at its place in the log before its next one is read.
+            self.settle().await;
+        }
         Ok(())
     }
 
@@ -330,9 +368,17 @@ impl Chat {
 
     async fn show_line(&mut self, line: Line) {
         let typed_here = matches!(&line.entry, Entry::Text { message, .. } if self.typed.contains(message));
+        if let Entry::Text { message, .. } = &line.entry
+            && line.sequence.is_some()
+        {
+            self.waiting.remove(message);
+        }
         let shows_typing = self.console.shows_typing();
         let Some(here) = self.here.as_mut().filter(|here| here.room.room == line.room) else {
-            return self.notice(&line).await;
+            if !typed_here {
+                self.notice(&line).await;
+            }
+            return;
         };
         // What waits in the outbox has no place yet: it is printed when it has one.
         if line.sequence.is_none() || place(&line) <= here.shown {
@@ -347,7 +393,7 @@ impl Chat {
 
     /// One line for the first message in a room that is not on the screen.
     async fn notice(&mut self, line: &Line) {
-        if !line.entry.is_message() || !self.noticed.insert(line.room) {
+        if line.entry.message().is_none() || !self.noticed.insert(line.room) {
             return;
         }
         let rooms = self.client.rooms().await.unwrap_or_default();
@@ -359,8 +405,8 @@ impl Chat {
 
     fn show_delivery(&mut self, message: MessageId, delivery: &Delivery) {
         match delivery {
-            Delivery::Pending => {}
-            Delivery::Sent => drop(self.waiting.remove(&message)),
+            // Sent is told by its line, which has its place in the log.
+            Delivery::Pending | Delivery::Sent => {}
             Delivery::Failed { reason } => {
                 self.waiting.remove(&message);
                 let reason = text::harmless(reason);

@@ -63,6 +63,11 @@ impl Failure {
         self.kind
     }
 
+    /// What happened and why, in one sentence.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// What scripts see.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)

@@ -10,7 +10,7 @@ use crate::ask;
 use crate::failure::{Failure, Kind};
 
 /// How long a one-shot command waits for the server.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Opens the profile; it connects by itself.
 pub(crate) fn open(context: &Context) -> Result<(ClientHandle, Events), Failure> {
@@ -36,17 +36,15 @@ pub(crate) async fn open_caught_up(context: &Context) -> Result<(ClientHandle, E
             Err(failure)
         }
         Err(_) => {
-            let why = match client.connection() {
-                ConnectionState::Offline { why, .. } => Failure::from(why),
-                _ => Failure::new(Kind::Network, "the server did not answer in time"),
-            };
+            let why = why_offline(&client);
             client.stop().await;
             Err(why)
         }
     }
 }
 
-async fn caught_up(events: &mut Events) -> Result<(), Failure> {
+/// Waits until all that was said in the meantime is here.
+pub(crate) async fn caught_up(events: &mut Events) -> Result<(), Failure> {
     while let Some(event) = events.next().await {
         match event {
             Event::CaughtUp => return Ok(()),
@@ -55,6 +53,14 @@ async fn caught_up(events: &mut Events) -> Result<(), Failure> {
         }
     }
     Err(Failure::new(Kind::Internal, "the client ended by itself"))
+}
+
+/// Why there is no connection at this moment.
+pub(crate) fn why_offline(client: &ClientHandle) -> Failure {
+    match client.connection() {
+        ConnectionState::Offline { why, .. } | ConnectionState::Ended(why) => why.into(),
+        _ => Failure::new(Kind::Network, "the server did not answer in time"),
+    }
 }
 
 /// The room with this name that the profile is in; joined first if the server lists it.

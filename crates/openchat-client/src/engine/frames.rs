@@ -46,6 +46,7 @@ impl Engine {
                 self.with_room(page.room, |room, cx| room.handle_page(cx, &page));
             }
             ServerEvent::Welcome(pending) => self.handle_welcome(pending),
+            ServerEvent::WelcomesSent => self.welcomes_due = false,
             ServerEvent::Goodbye(refusal) => self.cx.out.hang_up = Some(hang_up(&refusal)),
         }
     }

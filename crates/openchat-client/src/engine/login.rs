@@ -75,6 +75,7 @@ impl Engine {
         self.cx.count_key_packages(logged_in.key_packages);
         self.cx.refill_key_packages();
         self.catching_up = true;
+        self.welcomes_due = true;
         for room in self.rooms.values_mut() {
             let known = logged_in.rooms.iter().any(|joined| joined.room == room.id());
             if room.record.membership == Membership::Creating && known {

@@ -46,6 +46,8 @@ pub struct Engine {
     rooms: BTreeMap<RoomId, Room>,
     /// Rooms were still behind when the last login had just happened.
     catching_up: bool,
+    /// Welcomes may still be on their way since the last login.
+    welcomes_due: bool,
 }
 
 impl Engine {
@@ -72,7 +74,7 @@ impl Engine {
             out: Step::default(),
             failed: None,
         };
-        Ok(Self { cx, rooms, catching_up: false })
+        Ok(Self { cx, rooms, catching_up: false, welcomes_due: false })
     }
 
     /// Who this profile is, with its newest certificate.
@@ -108,7 +110,9 @@ impl Engine {
             room.save(&mut self.cx);
         }
         self.rooms.retain(|_, room| !room.is_gone);
-        if self.catching_up && self.rooms.values().all(|room| !room.is_in() || room.is_settled()) {
+        let settled =
+            !self.welcomes_due && self.rooms.values().all(|room| !room.is_in() || room.is_settled());
+        if self.catching_up && settled {
             self.catching_up = false;
             self.cx.emit(Event::CaughtUp);
         }

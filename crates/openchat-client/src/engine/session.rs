@@ -184,3 +184,42 @@ impl Session {
         self.delayed.iter().map(|(at, _)| *at).chain(alive).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(frames: &[ClientFrame]) -> Vec<u64> {
+        frames.iter().map(|frame| frame.id).collect()
+    }
+
+    #[test]
+    fn no_more_is_asked_at_once_than_the_window_holds() {
+        let mut session = Session::connected([0; 32], Timestamp(0));
+        let mut out = Vec::new();
+        for _ in 0..WINDOW + 2 {
+            session.ask(Request::ListRooms, Purpose::Notice, &mut out);
+        }
+        assert_eq!(out.len(), WINDOW);
+        out.clear();
+        assert_eq!(session.answered(1, &mut out), Some(Purpose::Notice));
+        assert_eq!(out.len(), 1, "an answer makes room for the next");
+        assert_eq!(session.answered(1, &mut out), None, "it was answered");
+        assert_eq!(session.lost().len(), WINDOW + 1);
+    }
+
+    #[test]
+    fn what_came_too_fast_is_asked_again_in_its_time() {
+        let mut session = Session::connected([0; 32], Timestamp(0));
+        let mut out = Vec::new();
+        session.ask(Request::ListRooms, Purpose::Ping, &mut out);
+        session.delay(1, Timestamp(500), &mut out);
+        assert_eq!(session.next_timer(), Some(Timestamp(500)));
+        assert!(session.is_asking(&Purpose::Ping));
+        assert!(session.handle_timer(Timestamp(499), &mut out));
+        assert_eq!(ids(&out), [1]);
+        assert!(session.handle_timer(Timestamp(500), &mut out));
+        assert_eq!(ids(&out), [1, 2]);
+        assert_eq!(session.answered(2, &mut out), Some(Purpose::Ping));
+    }
+}

@@ -24,7 +24,7 @@ pub(crate) struct Nonce {
 /// What the TLS handshake has shown of the peer.
 pub(crate) struct Peer {
     /// By its certificate, if it has shown one.
-    pub(crate) member: Option<VerifiedMember>,
+    pub(crate) member: Option<Box<VerifiedMember>>,
     /// RFC 9266 `tls-exporter`: the name of this channel.
     pub(crate) channel: [u8; 32],
 }

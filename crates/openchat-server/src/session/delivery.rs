@@ -15,7 +15,7 @@ use crate::page::PageFrame;
 use crate::reading::{Reading, Step};
 use crate::state::State;
 
-/// Once so many bytes wait to be written, no further page is added to the round.
+/// While so many bytes wait to be written, no further page is read.
 const ROUND: usize = 64 << 10;
 
 /// What the store has answered to the session itself.
@@ -31,7 +31,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     /// stays where it is, and its cursor too.
     pub(super) fn deliver(&mut self) {
         let Some(device) = self.device else { return };
-        while !self.loading && !self.connection.is_blocked() && self.connection.backlog() < ROUND {
+        while !self.loading && self.connection.backlog() < ROUND {
             if self.welcome_due {
                 self.load_welcome(device);
             } else if let Some(room) = self.ready.pop_front() {
@@ -128,7 +128,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
                 self.welcome_cursor = cursor;
                 self.put_event(&ServerFrame::Event(Event::Welcome(welcome)));
             }
-            Ok(None) => self.welcome_due = false,
+            Ok(None) => {
+                self.welcome_due = false;
+                if !std::mem::replace(&mut self.welcomes_sent, true) {
+                    self.put_event(&ServerFrame::Event(Event::WelcomesSent));
+                }
+            }
             Err(error) => {
                 self.welcome_due = false;
                 read_failed(&error);

@@ -37,6 +37,8 @@ pub(super) struct FakeServer {
     welcomes: HashMap<DeviceId, Vec<(PendingWelcome, bool)>>,
     /// What each connected device follows.
     sessions: HashMap<DeviceId, HashMap<RoomId, Sent>>,
+    /// Devices that have logged in and were not told yet that no more Welcomes wait.
+    greeted: HashSet<DeviceId>,
     /// Requests that were seen, by name.
     pub(super) seen: Vec<&'static str>,
     /// The next message is acknowledged and thrown away.
@@ -75,6 +77,7 @@ impl FakeServer {
             key_packages: HashMap::new(),
             welcomes: HashMap::new(),
             sessions: HashMap::new(),
+            greeted: HashSet::new(),
             seen: Vec::new(),
             swallow: false,
             shows_another_log: HashSet::new(),
@@ -115,6 +118,9 @@ impl FakeServer {
             if !std::mem::replace(is_sent, true) {
                 news.push(Event::Welcome(welcome.clone()));
             }
+        }
+        if self.greeted.remove(&device) {
+            news.push(Event::WelcomesSent);
         }
         news.into_iter().map(ServerFrame::Event).collect()
     }
@@ -177,6 +183,7 @@ impl FakeServer {
         let server = self.anchor.fingerprint();
         challenge::verify(member.device_key(), &server, device, &NONCE, &EXPORTER, signature).unwrap();
         self.sessions.insert(device, HashMap::new());
+        self.greeted.insert(device);
         self.welcomes.entry(device).or_default().iter_mut().for_each(|(_, is_sent)| *is_sent = false);
         let account = self.accounts.iter().find(|account| account.uid == device.uid).unwrap();
         let rooms = self.rooms.iter().filter(|(_, room)| room.is_member(device));

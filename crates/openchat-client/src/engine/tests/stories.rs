@@ -118,9 +118,12 @@ fn a_private_room_lets_in_whom_a_member_adds_even_while_away() {
     let add = Command::AddMember { room, name: "bob".parse().unwrap() };
     assert_eq!(world.ask(ALICE, add.clone()), Ok(Answer::Done));
     world.say(ALICE, room, "welcome");
+    world.clients[BOB].events.clear();
     world.connect(BOB);
-    world.pass(MINUTE);
+    world.settle();
     assert_eq!(world.view(BOB, room), ["alice added bob", "alice: welcome"]);
+    assert_eq!(world.clients[BOB].events.last(), Some(&Event::CaughtUp), "not before the Welcome");
+    world.pass(MINUTE);
     world.say(BOB, room, "thank you");
     assert_eq!(world.said(ALICE, room), ["alice: welcome", "bob: thank you"]);
     assert_eq!(world.server.key_packages[&world.clients[BOB].device].one_time.len(), packages - 1);
