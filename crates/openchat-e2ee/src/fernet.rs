@@ -159,11 +159,10 @@ mod tests {
     #[test]
     fn what_is_no_line_is_refused() {
         let line = key(1).seal(b"secret", NOW).unwrap();
-        let altered = line.replace(&line[30..31], if &line[30..31] == "A" { "B" } else { "A" });
-        assert!(matches!(
-            key(1).open(&altered, None, NOW),
-            Err(FernetError::Token | FernetError::OtherKey { .. })
-        ));
+        let mut altered = line.clone().into_bytes();
+        altered[60] = if altered[60] == b'A' { b'B' } else { b'A' };
+        let altered = String::from_utf8(altered).unwrap();
+        assert_eq!(key(1).open(&altered, None, NOW), Err(FernetError::Token));
         for line in ["", "x", "0011.gAAAA", "zz11223344556677.gAAAA"] {
             assert_eq!(key_id(line), Err(FernetError::Malformed), "{line}");
         }

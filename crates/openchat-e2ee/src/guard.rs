@@ -65,3 +65,15 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, MlsError>) -> Result<T
         Err(_) => Err(Failure::Panicked),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_is_a_failure_for_all() {
+        let nodes: Vec<u8> = Vec::new();
+        let failure = guarded(|| Ok(nodes[0])).unwrap_err();
+        assert!(matches!(failure, Failure::Panicked) && !failure.is_ours_alone());
+    }
+}

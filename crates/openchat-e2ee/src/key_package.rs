@@ -130,8 +130,14 @@ impl CheckedKeyPackage {
     }
 }
 
-/// One whole message, nothing after it.
+/// `ProtocolVersion` mls10, which every message begins with. No signature covers it.
+const MLS10: [u8; 2] = [0, 1];
+
+/// One whole message of MLS 1.0, nothing after it.
 pub(crate) fn parse(bytes: &[u8]) -> Option<MlsMessage> {
+    if !bytes.starts_with(&MLS10) {
+        return None;
+    }
     let mut rest = bytes;
     let message = guarded(|| Ok(MlsMessage::mls_decode(&mut rest)?)).ok()?;
     rest.is_empty().then_some(message)

@@ -116,10 +116,8 @@ fn check_kinds(proposals: &ProposalBundle) -> Result<(), RuleError> {
     if unused { Ok(()) } else { Err(RuleError::Proposal) }
 }
 
-fn check_size(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<(), RuleError> {
-    let joined = proposals.add_proposals().len() + proposals.external_init_proposals().len();
-    let after =
-        (roster.member_identities_iter().count() + joined).saturating_sub(proposals.remove_proposals().len());
+fn check_size(members: usize, joined: usize, removed: usize) -> Result<(), RuleError> {
+    let after = (members + joined).saturating_sub(removed);
     if joined > 0 && after > limits::ROOM_DEVICES { Err(RuleError::Full(after)) } else { Ok(()) }
 }
 
@@ -136,7 +134,8 @@ impl MlsRules for RoomRules {
     ) -> Result<ProposalBundle, RuleError> {
         let policy = RoomPolicy::from_extensions(&context.extensions)?;
         check_kinds(&proposals)?;
-        check_size(roster, &proposals)?;
+        let joined = proposals.add_proposals().len() + proposals.external_init_proposals().len();
+        check_size(roster.member_identities_iter().count(), joined, proposals.remove_proposals().len())?;
         match source {
             CommitSource::ExistingMember(author) => {
                 let author = self.credentials.holder(&author.signing_identity)?.device;
@@ -167,5 +166,19 @@ impl MlsRules for RoomRules {
     /// The content is padded already: see [`crate::padding`].
     fn encryption_options(&self, _: &Roster<'_>, _: &GroupContext) -> Result<EncryptionOptions, RuleError> {
         Ok(EncryptionOptions::new(true, PaddingMode::None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_room_takes_nobody_in_and_still_changes() {
+        let full = limits::ROOM_DEVICES;
+        assert_eq!(check_size(full - 1, 1, 0), Ok(()));
+        assert_eq!(check_size(full, 1, 0), Err(RuleError::Full(full + 1)));
+        assert_eq!(check_size(full, 1, 1), Ok(()), "a rejoin");
+        assert_eq!(check_size(full + 5, 0, 1), Ok(()), "on the way back");
     }
 }

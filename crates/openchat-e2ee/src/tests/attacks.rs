@@ -156,6 +156,36 @@ fn proposals_that_rooms_do_not_have_are_refused() {
 }
 
 #[test]
+fn a_member_cannot_become_somebody_else() {
+    let (mut world, mut group) = evil::room(3, true);
+    let guest = new_person(&world.authority, NOW).device;
+    let payload = make(&mut group, statement(&[], &[], &[]), |it| {
+        it.set_new_signing_identity(guest.signer(), guest.signing_identity().clone())
+    });
+    assert!(matches!(refused_by_all(&mut world, payload), Garbage::Mls(_)));
+}
+
+#[test]
+fn a_certificate_serves_only_with_its_key() {
+    let mut world = World::of(3);
+    let victim = new_person(&world.authority, NOW).device;
+    let stolen = mls_rs::identity::SigningIdentity {
+        signature_key: world.people[DAVE].device.signing_identity().signature_key.clone(),
+        ..victim.signing_identity().clone()
+    };
+    let client = evil::gullible(&world, stolen, world.people[DAVE].device.signer());
+    let (_, payload) = evil::draft_join(&world, victim.id(), &client);
+    world.append_raw(victim.id(), RecordKind::Commit, payload);
+    for who in HONEST {
+        let heard = world.read_one(who);
+        assert!(
+            matches!(&heard, Err(OpenError::Garbage(Garbage::Mls(why))) if why.contains("signature key")),
+            "{heard:?}"
+        );
+    }
+}
+
+#[test]
 fn a_members_commit_is_encrypted() {
     let (mut world, mut group) = evil::room(3, false);
     let payload = make(&mut group, statement(&[], &[], &[]), |it| it);
@@ -325,4 +355,79 @@ fn an_unusable_encryption_key_does_not_get_into_the_tree() {
         let draft = world.group(ALICE).update(now).unwrap();
         world.commit(ALICE, draft);
     }
+}
+
+/// One that the library would take: the keys below the root are new, the root is the one from before.
+#[test]
+fn a_path_that_ends_early_is_refused() {
+    use mls_rs::group::ExportedTree;
+    use mls_rs::mls_rs_codec::MlsEncode;
+
+    use crate::change::{View, check_path};
+
+    let mut world = World::of(4);
+    let now = world.now;
+    let tree = |world: &mut World| world.group(ALICE).group.export_tree().into_owned();
+    let before = tree(&mut world);
+    let draft = world.group(ALICE).update(now).unwrap();
+    world.commit(ALICE, draft);
+    let after = tree(&mut world);
+    let credentials = world.people[ALICE].device.credentials().clone();
+    let check = |after: &ExportedTree<'_>| {
+        let view = |tree| View { tree, credentials: &credentials };
+        check_path(0, view(&before), view(after))
+    };
+    assert_eq!(check(&after), Ok(()));
+    assert_eq!(check(&before), Ok(()), "no path at all, as when somebody is only added");
+    for (index, name) in [(3, "root"), (1, "below"), (0, "leaf")] {
+        let mut nodes = after.nodes().to_vec();
+        nodes[index] = before.nodes()[index].clone();
+        let mixed = ExportedTree::from_bytes(&nodes.mls_encode_to_vec().unwrap()).unwrap();
+        let expected = if name == "leaf" { Ok(()) } else { Err(ChangeError::Path) };
+        assert_eq!(check(&mixed), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_long_run_of_messages_survives_a_bad_one_anywhere() {
+    let mut world = World::of(2);
+    let alice = world.id(ALICE);
+    let messages: Vec<_> = (0..150).map(|number| world.seal(ALICE, &number.to_string())).collect();
+    for (number, payload) in messages.into_iter().enumerate() {
+        if number % 40 == 25 {
+            let mut altered = payload.clone();
+            *altered.last_mut().unwrap() ^= 1;
+            world.append_raw(alice, RecordKind::Message, altered);
+        }
+        if number == 100 {
+            world.people[BOB].restart();
+        }
+        world.append_raw(alice, RecordKind::Message, payload);
+    }
+    let heard = world.read(BOB);
+    let opened_before_the_last_bad_one = world.records[146].clone();
+    let again = world.group(BOB).open(&opened_before_the_last_bad_one);
+    assert!(again.is_err(), "a used key comes back");
+    let expected: Vec<_> = (0..150).map(|number| number.to_string()).collect();
+    assert_eq!(texts(&heard), expected);
+    assert_eq!(heard.iter().filter(|it| it.is_err()).count(), 4);
+}
+
+/// What a bad message undoes must not be something that was sent: a key would be used twice.
+#[test]
+fn a_bad_message_does_not_undo_a_seal() {
+    let mut world = World::of(2);
+    let bob = world.id(BOB);
+    world.say(BOB, "before");
+    world.read(ALICE);
+    let first = world.seal(ALICE, "first");
+    let mut altered = world.seal(BOB, "altered");
+    *altered.last_mut().unwrap() ^= 1;
+    world.append_raw(bob, RecordKind::Message, altered);
+    assert!(world.read_one(ALICE).is_err());
+    let second = world.seal(ALICE, "second");
+    let alice = world.id(ALICE);
+    world.append_raw(alice, RecordKind::Message, first);
+    world.append_raw(alice, RecordKind::Message, second);
+    assert_eq!(texts(&world.read(BOB)), ["first", "second"]);
 }

@@ -1,17 +1,21 @@
 //! A member with other rules and other crypto than ours: it makes what an honest client never would.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
-use mls_rs::client_builder::{ClientBuilder, MlsConfig};
+use mls_rs::client_builder::{ClientBuilder, MlsConfig, PaddingMode};
 use mls_rs::group::ExportedTree;
+use mls_rs::identity::{CredentialType, SigningIdentity};
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
-use mls_rs::{Client, Group, MlsMessage};
+use mls_rs::{Client, ExtensionList, Group, IdentityProvider, MlsMessage};
 use mls_rs_core::crypto::{
     CipherSuite, CipherSuiteProvider, CryptoProvider, HpkeCiphertext, HpkePsk, HpkePublicKey, HpkeSecretKey,
     SignaturePublicKey, SignatureSecretKey,
 };
+use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_core::psk::{ExternalPskId, PreSharedKey};
+use mls_rs_core::time::MlsTime;
 use openchat_protocol::statement::Statement;
 
 use super::*;
@@ -49,34 +53,102 @@ pub(crate) fn client(
     encrypted: bool,
 ) -> Client<impl MlsConfig + use<>> {
     let device = &world.people[who].device;
+    let identities = device.credentials().clone();
+    build(world, crypto, encrypted, identities, device.signing_identity().clone(), device.signer())
+}
+
+/// Somebody who believes every certificate, with any of them.
+pub(crate) fn gullible(
+    world: &World,
+    identity: SigningIdentity,
+    signer: SignatureSecretKey,
+) -> Client<impl MlsConfig + use<>> {
+    build(world, EvilCrypto::harmless(), true, BasicIdentities, identity, signer)
+}
+
+fn build<I: IdentityProvider + Clone>(
+    world: &World,
+    crypto: EvilCrypto,
+    encrypted: bool,
+    identities: I,
+    identity: SigningIdentity,
+    signer: SignatureSecretKey,
+) -> Client<impl MlsConfig + use<I>> {
     let commit = CommitOptions::new()
         .with_path_required(true)
         .with_ratchet_tree_extension(false)
         .with_single_welcome_message(false)
         .with_allow_external_commit(true);
-    let encryption = EncryptionOptions::new(encrypted, Default::default());
+    let encryption = EncryptionOptions::new(encrypted, PaddingMode::None);
     let rules = DefaultMlsRules::new().with_commit_options(commit).with_encryption_options(encryption);
     ClientBuilder::new()
         .crypto_provider(crypto)
-        .identity_provider(device.credentials().clone())
+        .identity_provider(identities)
         .mls_rules(rules)
         .extension_type(policy::EXTENSION)
         .psk(psk(), PreSharedKey::new(vec![1; 48]))
-        .signing_identity(device.signing_identity().clone(), device.signer(), world.suite.mls())
+        .signing_identity(identity, signer, world.suite.mls())
         .build()
+}
+
+/// Takes a leaf's key for its name.
+#[derive(Clone)]
+struct BasicIdentities;
+
+impl IdentityProvider for BasicIdentities {
+    type Error = Infallible;
+
+    fn validate_member(
+        &self,
+        _: &SigningIdentity,
+        _: Option<MlsTime>,
+        _: MemberValidationContext<'_>,
+    ) -> std::result::Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn validate_external_sender(
+        &self,
+        _: &SigningIdentity,
+        _: Option<MlsTime>,
+        _: Option<&ExtensionList>,
+    ) -> std::result::Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn identity(&self, of: &SigningIdentity, _: &ExtensionList) -> std::result::Result<Vec<u8>, Infallible> {
+        Ok(of.signature_key.to_vec())
+    }
+
+    fn valid_successor(
+        &self,
+        _: &SigningIdentity,
+        _: &SigningIdentity,
+        _: &ExtensionList,
+    ) -> std::result::Result<bool, Infallible> {
+        Ok(true)
+    }
+
+    fn supported_types(&self) -> Vec<CredentialType> {
+        vec![CredentialType::X509]
+    }
 }
 
 /// Joins the room from outside and stores the commit, which is a good one unless the crypto is not.
 pub(crate) fn join<C: MlsConfig>(world: &mut World, who: usize, client: &Client<C>) -> Group<C> {
-    let (group, commit) = draft_join(world, who, client);
     let id = world.id(who);
+    let (group, commit) = draft_join(world, id, client);
     world.append_raw(id, RecordKind::Commit, commit);
     group
 }
 
-pub(crate) fn draft_join<C: MlsConfig>(world: &World, who: usize, client: &Client<C>) -> (Group<C>, Vec<u8>) {
+pub(crate) fn draft_join<C: MlsConfig>(
+    world: &World,
+    who: DeviceId,
+    client: &Client<C>,
+) -> (Group<C>, Vec<u8>) {
     let open = |bytes: &[u8]| policy::unseal(world.room_key.as_ref(), ROOM, bytes).unwrap();
-    let statement = Statement { joined: vec![world.id(who)], ..Statement::default() };
+    let statement = Statement { joined: vec![who], ..Statement::default() };
     let builder = client.external_commit_builder().unwrap();
     let builder = builder.with_tree_data(ExportedTree::from_bytes(&open(&world.snapshot.tree)).unwrap());
     let builder = builder.with_authenticated_data(codec::encode(&statement));
