@@ -7,7 +7,7 @@ use std::sync::Arc;
 use openchat_identity::authority::Authority;
 use openchat_protocol::{DeviceId, ServerFingerprint, Uid};
 use openchat_store::{Store, StoreError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -20,6 +20,11 @@ use crate::live::Live;
 use crate::rates::Rates;
 use crate::requests::login::{account_disabled, device_revoked};
 use crate::state::State;
+
+/// Bytes that the system takes from us for a connection before its peer has them.
+const SEND_BUFFER: u32 = 256 << 10;
+/// Connections that the system completes before we accept them.
+const BACKLOG: u32 = 1024;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +71,7 @@ impl Server {
         store: Arc<dyn Store>,
         clock: Clock,
     ) -> Result<Running, StartError> {
-        let socket = bind(config.listen).await?;
+        let socket = bind(config.listen)?;
         let address = socket.local_addr().map_err(|source| refused(config.listen, source))?;
         let state = Arc::new(State {
             registration: config.registration,
@@ -86,8 +91,16 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| refused(address, source))
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let listening = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it. Without, the system would keep megabytes for a slow reader.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    });
+    listening.map_err(|source| refused(address, source))
 }
 
 fn refused(address: SocketAddr, source: io::Error) -> StartError {
