@@ -52,7 +52,10 @@ impl Engine {
 
     pub(super) fn in_room(&mut self, ticket: Ticket, room: RoomId, work: impl FnOnce(&mut Room, &mut Core)) {
         match self.rooms.get_mut(&room) {
-            Some(room) => work(room, &mut self.cx),
+            Some(room) => {
+                work(room, &mut self.cx);
+                room.progress(&mut self.cx);
+            }
             None => self.cx.answer(ticket, Err(no_room(room))),
         }
     }
@@ -127,6 +130,7 @@ impl Engine {
             Some(room) => {
                 let done = work(room, &mut self.cx, message);
                 self.cx.answer(ticket, done.map(|()| Answer::Done));
+                room.progress(&mut self.cx);
             }
             None => self.cx.answer(ticket, Err(no_failed_message(message))),
         }

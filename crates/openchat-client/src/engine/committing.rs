@@ -175,7 +175,6 @@ impl Room {
                 self.handle_stale(cx, if external { 0 } else { last_commit });
             }
         }
-        self.progress(cx);
     }
 
     pub(super) fn handle_commit_refused(&mut self, cx: &mut Core, id: MessageId, refusal: &Refusal) {
@@ -202,7 +201,6 @@ impl Room {
     pub(super) fn add_wish(&mut self, cx: &mut Core, wish: Wish) {
         if self.is_in() {
             self.wishes.push_back(wish);
-            self.progress(cx);
         } else {
             cx.answer(wish.ticket(), Err(self.not_in()));
         }

@@ -75,7 +75,6 @@ impl Room {
         let (joined, removed) = (vec![me], Vec::new());
         cx.emit(Event::Epoch(EpochChanged { room, epoch: 0, sequence: 0, by, joined, removed }));
         self.answer_waiting(cx, Ok(()));
-        self.progress(cx);
     }
 
     pub(super) fn handle_create_refused(&mut self, cx: &mut Core, refusal: &Refusal) {

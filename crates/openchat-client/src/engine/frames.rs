@@ -157,7 +157,7 @@ impl Engine {
         let underway = room.busy.is_some() || room.own_commit.is_some();
         if !underway {
             room.record.membership = Membership::Joining;
-            room.handle_join_info(&mut self.cx, info);
+            self.with_room(info.room, |room, cx| room.handle_join_info(cx, info));
         }
     }
 
@@ -184,10 +184,11 @@ impl Engine {
         self.in_room(wish.ticket(), room, |room, cx| room.add_wish(cx, wish));
     }
 
-    /// Does something with a room; nothing when it has gone meanwhile.
+    /// Does something with a room, and whatever follows from it; nothing when it has gone meanwhile.
     fn with_room(&mut self, room: RoomId, work: impl FnOnce(&mut Room, &mut Core)) {
         if let Some(room) = self.rooms.get_mut(&room) {
             work(room, &mut self.cx);
+            room.progress(&mut self.cx);
         }
     }
 }

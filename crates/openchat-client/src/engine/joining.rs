@@ -70,7 +70,6 @@ impl Room {
             }
             Err(error) => self.cannot_join(cx, join_error(&error)),
         }
-        self.progress(cx);
     }
 
     pub(super) fn handle_join_info_refused(&mut self, cx: &mut Core, refusal: &Refusal) {

@@ -29,7 +29,6 @@ impl Room {
             Membership::Left | Membership::Removed => return cx.answer(ticket, Err(self.not_in())),
         }
         cx.answer(ticket, Ok(Answer::Done));
-        self.progress(cx);
     }
 
     pub(super) fn leave_if_wanted(&mut self, cx: &mut Core) -> bool {
@@ -60,7 +59,6 @@ impl Room {
             Appended::Stored { position, time } => self.left(cx, position.sequence, time),
             Appended::Stale { last_commit } => self.handle_stale(cx, last_commit),
         }
-        self.progress(cx);
     }
 
     pub(super) fn handle_leave_refused(&mut self, cx: &mut Core, refusal: &Refusal) {

@@ -34,7 +34,7 @@ impl Room {
                 Err(Stop::Rejoin) => {
                     self.rejoin = true;
                     self.reading = Reading::Not;
-                    return self.progress(cx);
+                    return;
                 }
             }
         }
@@ -45,7 +45,6 @@ impl Room {
         if self.record.cursor.sequence >= page.head {
             self.reading = Reading::Live;
         }
-        self.progress(cx);
     }
 
     /// Takes in the next record of the log.
@@ -188,10 +187,7 @@ impl Room {
             Membership::Leaving => self.left(cx, self.record.cursor.sequence, cx.now),
             // No commit that this device has read removes it: the server may be right all the same, or have been
             // fooled by a commit that members skip. Joining again shows which.
-            Membership::Member => {
-                self.rejoin = true;
-                self.progress(cx);
-            }
+            Membership::Member => self.rejoin = true,
             _ => {}
         }
     }

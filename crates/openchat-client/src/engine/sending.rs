@@ -35,7 +35,6 @@ impl Room {
         cx.answer(ticket, Ok(Answer::Queued(message.message)));
         cx.emit(Event::Line(pending_line(&message, cx.people.person(cx.me().uid))));
         self.outbox.push_back(message);
-        self.progress(cx);
     }
 
     fn may_send(&self, text: &str) -> Result<(), ClientError> {
@@ -124,7 +123,6 @@ impl Room {
                 self.handle_stale(cx, last_commit);
             }
         }
-        self.progress(cx);
     }
 
     pub(super) fn handle_message_refused(&mut self, cx: &mut Core, id: MessageId, refusal: &Refusal) {
@@ -134,7 +132,6 @@ impl Room {
             self.record_changed();
             self.give_up(cx, id, refusal.detail.clone());
         }
-        self.progress(cx);
     }
 
     pub(super) fn not_busy_with(&mut self, busy: Busy) {
@@ -224,7 +221,6 @@ impl Room {
         }
         self.change_outbox(cx, id, |message| message.failed = None);
         cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Pending });
-        self.progress(cx);
         Ok(())
     }
 
