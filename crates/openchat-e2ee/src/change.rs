@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use minicbor::{Decode, Encode};
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{ExportedTree, LeafIndex, LeafNode, Node};
+use mls_rs::mls_rs_codec::MlsSize;
 use mls_rs_core::crypto::{CipherSuiteProvider, CryptoProvider, HpkePublicKey};
 use openchat_protocol::codec::{self, DecodeError};
 use openchat_protocol::statement::{LeaveNotice, Statement};
@@ -17,6 +18,9 @@ use crate::credential::{CredentialError, Credentials};
 use crate::leave::{self, LeaveError};
 use crate::policy::RoomPolicy;
 use crate::suites::{Crypto, Suite};
+
+/// The largest leaf, in bytes: twice what three certificates and an X-Wing key take.
+const LEAF: usize = 8 << 10;
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -70,6 +74,9 @@ pub enum ChangeError {
     /// The author's new keys do not reach up to the root, or were used before (RFC 9420 §12.4.2).
     #[error("the commit renews only a part of its author's path")]
     Path,
+    /// A leaf carries what no leaf needs, and everybody would have to keep.
+    #[error("the leaf of {0} is too large, or carries extensions")]
+    Leaf(DeviceId),
     /// A leaf's KEM key cannot be encapsulated to, so that nobody could commit any more.
     #[error("the encryption key of {0}'s leaf is unusable")]
     KemKey(DeviceId),
@@ -193,8 +200,8 @@ pub(crate) fn check_notice(notice: &LeaveNotice, room: RoomId, members: View<'_>
     leave::verify(notice, room, leaf)
 }
 
-/// Whether everybody can encrypt to the leaves that the commit brings. MLS does not try (RFC 9420 §7.3 leaves it to
-/// the KEM), and a member with a broken key would make every later commit fail.
+/// Whether everybody can keep, and encrypt to, the leaves that the commit brings. MLS does not ask (RFC 9420 §7.3): a
+/// member with a broken key would make every later commit fail, one with a huge leaf every later join.
 pub(crate) fn check_new_leaves(
     suite: Suite,
     author: u32,
@@ -202,13 +209,19 @@ pub(crate) fn check_new_leaves(
     after: View<'_>,
 ) -> Result<(), ChangeError> {
     let author_leaf = after.leaf(author).ok_or(ChangeError::NoSuchMember)?;
-    check_kem_key(suite, &author_leaf.public_key)
-        .map_err(|()| after.device(author).map_or_else(|e| e, ChangeError::KemKey))?;
+    check_leaf(suite, after.device(author)?, author_leaf)?;
     for device in &moves.joined {
         let (_, leaf) = after.find(*device)?.ok_or(ChangeError::NoSuchMember)?;
-        check_kem_key(suite, &leaf.public_key).map_err(|()| ChangeError::KemKey(*device))?;
+        check_leaf(suite, *device, leaf)?;
     }
     Ok(())
+}
+
+fn check_leaf(suite: Suite, device: DeviceId, leaf: &LeafNode) -> Result<(), ChangeError> {
+    if leaf.mls_encoded_len() > LEAF || !leaf.extensions.is_empty() {
+        return Err(ChangeError::Leaf(device));
+    }
+    check_kem_key(suite, &leaf.public_key).map_err(|()| ChangeError::KemKey(device))
 }
 
 /// Whether `key` can be encapsulated to.

@@ -8,7 +8,7 @@ use mls_rs::group::{ApplicationMessageDescription, CommitEffect, CommitMessageDe
 use openchat_protocol::codec;
 use openchat_protocol::mls_head::{ContentType, Framing, Head, HeadError};
 use openchat_protocol::record::{Record, RecordKind};
-use openchat_protocol::statement::LeaveNotice;
+use openchat_protocol::statement::{LeaveNotice, Statement};
 use openchat_protocol::{DeviceId, limits};
 
 use crate::change::{
@@ -51,7 +51,8 @@ pub enum OpenError {
     #[error("skipped: {0}")]
     Garbage(#[from] Garbage),
     /// The others may have gone on without this device, which cannot tell: its part of the commit is missing or
-    /// damaged, or it has lost a commit of its own. It joins again from outside.
+    /// damaged, or it has lost a commit of its own. It joins again from outside. Should a later record of the present
+    /// epoch open, then nobody went on, and there is no need to.
     #[error("this device cannot follow the room any further ({0}): it has to rejoin")]
     NeedsRejoin(String),
 }
@@ -159,10 +160,29 @@ impl RoomGroup {
         let message = self.check_head(record)?;
         let mut group = MlsGroup::clone(&self.group);
         let received = guarded(|| group.process_incoming_message_with_time(message, mls_time(record.time)));
-        match received? {
+        match received.map_err(|failure| self.judge(record, &failure))? {
             ReceivedMessage::Commit(commit) => Ok(self.take_commit(record, group, &commit)?),
             _ => Err(Garbage::Kind.into()),
         }
+    }
+
+    /// Whether a commit that failed here is good for others. What they would refuse it for can be told in part although
+    /// it did not open: its statement must be one that its author may make.
+    fn judge(&self, record: &Record, failure: &Failure) -> OpenError {
+        if !failure.is_ours_alone() {
+            return Garbage::Mls(failure.to_string()).into();
+        }
+        match self.check_claim(record) {
+            Ok(()) => OpenError::NeedsRejoin(failure.to_string()),
+            Err(garbage) => garbage.into(),
+        }
+    }
+
+    fn check_claim(&self, record: &Record) -> Result<(), Garbage> {
+        let head = Head::parse(&record.payload)?;
+        let statement: Statement = codec::decode(head.authenticated_data).map_err(ChangeError::from)?;
+        let tree = self.group.export_tree();
+        Ok(check_removals(record.author, &statement, &self.policy, self.room, self.view(&tree))?)
     }
 
     /// What can be told without a key: the record's kind, its room and its epoch.
@@ -222,9 +242,7 @@ impl RoomGroup {
         let proposals = epoch.applied_proposals().iter().map(|info| &info.proposal);
         let moves = Moves::of(proposals, before, commit.is_external.then_some(by))?;
         let statement = check_statement(&commit.authenticated_data, &moves)?;
-        if !commit.is_external {
-            check_removals(by, &statement, &self.policy, self.room, before)?;
-        }
+        check_removals(by, &statement, &self.policy, self.room, before)?;
         if !i_am_removed {
             check_path(commit.committer, before, after)?;
             check_new_leaves(self.suite, commit.committer, &moves, after)?;
@@ -277,9 +295,9 @@ fn read_message(
     Ok(Opened::Message { sender, content })
 }
 
+/// Of a message: nothing about it is one member's alone.
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
-        let reason = failure.to_string();
-        if failure.is_ours_alone() { Self::NeedsRejoin(reason) } else { Garbage::Mls(reason).into() }
+        Garbage::Mls(failure.to_string()).into()
     }
 }

@@ -265,6 +265,61 @@ fn a_message_carries_a_content_and_nothing_in_clear() {
     assert_eq!(world.read_one(BOB), Ok(Opened::Message { sender: mallory, content }));
 }
 
+/// Who cannot open its part, and sees that the others refuse the commit anyway, stays as well.
+#[test]
+fn a_forbidden_commit_makes_nobody_rejoin() {
+    let mut world = World::of(3);
+    let crypto = EvilCrypto::harmless();
+    let client = evil::client(&world, DAVE, crypto.clone(), true);
+    let mut group = evil::join(&mut world, DAVE, &client);
+    world.read_all();
+    let (bob, index) = (world.id(BOB), leaf(&mut world, BOB));
+    crypto.damaged.store(0, SeqCst);
+    let payload = make(&mut group, statement(&[], &[bob], &[]), |it| it.remove_member(index).unwrap());
+    let not_allowed = Garbage::Change(ChangeError::NotAllowed { by: world.id(DAVE), target: bob });
+    assert_eq!(refused_by_all(&mut world, payload), not_allowed);
+    assert!(crypto.damaged.load(SeqCst) < 0, "a secret was damaged");
+}
+
+#[test]
+fn a_statement_of_a_joiner_carries_no_idle_notice() {
+    let mut world = World::of(3);
+    let notice = world.group(CAROL).leave_notice().unwrap();
+    let carol = notice.device;
+    let client = evil::client(&world, DAVE, EvilCrypto::harmless(), true);
+    let data = statement(&[world.id(DAVE)], &[], &[notice]);
+    let payload = evil::draft_join_stating(&world, data, &client).1;
+    assert_eq!(refused_by_all(&mut world, payload), Garbage::Change(ChangeError::IdleNotice(carol)));
+}
+
+#[test]
+fn a_leaf_is_of_reasonable_size() {
+    let mut world = World::of(3);
+    let client = evil::client(&world, DAVE, EvilCrypto::harmless(), true);
+    let data = statement(&[world.id(DAVE)], &[], &[]);
+    let mut extensions = ExtensionList::new();
+    extensions.set(mls_rs::Extension::new(crate::policy::EXTENSION, vec![0; 500_000]));
+    let payload = evil::join_builder(&world, data, &client).with_leaf_node_extensions(extensions);
+    let payload = payload.build(evil::group_info(&world)).unwrap().1.to_bytes().unwrap();
+    let too_large = Garbage::Change(ChangeError::Leaf(world.id(DAVE)));
+    assert_eq!(refused_by_all(&mut world, payload), too_large);
+}
+
+/// Keys that were passed over are not kept: the log is in the order in which a device seals.
+#[test]
+fn messages_come_in_the_order_in_which_they_were_sealed() {
+    let mut world = World::of(3);
+    let (first, second) = (world.seal(ALICE, "first"), world.seal(ALICE, "second"));
+    let alice = world.id(ALICE);
+    world.append_raw(alice, RecordKind::Message, second);
+    world.append_raw(alice, RecordKind::Message, first);
+    for who in [BOB, CAROL] {
+        let heard = world.read(who);
+        assert_eq!(texts(&heard), ["second"]);
+        assert!(matches!(heard[1], Err(OpenError::Garbage(Garbage::Mls(_)))));
+    }
+}
+
 #[test]
 fn a_garbage_commit_blocks_nobody() {
     let mut world = World::of(3);
@@ -355,6 +410,23 @@ fn an_unusable_encryption_key_does_not_get_into_the_tree() {
         let draft = world.group(ALICE).update(now).unwrap();
         world.commit(ALICE, draft);
     }
+}
+
+#[test]
+fn nobody_brings_in_a_leaf_that_cannot_be_encrypted_to() {
+    let (mut world, mut group) = evil::room(3, true);
+    let guest = new_person(&world.authority, NOW);
+    world.people.push(guest);
+    let guest = world.people.len() - 1;
+    let crypto = EvilCrypto::harmless();
+    crypto.generate.store(1, SeqCst);
+    let client = evil::client(&world, guest, crypto, true);
+    let now = Some(crate::credential::mls_time(NOW));
+    let made = client.generate_key_package_message(Default::default(), Default::default(), now).unwrap();
+    let data = statement(&[world.id(guest)], &[], &[]);
+    let payload = make(&mut group, data, |it| it.add_member(made).unwrap());
+    let unusable = Garbage::Change(ChangeError::KemKey(world.id(guest)));
+    assert_eq!(refused_by_all(&mut world, payload), unusable);
 }
 
 /// One that the library would take: the keys below the root are new, the root is the one from before.

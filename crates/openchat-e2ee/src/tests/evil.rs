@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use mls_rs::client_builder::{ClientBuilder, MlsConfig, PaddingMode};
 use mls_rs::group::ExportedTree;
+use mls_rs::group::external_commit::ExternalCommitBuilder;
 use mls_rs::identity::{CredentialType, SigningIdentity};
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
 use mls_rs::{Client, ExtensionList, Group, IdentityProvider, MlsMessage};
@@ -147,14 +148,32 @@ pub(crate) fn draft_join<C: MlsConfig>(
     who: DeviceId,
     client: &Client<C>,
 ) -> (Group<C>, Vec<u8>) {
-    let open = |bytes: &[u8]| policy::unseal(world.room_key.as_ref(), ROOM, bytes).unwrap();
     let statement = Statement { joined: vec![who], ..Statement::default() };
-    let builder = client.external_commit_builder().unwrap();
-    let builder = builder.with_tree_data(ExportedTree::from_bytes(&open(&world.snapshot.tree)).unwrap());
-    let builder = builder.with_authenticated_data(codec::encode(&statement));
-    let group_info = MlsMessage::from_bytes(&open(&world.snapshot.group_info)).unwrap();
-    let (group, commit) = builder.build(group_info).unwrap();
+    draft_join_stating(world, codec::encode(&statement), client)
+}
+
+pub(crate) fn draft_join_stating<C: MlsConfig>(
+    world: &World,
+    statement: Vec<u8>,
+    client: &Client<C>,
+) -> (Group<C>, Vec<u8>) {
+    let (group, commit) = join_builder(world, statement, client).build(group_info(world)).unwrap();
     (group, commit.to_bytes().unwrap())
+}
+
+pub(crate) fn join_builder<C: MlsConfig>(
+    world: &World,
+    statement: Vec<u8>,
+    client: &Client<C>,
+) -> ExternalCommitBuilder<C> {
+    let tree = policy::unseal(world.room_key.as_ref(), ROOM, &world.snapshot.tree).unwrap();
+    let builder = client.external_commit_builder().unwrap().with_authenticated_data(statement);
+    builder.with_tree_data(ExportedTree::from_bytes(&tree).unwrap())
+}
+
+pub(crate) fn group_info(world: &World) -> MlsMessage {
+    let group_info = policy::unseal(world.room_key.as_ref(), ROOM, &world.snapshot.group_info);
+    MlsMessage::from_bytes(&group_info.unwrap()).unwrap()
 }
 
 /// A room of `members` honest people, and Mallory (Dave's certificates) who joined last.
