@@ -40,7 +40,7 @@ pub async fn the_last_resort_is_given_when_all_others_are_gone(world: &World) {
     };
     assert_eq!(claim().await, None);
     world.store.publish_key_packages(alice, world.packages(0, true)).await.unwrap();
-    let (old, new) = (world.packages(1, false), world.packages(1, true));
+    let (old, new) = (world.packages(1, true), world.packages(1, false));
     world.store.publish_key_packages(alice, old.clone()).await.unwrap();
     world.store.publish_key_packages(alice, new.clone()).await.unwrap();
     let without = PublishKeyPackages { one_time: Vec::new(), last_resort: None };
@@ -48,7 +48,7 @@ pub async fn the_last_resort_is_given_when_all_others_are_gone(world: &World) {
     assert_eq!(claim().await.as_ref(), old.one_time.first());
     assert_eq!(claim().await.as_ref(), new.one_time.first());
     for _ in 0..2 {
-        assert_eq!(claim().await, new.last_resort);
+        assert_eq!(claim().await, old.last_resort);
     }
     assert_eq!(world.store.claim_key_packages(Uid([0; 16])).await, Ok(vec![]));
 }

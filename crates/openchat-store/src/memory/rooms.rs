@@ -129,7 +129,7 @@ impl State {
         }
         let new = effect.joined.iter().filter(|device| !room.is_member(**device)).count();
         let gone = effect.change().ended.len();
-        if new > 0 && room.members().count() + new - gone > ROOM_DEVICES {
+        if room.members().count() + new - gone > ROOM_DEVICES {
             return Err(AppendError::RoomFull);
         }
         let users = room.users();

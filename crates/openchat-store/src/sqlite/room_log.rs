@@ -90,7 +90,7 @@ fn effect(
         check_rooms_of(connection, room, device)?;
     }
     let gone = effect.change().ended.len();
-    if new_devices > 0 && membership::count(connection, room.row)? + new_devices - gone > ROOM_DEVICES {
+    if membership::count(connection, room.row)? + new_devices - gone > ROOM_DEVICES {
         return Err(Failure::Rule(AppendError::RoomFull));
     }
     Ok(effect)
