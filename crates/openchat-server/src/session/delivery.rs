@@ -13,6 +13,7 @@ use tracing::{error, warn};
 use super::{Done, Session};
 use crate::page::PageFrame;
 use crate::reading::{Reading, Step};
+use crate::requests::store_failed;
 use crate::state::State;
 
 /// While so many bytes wait to be written, no further page is read.
@@ -136,7 +137,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             }
             Err(error) => {
                 self.welcome_due = false;
-                read_failed(&error);
+                // No sweep would make up for it: the client has to come again.
+                self.presence.bell().end(&store_failed(&error));
             }
         }
     }

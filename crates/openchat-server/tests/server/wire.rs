@@ -61,8 +61,22 @@ impl Wire {
         let greeting = wire.hello().await;
         let login = wire.proof(world, device, &greeting);
         match wire.ask(Request::Login(login)).await? {
-            Response::LoggedIn(logged_in) => Ok((wire, logged_in)),
+            Response::LoggedIn(logged_in) => {
+                wire.keep_welcomes().await;
+                Ok((wire, logged_in))
+            }
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads the Welcomes that wait at a login.
+    async fn keep_welcomes(&mut self) {
+        loop {
+            match self.frame().await {
+                Some(ServerFrame::Event(Event::WelcomesSent)) => return,
+                Some(ServerFrame::Event(event @ Event::Welcome(_))) => self.events.push_back(event),
+                other => panic!("{other:?} instead of a Welcome or the end of them"),
+            }
         }
     }
 
