@@ -244,6 +244,17 @@ fn a_stranger_stays_out_of_a_private_room_even_with_the_key() {
 }
 
 #[test]
+fn a_private_room_is_joined_only_through_its_key() {
+    let world = World::new(true, Suite::default());
+    let open = |part: &[u8]| crate::policy::unseal(world.room_key.as_ref(), ROOM, part).unwrap().into();
+    let group =
+        GroupSnapshot { group_info: open(&world.snapshot.group_info), tree: open(&world.snapshot.tree) };
+    let bare = JoinInfo { group, ..world.join_info() };
+    let error = world.people[ALICE].device.join_external(&bare, None, NOW).unwrap_err();
+    assert!(matches!(error, JoinError::Unseal(_)), "{error}");
+}
+
+#[test]
 fn the_server_cannot_pass_off_one_room_as_another() {
     let world = World::new(false, Suite::default());
     let device = &world.people[BOB].device;

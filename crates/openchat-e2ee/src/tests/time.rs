@@ -82,6 +82,24 @@ fn a_commit_that_is_stored_too_late_is_void_for_all_alike() {
 }
 
 #[test]
+fn a_commit_that_outlives_a_key_package_is_void_for_all_alike() {
+    let mut world = World::of(2);
+    let hour = Duration::from_secs(3600);
+    let client = evil::client(&world, CAROL, evil::EvilCrypto::harmless(), true);
+    let client = client.to_builder(None).key_package_lifetime(hour).build();
+    let now = Some(crate::credential::mls_time(NOW));
+    let made = client.generate_key_package_message(Default::default(), Default::default(), now).unwrap();
+    let claimed = ClaimedKeyPackage { device: world.id(CAROL), key_package: made.to_bytes().unwrap().into() };
+    let draft = world.group(ALICE).add(&[claimed], NOW).unwrap();
+    world.append_commit(ALICE, draft).unwrap();
+    let record = world.records.last_mut().unwrap();
+    record.time = NOW.plus(2 * hour);
+    let record = record.clone();
+    assert!(matches!(world.group(BOB).open(&record), Err(OpenError::Garbage(Garbage::Mls(_)))));
+    assert_eq!(world.group(ALICE).accept_commit(record.time), Err(AcceptError::LateKeyPackage));
+}
+
+#[test]
 fn an_old_key_package_is_refused() {
     let mut world = World::of(1);
     let claimed = world.claim(BOB);
