@@ -1,7 +1,9 @@
 //! A server process that a story owns: its port, its end, and its SIGKILL.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::binary::Openchat;
@@ -21,10 +23,15 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts a server on a free port with its data in `home`.
     pub fn start(home: &Openchat) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = free.local_addr().expect("its address");
-        drop(free);
-        Self::start_at(home, address, &[])
+        Self::start_at(home, free_address(), &[])
+    }
+
+    /// The same, with its log of this level in `log`.
+    pub fn start_with_log(home: &Openchat, level: &str, log: &Path) -> Self {
+        let address = free_address();
+        let mut command = home.command("default", &["serve", "--json", "--listen", &address.to_string()]);
+        command.env("RUST_LOG", level).stderr(File::create(log).expect("a log file"));
+        Self::spawn(command, address)
     }
 
     /// Starts a server where its clients expect it.
@@ -32,13 +39,13 @@ impl ServerProcess {
         let listen = address.to_string();
         let mut arguments = vec!["serve", "--json", "--listen", &listen];
         arguments.extend(more);
-        Self::spawn(home.command("default", &arguments), address)
+        let mut command = home.command("default", &arguments);
+        command.env("RUST_LOG", "warn");
+        Self::spawn(command, address)
     }
 
-    /// Starts what `command` says; it must listen at `address`.
-    pub fn spawn(mut command: Command, address: SocketAddr) -> Self {
-        let mut child =
-            command.env("RUST_LOG", "warn").stdout(Stdio::piped()).spawn().expect("the server starts");
+    fn spawn(mut command: Command, address: SocketAddr) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its standard output");
         BufReader::new(stdout).read_line(&mut line).expect("a line from the server");
@@ -78,4 +85,10 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that is free now.
+fn free_address() -> SocketAddr {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    free.local_addr().expect("its address")
 }

@@ -52,7 +52,8 @@ fn send_and_tail_serve_scripts() {
 #[test]
 fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
     let World { home, server: _server } = world();
-    home.run_with_input("alice", &["chat"], "create private plans\n/add bob\nonly for us\n").ok();
+    let out = home.run_with_input("alice", &["chat"], "create private plans\n/add bob\nonly for us\n").ok();
+    assert!(out.contains("alice added bob"), "{out}");
     let rooms = home.run("bob", &["rooms"]).ok();
     assert!(!rooms.contains("plans"), "{rooms}");
     home.run("alice", &["send", "plans", "for bob"]).ok();

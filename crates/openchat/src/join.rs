@@ -9,7 +9,7 @@ use openchat_protocol::UserName;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, chat, text};
+use crate::{ask, chat, session, text};
 
 #[derive(Args)]
 #[command(
@@ -40,11 +40,12 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         openchat_client::enrol(&context.folders.profile(), &link, &name, &password)
     })?;
     tell(context, &enrolled);
-    if arguments.only || from_input || !std::io::stdin().is_terminal() {
-        return Ok(());
-    }
     let folder = context.folders.profile();
     let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
+    if arguments.only || from_input || !std::io::stdin().is_terminal() {
+        // One login leaves key packages on the server, with which others can add this device from now on.
+        return session::visit(client, events).await;
+    }
     chat::talk(client, events, enrolled.room).await
 }
 

@@ -55,6 +55,14 @@ pub(crate) async fn caught_up(events: &mut Events) -> Result<(), Failure> {
     Err(Failure::new(Kind::Internal, "the client ended by itself"))
 }
 
+/// Logs in, waits until everything is here, and ends.
+pub(crate) async fn visit(client: ClientHandle, mut events: Events) -> Result<(), Failure> {
+    let outcome = tokio::time::timeout(PATIENCE, caught_up(&mut events)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(why_offline(&client)));
+    client.stop().await;
+    outcome
+}
+
 /// Why there is no connection at this moment.
 pub(crate) fn why_offline(client: &ClientHandle) -> Failure {
     match client.connection() {
