@@ -150,7 +150,7 @@ impl RoomGroup {
         sealed.map_err(|error| SealError::Mls(error.to_string()))
     }
 
-    /// The group as it is to be stored. It says nothing that was not said before: only seals and commits change it.
+    /// The group as it is to be stored: after every change, in the transaction that stores what the change was for.
     pub fn state(&mut self) -> Result<GroupState, StateError> {
         let failed = |error: Failure| StateError::Mls(error.to_string());
         guarded(|| self.group.keys_mut().write_to_storage_without_ratchet_tree()).map_err(failed)?;

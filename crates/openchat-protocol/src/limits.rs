@@ -10,8 +10,8 @@ pub const MESSAGE: usize = 64 << 10;
 pub const COMMIT: usize = 1 << 20;
 /// A GroupInfo without its ratchet tree.
 pub const GROUP_INFO: usize = 64 << 10;
-/// An exported ratchet tree.
-pub const TREE: usize = 2 << 20;
+/// An exported ratchet tree: 4.4 KiB for each of [`ROOM_DEVICES`].
+pub const TREE: usize = 5 << 19;
 /// One Welcome message.
 pub const WELCOME: usize = 256 << 10;
 /// Welcomes in one commit.
