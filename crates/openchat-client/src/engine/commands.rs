@@ -114,8 +114,8 @@ impl Engine {
                 self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Remove(ticket, uid)));
             }
             _ => {
-                let look_up = Request::LookUp(AccountSelector::Name(name));
-                self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, aim));
+                let look_up = Request::LookUp(AccountSelector::Name(name.clone()));
+                self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, name, aim));
             }
         }
     }

@@ -192,6 +192,9 @@ impl Room {
         self.discard_own_commit(cx);
         self.granting = granting;
         self.wish_refused(cx, refusal.clone().into());
+        // What it was for is not worth holding up everything else.
+        self.record.departed.clear();
+        self.removal_due = None;
         self.plan_update(cx);
         self.failures = self.failures.max(6);
         self.pause(cx);

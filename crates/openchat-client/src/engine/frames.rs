@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use openchat_protocol::account::Account;
 use openchat_protocol::room::{JoinInfo, PendingWelcome};
 use openchat_protocol::{
     Event as ServerEvent, Refusal, RefusalCode, Request, Response, RoomId, RoomName, ServerFrame, Timestamp,
-    Uid,
+    UserName,
 };
 
 use super::Engine;
@@ -66,11 +67,8 @@ impl Engine {
             (Purpose::PublishKeyPackages, Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(count);
             }
-            (Purpose::Identity(ticket, room, aim), Response::Account(account)) => {
-                match self.cx.meet(&account) {
-                    Ok(uid) => self.identified(ticket, room, aim, uid),
-                    Err(error) => self.cx.answer(ticket, Err(error)),
-                }
+            (Purpose::Identity(ticket, room, name, aim), Response::Account(account)) => {
+                self.identified(ticket, room, (&name, aim), &account);
             }
             (Purpose::KeyPackages(ticket, room), Response::KeyPackages(packages)) => {
                 self.add_wish(room, Wish::Add(ticket, packages));
@@ -170,13 +168,17 @@ impl Engine {
         self.with_room(id, |room, cx| room.handle_welcome(cx, pending));
     }
 
-    fn identified(&mut self, ticket: Ticket, room: RoomId, aim: Aim, uid: Uid) {
-        match aim {
-            Aim::Remove => self.add_wish(room, Wish::Remove(ticket, uid)),
-            Aim::Add => {
-                let claim = Request::ClaimKeyPackages(uid);
-                self.cx.ask(claim, Purpose::KeyPackages(ticket, room));
+    /// The server says who has a name.
+    fn identified(&mut self, ticket: Ticket, room: RoomId, (name, aim): (&UserName, Aim), account: &Account) {
+        if account.name != *name {
+            return self.cx.breaks_protocol("an account of another name");
+        }
+        match (self.cx.meet(account), aim) {
+            (Ok(uid), Aim::Remove) => self.add_wish(room, Wish::Remove(ticket, uid)),
+            (Ok(uid), Aim::Add) => {
+                self.cx.ask(Request::ClaimKeyPackages(uid), Purpose::KeyPackages(ticket, room));
             }
+            (Err(error), _) => self.cx.answer(ticket, Err(error)),
         }
     }
 

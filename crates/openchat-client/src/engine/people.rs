@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use openchat_identity::Validity;
 use openchat_protocol::account::{Account, AccountSelector};
-use openchat_protocol::{Request, Timestamp, Uid};
+use openchat_protocol::{Request, Timestamp, Uid, UserName};
 
 use super::core::Core;
 use super::session::Purpose;
@@ -137,7 +137,10 @@ impl Core {
             return Ok(uid);
         }
         if let Some(from) = self.people.names.owner(&account.name) {
-            self.emit(Event::Alarm(Alarm::NameMoved { name: account.name.clone(), from, to: uid }));
+            // The name stays with whom it was first seen: nobody else is shown under it.
+            let name = account.name.clone();
+            self.emit(Event::Alarm(Alarm::NameMoved { name: name.clone(), from, to: uid }));
+            return Err(moved(&name));
         }
         self.people.names.insert(uid, account.name.clone());
         self.write(Write::Contact(Contact { uid, name: account.name.clone(), first_seen: self.now }));
@@ -146,7 +149,14 @@ impl Core {
     }
 }
 
-fn forged(name: &openchat_protocol::UserName, why: impl std::fmt::Display) -> ClientError {
+fn moved(name: &UserName) -> ClientError {
+    let message = format!("the server says that {name} is somebody else than before");
+    ClientError::new(ErrorKind::Alarm, message).with_help(
+        "ask that person, over another channel, whether the account is new; until then nothing is done",
+    )
+}
+
+fn forged(name: &UserName, why: impl std::fmt::Display) -> ClientError {
     ClientError::new(
         ErrorKind::Protocol,
         format!("the certificate the server gives for {name} is refused: {why}"),

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use openchat_protocol::{ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{
+    ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName,
+};
 
 use super::step::Ticket;
 
@@ -38,7 +40,7 @@ pub(super) enum Purpose {
     /// A name for somebody in a room.
     Name(Uid),
     /// An identity for a name, to let it in or put it out.
-    Identity(Ticket, RoomId, Aim),
+    Identity(Ticket, RoomId, UserName, Aim),
     /// Key packages of somebody who is let in.
     KeyPackages(Ticket, RoomId),
     PublishKeyPackages,

@@ -193,6 +193,18 @@ fn a_closed_room_keeps_words_and_no_keys() {
 }
 
 #[test]
+fn a_full_disk_is_named_and_changes_nothing() {
+    let (_folder, mut vault) = vault();
+    vault.apply(&Change::from_iter([Write::Room(Box::new(room())), said(1, 0, BOB, "a")])).unwrap();
+    let pages: u32 = vault.database.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    vault.database.pragma_update(None, "max_page_count", pages).unwrap();
+    let error =
+        vault.apply(&Change::from_iter([said(2, 0, BOB, "b"), said(3, 0, BOB, &"x".repeat(100_000))]));
+    assert_eq!(error.map_err(kind), Err(ErrorKind::Storage));
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a"]);
+}
+
+#[test]
 fn a_wrong_password_and_damage_are_told_apart() {
     let (folder, vault) = vault();
     drop(vault);

@@ -295,6 +295,40 @@ fn keys_of_messages_that_a_restored_device_has_forgotten_are_not_used_twice() {
 }
 
 #[test]
+fn a_name_that_moves_to_somebody_else_is_an_alarm() {
+    let mut world = World::of(&["alice", "bob", "mallory"]);
+    let lobby = world.lobby();
+    let (bob, mallory) = (world.clients[BOB].device.uid, world.clients[CAROL].device.uid);
+    for account in &mut world.server.accounts {
+        let name = if account.uid == mallory { "bob" } else { "other" };
+        account.name = name.parse().unwrap();
+    }
+    let room = world.create(ALICE, "secret", crate::command::Access::Private);
+    let answer = world.ask(ALICE, Command::AddMember { room, name: "bob".parse().unwrap() });
+    assert_eq!(kind(answer), Err(ErrorKind::Alarm));
+    let moved = Alarm::NameMoved { name: "bob".parse().unwrap(), from: bob, to: mallory };
+    assert_eq!(world.alarms(ALICE), [&moved]);
+    world.say(BOB, lobby, "I am still bob");
+    assert_eq!(world.said(ALICE, lobby), ["bob: I am still bob"]);
+}
+
+#[test]
+fn a_renewed_certificate_reaches_the_rooms() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let epoch = world.epoch(ALICE, room).unwrap();
+    world.pass(Duration::from_secs(24 * 3600));
+    world.renew_certificate(BOB);
+    world.pass(MINUTE);
+    assert_eq!(world.epoch(ALICE, room), Some(epoch + 1), "one commit carries it into the room");
+    world.restart(BOB);
+    world.connect(BOB);
+    world.say(BOB, room, "with my new papers");
+    assert_eq!(world.said(ALICE, room), ["bob: with my new papers"]);
+    assert_eq!(world.epoch(ALICE, room), Some(epoch + 1));
+}
+
+#[test]
 fn a_refused_message_fails_is_tried_again_and_keeps_nobody_waiting() {
     let mut world = World::of(&["alice", "bob"]);
     let room = world.lobby();

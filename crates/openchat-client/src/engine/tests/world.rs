@@ -133,6 +133,20 @@ impl World {
         self.carry_out(client, step);
     }
 
+    /// The device gets a new certificate, and the server knows it.
+    pub(super) fn renew_certificate(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        let credentials = it.engine.credentials();
+        let identity = IdentityKey::from_pkcs8(&credentials.identity_key).unwrap();
+        let key = DeviceKey::from_pkcs8(&credentials.device_key).unwrap();
+        let certificate = issue_device_certificate(&identity, key.public_key(), it.device.did, self.now);
+        let mut chain = credentials.chain.clone();
+        chain[0] = certificate.into();
+        self.server.chains.insert(it.device, chain.clone());
+        let step = it.engine.handle_renewed(chain, self.now);
+        self.carry_out(client, step);
+    }
+
     /// The program dies and is started again: only what is on disk is left.
     pub(super) fn restart(&mut self, client: usize) {
         let it = &mut self.clients[client];
