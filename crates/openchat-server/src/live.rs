@@ -131,13 +131,8 @@ impl Presence {
         }
         let connections = lists.devices.entry(device).or_default();
         connections.push(Known { number: self.number, expires, bell: Arc::clone(&self.bell) });
-        if connections.len() > CONNECTIONS_PER_DEVICE
-            && let Some(oldest) = connections.first()
-        {
-            oldest
-                .bell
-                .end(&Refusal::new(RefusalCode::Quota, "this device has logged in elsewhere too often"));
-        }
+        let reason = Refusal::new(RefusalCode::Quota, "this device has logged in elsewhere too often");
+        connections.iter().rev().skip(CONNECTIONS_PER_DEVICE).for_each(|known| known.bell.end(&reason));
         lists.known += 1;
         self.device = Some(device);
     }

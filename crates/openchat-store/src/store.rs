@@ -21,7 +21,8 @@ use crate::welcome::QueuedWelcome;
 /// What the server remembers.
 ///
 /// Each operation happens wholly or not at all, as if all came one after another; when it has answered, its effect is
-/// on disk and seen by every later one. A future that is dropped does not stop what it has begun.
+/// on disk and seen by every later one. A future that is dropped does not stop what it has begun. Appends whose
+/// futures are polled first in some order are taken in that order.
 ///
 /// The store trusts its caller for what needs keys (logins, certificates, signatures) and checks all that needs
 /// memory: uniqueness, membership, order, limits.
