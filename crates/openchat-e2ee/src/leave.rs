@@ -63,3 +63,21 @@ fn message(room: RoomId, device: DeviceId, leaf_key_hash: &[u8; 32]) -> Vec<u8> 
     [b"OpenChat leave v1\0", room.as_bytes(), device.uid.as_bytes(), device.did.as_bytes(), leaf_key_hash]
         .concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use openchat_protocol::{Did, Uid};
+
+    use super::*;
+
+    /// A last-resort key package brings the same leaf into several rooms; leaving one is not leaving the others.
+    #[test]
+    fn a_notice_is_bound_to_room_device_and_leaf() {
+        let device = DeviceId { uid: Uid([2; 16]), did: Did([3; 10]) };
+        let signed = message(RoomId([1; 16]), device, &[4; 32]);
+        assert_eq!(signed.len(), b"OpenChat leave v1\0".len() + 16 + 16 + 10 + 32);
+        assert_ne!(signed, message(RoomId([9; 16]), device, &[4; 32]));
+        assert_ne!(signed, message(RoomId([1; 16]), DeviceId { did: Did([9; 10]), ..device }, &[4; 32]));
+        assert_ne!(signed, message(RoomId([1; 16]), device, &[9; 32]));
+    }
+}
