@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// How long an invite made here is good.
 const INVITE_VALID: Duration = Duration::from_secs(24 * 60 * 60);
 
-const MENU: &str = "\
+const MENU: &str = "What next?
   1 NAME   create a room      (create private NAME: not listed)
   2 NAME   join a room by its name
   3        list all rooms
@@ -73,6 +73,7 @@ pub(crate) async fn talk(
         typed: HashSet::new(),
         waiting: HashSet::new(),
         noticed: HashSet::new(),
+        is_offline: false,
     };
     let outcome = chat.run(room).await;
     chat.client.stop().await;
@@ -91,6 +92,8 @@ struct Chat {
     waiting: HashSet<MessageId>,
     /// Rooms with news that the person was told of since the last visit.
     noticed: HashSet<RoomId>,
+    /// The person was told that there is no connection.
+    is_offline: bool,
 }
 
 /// The room on the screen.
@@ -138,6 +141,7 @@ impl Chat {
         match tokio::time::timeout(patience, session::caught_up(&mut self.events)).await {
             Ok(outcome) => outcome,
             Err(_) if is_person => {
+                self.is_offline = true;
                 let why = session::why_offline(&self.client);
                 self.print(&text::styled(
                     text::QUIET,
@@ -352,10 +356,13 @@ impl Chat {
             Event::Line(line) => self.show_line(line).await,
             Event::Delivery { message, delivery, .. } => self.show_delivery(message, &delivery),
             Event::Room { room, membership, .. } => self.show_membership(room, membership),
-            Event::Connection(ConnectionState::Offline { why, .. }) => {
+            // Said once, not at every try.
+            Event::Connection(ConnectionState::Offline { why, .. }) if !self.is_offline => {
+                self.is_offline = true;
                 self.print(&text::styled(text::QUIET, format_args!("-- offline: {why}; trying again")));
             }
-            Event::Connection(ConnectionState::Online) => {
+            Event::Connection(ConnectionState::Online) if self.is_offline => {
+                self.is_offline = false;
                 self.print(&text::styled(text::QUIET, "-- connected"));
             }
             Event::Alarm(alarm) => {

@@ -69,6 +69,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         println!("{ready}");
     } else {
         tell(&hosted);
+        if let Some(invite) = &hosted.invite {
+            println!("There is no account yet. The first one is made with\n  openchat join '{invite}'");
+        }
     }
     wait_for_signal().await?;
     hosted.running.stop().await;
@@ -135,15 +138,12 @@ fn own_address() -> IpAddr {
     route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
-/// Three lines on what runs, and what to do next.
+/// Three lines on what runs.
 pub(crate) fn tell(hosted: &Hosted) {
     let made = if hosted.is_new { "made its keys and database" } else { "uses its keys and database" };
     println!("The server listens on {}", hosted.running.addr());
     println!("  it {made} in {}", hosted.folder.display());
     println!("  its fingerprint is {}", hosted.fingerprint);
-    if let Some(invite) = &hosted.invite {
-        println!("There is no account yet. The first one is made with\n  openchat join '{invite}'");
-    }
 }
 
 /// SIGINT or SIGTERM.
