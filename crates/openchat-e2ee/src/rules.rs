@@ -1,6 +1,6 @@
 //! What a commit may do (RFC 9420 §12.2): the same check for the one who makes it and for all who receive it.
 //!
-//! MLS calls [`RoomRules`] with the proposals of a commit before it looks at them itself. Who may *remove* whom depends
+//! MLS calls `RoomRules` with the proposals of a commit before it looks at them itself. Who may *remove* whom depends
 //! on the commit's [`openchat_protocol::statement::Statement`], which MLS does not show here: see [`crate::change`].
 
 use mls_rs::MlsRules;

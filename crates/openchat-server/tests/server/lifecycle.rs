@@ -7,7 +7,7 @@ use openchat_protocol::append::Appended;
 use openchat_protocol::record::Position;
 use openchat_protocol::{Event, RefusalCode, Request, Response, ServerFrame, Timestamp};
 use openchat_server::{Config, Server, StartError};
-use openchat_store::MemoryStore;
+use openchat_store::{MemoryStore, SqliteStore};
 use tokio::net::TcpStream;
 
 use crate::wire::Wire;
@@ -15,14 +15,16 @@ use crate::world::{World, config};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_answers_what_it_has_begun_and_tells_everybody() {
-    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("server.db")).unwrap();
+    let world = World::on(&config(), Arc::new(store)).await;
     let alice = world.user("alice").await;
     let mut wire = Wire::log_in(&world, &alice).await;
     let room = world.room(&mut wire, "lobby").await;
     let mut stranger = Wire::connect(&world, None).await;
     stranger.hello().await;
     let mut silent = TcpStream::connect(world.server.addr()).await.unwrap();
-    for number in 0..40 {
+    for number in 0..400 {
         let message = world.message(room, Position::start(room), number, b"last words");
         wire.send(Request::Append(message)).await;
     }
