@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -131,14 +130,4 @@ pub fn program() -> PathBuf {
     let program = test.ancestors().nth(2).expect("a target folder").join("openchat");
     assert!(program.exists(), "{} is missing: run `cargo xtask test`", program.display());
     program
-}
-
-/// Polls `condition` until it holds; fails the test with `what` after half a minute.
-#[track_caller]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let clock = std::time::Instant::now();
-    while !condition() {
-        assert!(clock.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
 }

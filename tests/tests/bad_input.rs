@@ -1,8 +1,10 @@
 //! Everything that goes wrong at home: one clear sentence, what helps, an exit code by kind, and nothing lost.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess};
@@ -91,12 +93,13 @@ fn a_profile_that_is_not_there_says_how_to_make_one() {
 #[test]
 fn a_profile_in_use_is_not_shared() {
     let (home, _server) = alice();
-    let mut tail = home.command("alice", &["chat"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
-    openchat_tests::binary::until("the profile is in use", || {
-        home.run("alice", &["whoami"]).code == Some(BUSY)
-    });
-    tail.kill().unwrap();
-    tail.wait().unwrap();
+    let mut chat =
+        home.command("alice", &["chat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut menu = String::new();
+    BufReader::new(chat.stdout.take().unwrap()).read_line(&mut menu).unwrap();
+    home.run("alice", &["whoami"]).fails(BUSY, &["use"]);
+    chat.kill().unwrap();
+    chat.wait().unwrap();
     home.run("alice", &["whoami"]).ok();
 }
 
