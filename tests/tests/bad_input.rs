@@ -1,7 +1,7 @@
 //! Everything that goes wrong at home: one clear sentence, what helps, an exit code by kind, and nothing lost.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -16,6 +16,7 @@ const WRONG_PASSWORD: i32 = 5;
 const DAMAGED: i32 = 6;
 const NETWORK: i32 = 7;
 const OTHER_SERVER: i32 = 8;
+const STORAGE: i32 = 9;
 const BUSY: i32 = 10;
 const INVALID: i32 = 11;
 
@@ -213,4 +214,47 @@ fn a_signature_that_does_not_hold_has_its_own_exit_code() {
     home.run("alice", &verify).ok();
     fs::write(data, "changed").unwrap();
     home.run("alice", &verify).fails(INVALID, &["signature"]);
+}
+
+#[test]
+fn a_signature_overwrites_nothing() {
+    let (home, _server) = alice();
+    let data = home.file("data", "signed");
+    let data = data.to_str().unwrap();
+    home.run("alice", &["key", "sign", data, "--out", data]).fails(USAGE, &["not overwritten"]);
+    assert_eq!(fs::read_to_string(data).unwrap(), "signed");
+}
+
+#[test]
+fn a_script_that_cannot_enter_its_room_says_nothing_elsewhere() {
+    let (home, _server) = alice();
+    home.run_with_input("alice", &["chat", "nowhere"], "1 oops\nhello\n")
+        .fails(NOT_FOUND, &["openchat rooms"]);
+    assert_eq!(home.run("alice", &["rooms"]).ok(), "");
+    home.run_with_input("alice", &["chat"], "1 lobby\n/add nobody\nstill said\n").fails(NOT_FOUND, &[]);
+    assert!(home.run("alice", &["tail", "lobby"]).ok().contains("still said"));
+}
+
+#[test]
+fn a_line_that_is_no_text_is_not_the_end() {
+    let (home, _server) = alice();
+    let mut chat =
+        home.command("alice", &["chat"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    chat.stdin.take().unwrap().write_all(b"1 lobby\nbad \xff\xfe\nafter\n").unwrap();
+    assert!(chat.wait().unwrap().success());
+    let out = home.run("alice", &["tail", "lobby"]).ok();
+    assert!(out.contains("bad \u{fffd}") && out.contains("after"), "{out}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic_and_a_full_disk_has_its_exit_code() {
+    let (home, _server) = alice();
+    let mut whoami =
+        home.command("alice", &["whoami"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(whoami.stdout.take());
+    let output = whoami.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = home.command("alice", &["whoami"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(STORAGE), "{output:?}");
 }

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Storage,
     /// The client was stopped while it worked on this.
     Stopped,
+    /// A sealed line was altered, or is older than it may be.
+    Invalid,
     /// A fault of this program.
     Internal,
 }

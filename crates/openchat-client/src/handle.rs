@@ -229,11 +229,15 @@ impl ClientHandle {
         line: String,
         time_to_live: Option<Duration>,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let usage = |error: fernet::FernetError| ClientError::new(ErrorKind::Usage, error.to_string());
-        let id = fernet::key_id(&line).map_err(usage)?;
+        let unusable = |error: fernet::FernetError| {
+            let kind =
+                if error == fernet::FernetError::Token { ErrorKind::Invalid } else { ErrorKind::Usage };
+            ClientError::new(kind, error.to_string())
+        };
+        let id = fernet::key_id(&line).map_err(unusable)?;
         let keys = self.read(move |vault| vault.epoch_keys(room)).await?;
         let key = keys.into_iter().find(|key| key.id == id.0).ok_or_else(|| unknown_key(&id))?;
-        FernetKey::from_bytes(key.key).open(&line, time_to_live, Timestamp::now()).map_err(usage)
+        FernetKey::from_bytes(key.key).open(&line, time_to_live, Timestamp::now()).map_err(unusable)
     }
 
     /// The room's present key for sealed lines. It opens all that is sealed until members come or go: a secret.

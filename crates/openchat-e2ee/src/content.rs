@@ -132,7 +132,7 @@ struct Envelope {
     version: u16,
     #[n(1)]
     message_id: MessageId,
-    #[n(2)]
+    #[cbor(n(2), decode_with = "codec::decode_count")]
     counter: u64,
     #[n(3)]
     seen: Option<Position>,
@@ -202,6 +202,12 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_that_no_vault_keeps_is_no_content() {
+        let content = Content { counter: u64::MAX, ..text("hi") };
+        assert!(matches!(Content::from_bytes(&content.to_bytes()), Err(ContentError::Malformed(_))));
+    }
+
+    #[test]
     fn a_new_field_is_skipped() {
         let mut bytes = text("hi").to_bytes();
         bytes[0] = 0xa5;
@@ -227,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn contents_survive(markdown: String, counter: u64, sequence: u64) {
+        fn contents_survive(markdown: String, counter in 0..1u64 << 63, sequence in 0..1u64 << 63) {
             let seen = Some(Position { sequence, chain: openchat_protocol::ChainHash([9; 32]) });
             let content = Content { counter, seen, ..text(&markdown) };
             prop_assert_eq!(Content::from_padded(&content.to_padded().unwrap()), Ok(content));

@@ -1,6 +1,6 @@
 //! Values to CBOR and back. One value fills one buffer exactly: bytes left over are an error.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 
 /// Bytes that are not one CBOR value of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +30,20 @@ pub fn encode_into<T: Encode<()>>(value: &T, bytes: &mut Vec<u8>) {
 
 /// The one value in `bytes`.
 pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, DecodeError> {
-    let mut decoder = minicbor::Decoder::new(bytes);
+    let mut decoder = Decoder::new(bytes);
     let value = decoder.decode().map_err(|error| DecodeError::Malformed(error.to_string()))?;
     match bytes.len().saturating_sub(decoder.position()) {
         0 => Ok(value),
         left => Err(DecodeError::Trailing(left)),
+    }
+}
+
+/// A sequence, a counter or a time in milliseconds, for `decode_with`: at most 2^63 - 1, so that every database can
+/// keep what was accepted.
+pub fn decode_count<C>(decoder: &mut Decoder<'_>, _: &mut C) -> Result<u64, minicbor::decode::Error> {
+    let number = decoder.u64()?;
+    match i64::try_from(number) {
+        Ok(_) => Ok(number),
+        Err(_) => Err(minicbor::decode::Error::message("a number over 2^63 - 1")),
     }
 }

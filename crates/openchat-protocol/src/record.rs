@@ -27,7 +27,7 @@ pub enum RecordKind {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Record {
     /// Position in the room, from 1, without gaps.
-    #[n(0)]
+    #[cbor(n(0), decode_with = "codec::decode_count")]
     pub sequence: u64,
     /// When the server accepted it; never earlier than the record before.
     #[n(1)]
@@ -84,7 +84,7 @@ impl ChainHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Position {
     /// The last record before this place; 0 before the first.
-    #[n(0)]
+    #[cbor(n(0), decode_with = "codec::decode_count")]
     pub sequence: u64,
     /// The chain after that record.
     #[n(1)]

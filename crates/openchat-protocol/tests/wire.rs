@@ -217,6 +217,16 @@ fn a_newer_peer_may_add_fields_and_refusal_codes() {
     assert_eq!((refusal.code, refusal.detail.as_str()), (None, "x"));
 }
 
+#[test]
+fn numbers_that_no_database_keeps_are_refused() {
+    let edge = i64::MAX.unsigned_abs();
+    let position = |sequence| codec::encode(&Position { sequence, chain: ChainHash([4; 32]) });
+    assert!(codec::decode::<Position>(&position(edge)).is_ok());
+    assert!(codec::decode::<Position>(&position(edge + 1)).is_err());
+    assert!(codec::decode::<Timestamp>(&codec::encode(&Timestamp(edge))).is_ok());
+    assert!(codec::decode::<Timestamp>(&codec::encode(&Timestamp(u64::MAX))).is_err());
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_frame_or_an_error(bytes: Vec<u8>) {

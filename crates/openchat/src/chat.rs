@@ -74,6 +74,7 @@ pub(crate) async fn talk(
         waiting: HashSet::new(),
         noticed: HashSet::new(),
         is_offline: false,
+        failed: None,
     };
     let outcome = chat.run(room).await;
     chat.client.stop().await;
@@ -94,6 +95,8 @@ struct Chat {
     noticed: HashSet<RoomId>,
     /// The person was told that there is no connection.
     is_offline: bool,
+    /// The first thing that could not be done.
+    failed: Option<Failure>,
 }
 
 /// The room on the screen.
@@ -113,6 +116,8 @@ impl Chat {
     async fn run(&mut self, room: Option<RoomName>) -> Result<(), Failure> {
         self.wait_for_server().await?;
         match room {
+            // A script that cannot get where it wants to speak must not speak elsewhere.
+            Some(room) if !self.console.shows_typing() => self.enter(&room).await?,
             Some(room) => self.report(Command::Join(room)).await,
             None => self.show_menu().await,
         };
@@ -131,7 +136,11 @@ impl Chat {
             }
         }
         self.farewell().await;
-        Ok(())
+        match self.failed.take() {
+            // A person has seen it; a script goes by the exit code.
+            Some(failure) if !self.console.shows_typing() => Err(failure),
+            _ => Ok(()),
+        }
     }
 
     /// A script needs the server; a person can read and write without it.
@@ -207,6 +216,7 @@ impl Chat {
             }
             Err(error) => {
                 self.print(&error.to_string());
+                self.failed = self.failed.take().or(Some(error.into()));
                 Next::Go
             }
         }
@@ -215,7 +225,8 @@ impl Chat {
     /// Does it; a failure is told and nothing is lost.
     async fn report(&mut self, command: Command) {
         if let Err(failure) = self.carry_out(command).await {
-            self.print(&text::styled(text::WARNING, failure));
+            self.print(&text::styled(text::WARNING, &failure));
+            self.failed = self.failed.take().or(Some(failure));
         }
     }
 

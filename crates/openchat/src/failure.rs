@@ -14,6 +14,8 @@ use openchat_store::{OpenError, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
+    /// Whoever read the output has seen enough.
+    Closed = 0,
     /// A fault of the program or the machine.
     Internal = 1,
     /// The command line, or something typed, is wrong.
@@ -98,6 +100,7 @@ impl From<ClientError> for Failure {
             ErrorKind::Network | ErrorKind::Protocol => Kind::Network,
             ErrorKind::OtherServer | ErrorKind::Alarm => Kind::OtherServer,
             ErrorKind::Storage => Kind::Storage,
+            ErrorKind::Invalid => Kind::Invalid,
             _ => Kind::Internal,
         };
         let failure = Self::new(kind, &error);

@@ -10,8 +10,8 @@ use openchat_identity::signature::{Digest, Hash};
 use openchat_identity::{IdentityKey, KeyFolder};
 
 use crate::Context;
-use crate::ask;
 use crate::failure::{Failure, Kind};
+use crate::{ask, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -105,13 +105,12 @@ fn make(context: &Context, place: &Where) -> Result<(), Failure> {
     }
     let key = IdentityKey::generate();
     folder.create(&key, &password)?;
-    println!("{}\n{}", folder.private_path().display(), folder.public_path().display());
+    output::line(format_args!("{}\n{}", folder.private_path().display(), folder.public_path().display()))?;
     Ok(())
 }
 
 fn public(context: &Context, place: &Where) -> Result<(), Failure> {
-    print!("{}", folder(context, place).read_public()?.to_pem());
-    Ok(())
+    output::bytes(folder(context, place).read_public()?.to_pem().as_bytes())
 }
 
 fn sign(context: &Context, arguments: &Sign) -> Result<(), Failure> {
@@ -129,19 +128,21 @@ fn sign(context: &Context, arguments: &Sign) -> Result<(), Failure> {
             name.into()
         }
     };
-    let written = match out == Path::new("-") {
-        true => std::io::stdout().write_all(&signature),
-        false => std::fs::write(&out, &signature),
-    };
-    written.map_err(|error| Failure::new(Kind::Storage, format!("cannot write {}: {error}", out.display())))
+    if out == Path::new("-") {
+        return output::bytes(&signature);
+    }
+    let file = File::create_new(&out).and_then(|mut file| file.write_all(&signature));
+    file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => FileError::Exists(out).into(),
+        _ => Failure::new(Kind::Storage, format!("cannot write {}: {error}", out.display())),
+    })
 }
 
 fn verify(arguments: &Verify) -> Result<(), Failure> {
     let digest = digest(&arguments.file, &arguments.how)?;
     let signature = read(&arguments.signature)?;
     key_file::read_public(&arguments.public)?.verify(&digest, &signature)?;
-    println!("The signature is good.");
-    Ok(())
+    output::line("The signature is good.")
 }
 
 fn digest(file: &Path, how: &How) -> Result<Digest, Failure> {

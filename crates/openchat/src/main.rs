@@ -8,6 +8,7 @@ mod folders;
 mod invite;
 mod join;
 mod key;
+mod output;
 mod rooms;
 mod seal;
 mod send;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
     }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.kind() == Kind::Closed => ExitCode::SUCCESS,
         Err(failure) => {
             anstream::eprintln!("{failure}");
             failure.exit_code()

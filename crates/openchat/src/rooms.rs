@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::{session, text};
+use crate::{output, session, text};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  openchat rooms --json")]
@@ -22,8 +22,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     client.stop().await;
     for room in rooms? {
         match arguments.json {
-            true => println!("{}", as_json(&room)),
-            false => anstream::println!("{}", as_line(&room)),
+            true => output::line(as_json(&room))?,
+            false => output::line(as_line(&room))?,
         }
     }
     Ok(())

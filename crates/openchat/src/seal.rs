@@ -1,6 +1,6 @@
 //! `openchat seal`, `open` and `room-key`: secrets for the members of a room, as Fernet tokens that any Fernet library opens.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, session};
+use crate::{ask, output, session};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  openchat seal ops < database.env > database.env.sealed")]
@@ -29,7 +29,9 @@ pub(crate) struct OpenArguments {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  openchat room-key ops --yes")]
+#[command(
+    after_help = "Example:\n  openchat room-key ops --yes\n\nPrints the key's id and the key. A sealed line is `ID.TOKEN`; any Fernet library opens TOKEN with the key."
+)]
 pub(crate) struct KeyArguments {
     /// Which room
     room: RoomName,
@@ -47,7 +49,7 @@ pub(crate) async fn seal(context: &Context, arguments: SealArguments) -> Result<
     };
     let sealed = sealed.await;
     client.stop().await;
-    println!("{}", sealed?);
+    output::line(sealed?)?;
     Ok(())
 }
 
@@ -61,9 +63,7 @@ pub(crate) async fn open(context: &Context, arguments: OpenArguments) -> Result<
     };
     let opened = opened.await;
     client.stop().await;
-    std::io::stdout()
-        .write_all(&opened?)
-        .map_err(|error| Failure::new(Kind::Storage, format!("standard output cannot be written: {error}")))
+    output::bytes(&opened?)
 }
 
 pub(crate) async fn key(context: &Context, arguments: KeyArguments) -> Result<(), Failure> {
@@ -77,11 +77,15 @@ pub(crate) async fn key(context: &Context, arguments: KeyArguments) -> Result<()
     let key = key?;
     if !arguments.yes {
         eprintln!("Whoever has this key opens all that is sealed for #{} in this epoch.", arguments.room);
+        if !std::io::stdin().is_terminal() {
+            let what = "the key is printed only after a yes, and there is no terminal to ask at";
+            return Err(Failure::new(Kind::Usage, what).help("openchat room-key ROOM --yes"));
+        }
         if ask::line("Print it? Type yes: ")? != "yes" {
             return Err(Failure::new(Kind::Usage, "the key was not printed, as you chose"));
         }
     }
-    println!("{} {}", key.key_id(), key.to_base64().as_str());
+    output::line(format_args!("{} {}", key.key_id(), key.to_base64().as_str()))?;
     Ok(())
 }
 

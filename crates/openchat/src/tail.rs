@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::{session, text};
+use crate::{output, session, text};
 
 #[derive(Args)]
 #[command(
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
 async fn tail(client: &ClientHandle, events: &mut Events, arguments: &Arguments) -> Result<(), Failure> {
     let room = session::room(client, &arguments.room).await?.room;
     for line in client.history(room, Span::Newest, arguments.count).await? {
-        print(&line, arguments.json);
+        print(&line, arguments.json)?;
     }
     if arguments.follow { follow(client, events, room, arguments.json).await } else { Ok(()) }
 }
@@ -52,12 +52,12 @@ async fn follow(client: &ClientHandle, events: &mut Events, room: RoomId, json: 
             // What waits in the outbox is printed when it has its place in the log.
             Event::Line(line) if line.room == room && line.sequence.is_some() => {
                 last = line.sequence;
-                print(&line, json);
+                print(&line, json)?;
             }
             Event::Lagged(_) => {
                 for line in client.history(room, Span::After(last.unwrap_or(0)), u32::MAX).await? {
                     last = line.sequence.or(last);
-                    print(&line, json);
+                    print(&line, json)?;
                 }
             }
             _ => {}
@@ -66,10 +66,10 @@ async fn follow(client: &ClientHandle, events: &mut Events, room: RoomId, json: 
     Ok(())
 }
 
-fn print(line: &Line, json: bool) {
+fn print(line: &Line, json: bool) -> Result<(), Failure> {
     match json {
-        true => println!("{}", as_json(line)),
-        false => anstream::println!("{}", text::line(line)),
+        true => output::line(as_json(line)),
+        false => output::line(text::line(line)),
     }
 }
 

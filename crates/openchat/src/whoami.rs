@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::{session, text};
+use crate::{output, session, text};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  openchat whoami --json | jq -r .uid")]
@@ -30,14 +30,17 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
             "port": profile.port,
             "certificate_expires": profile.expires.0,
         });
-        println!("{value}");
+        output::line(format_args!("{value}"))?;
         return Ok(());
     }
-    println!("name         {}", profile.name);
-    println!("user         {}", profile.device.uid);
-    println!("device       {}", profile.device.did);
-    println!("certificate  until {}, renewed by itself", text::day_and_clock(profile.expires));
-    println!("server       {}:{}", profile.host, profile.port);
-    println!("fingerprint  {}", profile.server);
+    output::line(format_args!("name         {}", profile.name))?;
+    output::line(format_args!("user         {}", profile.device.uid))?;
+    output::line(format_args!("device       {}", profile.device.did))?;
+    output::line(format_args!(
+        "certificate  until {}, renewed by itself",
+        text::day_and_clock(profile.expires)
+    ))?;
+    output::line(format_args!("server       {}:{}", profile.host, profile.port))?;
+    output::line(format_args!("fingerprint  {}", profile.server))?;
     Ok(())
 }

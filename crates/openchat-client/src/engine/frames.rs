@@ -70,7 +70,12 @@ impl Engine {
             (Purpose::Identity(ticket, room, name, aim), Response::Account(account)) => {
                 self.identified(ticket, room, (&name, aim), &account);
             }
-            (Purpose::KeyPackages(ticket, room), Response::KeyPackages(packages)) => {
+            (Purpose::KeyPackages(ticket, _, uid), Response::KeyPackages(packages))
+                if packages.iter().any(|package| package.device.uid != uid) =>
+            {
+                self.cx.answer(ticket, Err(other_people()));
+            }
+            (Purpose::KeyPackages(ticket, room, _), Response::KeyPackages(packages)) => {
                 self.add_wish(room, Wish::Add(ticket, packages));
             }
             (Purpose::JoinByName(ticket, name), Response::JoinInfo(info)) => {
@@ -176,7 +181,7 @@ impl Engine {
         match (self.cx.meet(account), aim) {
             (Ok(uid), Aim::Remove) => self.add_wish(room, Wish::Remove(ticket, uid)),
             (Ok(uid), Aim::Add) => {
-                self.cx.ask(Request::ClaimKeyPackages(uid), Purpose::KeyPackages(ticket, room));
+                self.cx.ask(Request::ClaimKeyPackages(uid), Purpose::KeyPackages(ticket, room, uid));
             }
             (Err(error), _) => self.cx.answer(ticket, Err(error)),
         }
@@ -193,6 +198,15 @@ impl Engine {
             room.progress(&mut self.cx);
         }
     }
+}
+
+/// The server tried to have somebody else added than was asked for.
+fn other_people() -> ClientError {
+    ClientError::new(
+        ErrorKind::Alarm,
+        "the server gave keys of somebody else than was asked for: nobody was added",
+    )
+    .with_help("do not trust this server with new members; tell its host")
 }
 
 impl Room {
@@ -216,7 +230,7 @@ impl Purpose {
             | Self::CreateInvite(ticket, _)
             | Self::JoinByName(ticket, _)
             | Self::Identity(ticket, ..)
-            | Self::KeyPackages(ticket, _) => Some(*ticket),
+            | Self::KeyPackages(ticket, ..) => Some(*ticket),
             _ => None,
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn new_record(room: RoomId, name: RoomName, listed: bool, membership:
         commit: Position::start(room),
         sealed: 0,
         until_update: u32::MAX,
-        update_at: Timestamp(u64::MAX),
+        update_at: Timestamp::END,
         departed: Vec::new(),
         was_in: false,
     }

@@ -136,11 +136,14 @@ impl Core {
         if self.people.names.name(uid) == Some(&account.name) {
             return Ok(uid);
         }
-        if let Some(from) = self.people.names.owner(&account.name) {
+        if let Some(from) = self.people.names.owner(&account.name).filter(|owner| *owner != uid) {
             // The name stays with whom it was first seen: nobody else is shown under it.
             let name = account.name.clone();
             self.emit(Event::Alarm(Alarm::NameMoved { name: name.clone(), from, to: uid }));
             return Err(moved(&name));
+        }
+        if let Some(known) = self.people.names.name(uid) {
+            return Err(renamed(known, &account.name));
         }
         self.people.names.insert(uid, account.name.clone());
         self.write(Write::Contact(Contact { uid, name: account.name.clone(), first_seen: self.now }));
@@ -154,6 +157,12 @@ fn moved(name: &UserName) -> ClientError {
     ClientError::new(ErrorKind::Alarm, message).with_help(
         "ask that person, over another channel, whether the account is new; until then nothing is done",
     )
+}
+
+/// Accounts keep their names: nobody is shown under another one than at first.
+fn renamed(known: &UserName, name: &UserName) -> ClientError {
+    let message = format!("the server now calls {known} {name}, which it must not: the name stays {known}");
+    ClientError::new(ErrorKind::Alarm, message).with_help("ask that person over another channel")
 }
 
 fn forged(name: &UserName, why: impl std::fmt::Display) -> ClientError {

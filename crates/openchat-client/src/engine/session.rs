@@ -42,7 +42,7 @@ pub(super) enum Purpose {
     /// An identity for a name, to let it in or put it out.
     Identity(Ticket, RoomId, UserName, Aim),
     /// Key packages of somebody who is let in.
-    KeyPackages(Ticket, RoomId),
+    KeyPackages(Ticket, RoomId, Uid),
     PublishKeyPackages,
 }
 

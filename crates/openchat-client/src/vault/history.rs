@@ -35,9 +35,10 @@ impl Names {
         self.0.get(&uid)
     }
 
-    /// Whose `name` is.
+    /// Whose `name` is, or one that looks like it.
     pub(crate) fn owner(&self, name: &UserName) -> Option<Uid> {
-        self.0.iter().find(|(_, known)| *known == name).map(|(uid, _)| *uid)
+        let skeleton = name.skeleton();
+        self.0.iter().find(|(_, known)| known.skeleton() == skeleton).map(|(uid, _)| *uid)
     }
 
     /// `uid` as people see it.

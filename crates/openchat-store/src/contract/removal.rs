@@ -8,12 +8,13 @@ use openchat_protocol::room::Confirm;
 pub async fn a_removal_waits_for_another_member(world: &World) {
     let [alice, bob, carol, dave, eve] = five(world).await;
     let room = world.room(Some("lobby"), alice).await;
-    world.add(room, alice, &[bob, carol]).await;
+    let second = world.device(alice.uid).await;
+    world.add(room, alice, &[bob, carol, second]).await;
     let removal = world.remove(room, alice, &[bob]).await;
     assert_eq!(removal.change.ended, [], "not yet");
     let at = removal.position.sequence;
     world.join(room, dave).await;
-    for no_judge in [alice, bob, dave] {
+    for no_judge in [alice, second, bob, dave] {
         assert_eq!(world.vote(room, at, no_judge, true).await, [], "{no_judge}");
     }
     assert_eq!(world.vote(room, at, carol, false).await, []);

@@ -188,7 +188,7 @@ impl Room {
     fn may_decide(&self, by: DeviceId, sequence: u64) -> bool {
         let was_member = self.membership(by).is_some_and(|membership| membership.was_member_before(sequence));
         let removed = self.waiting.get(&sequence).is_some_and(|removed| removed.contains(&by));
-        was_member && !removed && self.entry(sequence).is_some_and(|entry| entry.author != by)
+        was_member && !removed && self.entry(sequence).is_some_and(|entry| entry.author.uid != by.uid)
     }
 
     /// Ends the interval that the removed device was in when the commit came; a later one, of a rejoin, stays.

@@ -79,7 +79,7 @@ pub(super) fn removal_waits(
         .map(drop)
 }
 
-/// Whether a member's vote counts: it is neither the author of the commit nor removed by it.
+/// Whether a member's vote counts: it is no device of the commit's author, nor removed by it.
 pub(super) fn may_decide(
     connection: &Connection,
     room: i64,
@@ -88,8 +88,8 @@ pub(super) fn may_decide(
 ) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
-            "SELECT 1 FROM log l JOIN device d ON d.uid = ?3 AND d.did = ?4
-             WHERE l.room = ?1 AND l.sequence = ?2 AND l.author <> d.id AND NOT EXISTS
+            "SELECT 1 FROM log l JOIN device a ON a.id = l.author JOIN device d ON d.uid = ?3 AND d.did = ?4
+             WHERE l.room = ?1 AND l.sequence = ?2 AND a.uid <> d.uid AND NOT EXISTS
              (SELECT 1 FROM removal WHERE room = ?1 AND sequence = ?2 AND device = d.id)",
         )?
         .exists(params![room, int(sequence), by.uid.0, by.did.0])

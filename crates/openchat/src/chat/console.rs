@@ -92,7 +92,9 @@ impl Console {
     fn plain() -> Self {
         let (typed, lines) = mpsc::channel(TYPED_AHEAD);
         std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            // Bytes that are no UTF-8 become `\u{fffd}`: a line is never lost for them.
+            for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
                 if typed.blocking_send(Input::Line(line)).is_err() {
                     return;
                 }

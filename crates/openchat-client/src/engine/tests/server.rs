@@ -45,6 +45,8 @@ pub(super) struct FakeServer {
     pub(super) swallow: bool,
     /// These devices see a log with a record more at its beginning.
     pub(super) shows_another_log: HashSet<DeviceId>,
+    /// Whose key packages are given, whoever is asked for.
+    pub(super) claims_instead: Option<openchat_protocol::Uid>,
     /// Refuse the next append so.
     pub(super) refuse_append: Option<Refusal>,
 }
@@ -77,6 +79,7 @@ impl FakeServer {
             key_packages: HashMap::new(),
             welcomes: HashMap::new(),
             sessions: HashMap::new(),
+            claims_instead: None,
             greeted: HashSet::new(),
             seen: Vec::new(),
             swallow: false,
@@ -153,6 +156,7 @@ impl FakeServer {
             Request::LookUp(selector) => self.look_up(&selector),
             Request::PublishKeyPackages(publish) => Ok(self.publish_key_packages(device, publish)),
             Request::ClaimKeyPackages(uid) => {
+                let uid = self.claims_instead.unwrap_or(uid);
                 let packages = &mut self.key_packages;
                 let claimed = packages.iter_mut().filter(|(device, _)| device.uid == uid).filter_map(claim);
                 Ok(Response::KeyPackages(claimed.collect()))

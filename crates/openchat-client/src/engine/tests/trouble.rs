@@ -295,6 +295,32 @@ fn keys_of_messages_that_a_restored_device_has_forgotten_are_not_used_twice() {
 }
 
 #[test]
+fn the_server_cannot_have_somebody_else_added() {
+    let mut world = World::of(&["alice", "bob", "eve"]);
+    let room = world.create(ALICE, "secret", crate::command::Access::Private);
+    world.server.claims_instead = Some(world.clients[CAROL].device.uid);
+    let add = Command::AddMember { room, name: "bob".parse().unwrap() };
+    assert_eq!(kind(world.ask(ALICE, add.clone())), Err(ErrorKind::Alarm));
+    assert_eq!(world.epoch(ALICE, room), Some(0), "nobody came in");
+    world.server.claims_instead = None;
+    assert_eq!(kind(world.ask(ALICE, add)), Ok(Answer::Done));
+    assert_eq!(world.epoch(ALICE, room), Some(1));
+}
+
+#[test]
+fn the_server_cannot_give_somebody_another_name() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(BOB, room, "I am bob");
+    let bob = world.clients[BOB].device.uid;
+    world.server.accounts.iter_mut().find(|account| account.uid == bob).unwrap().name =
+        "boss".parse().unwrap();
+    let add = Command::AddMember { room, name: "boss".parse().unwrap() };
+    assert_eq!(kind(world.ask(ALICE, add)), Err(ErrorKind::Alarm));
+    assert_eq!(world.said(ALICE, room), ["bob: I am bob"]);
+}
+
+#[test]
 fn a_name_that_moves_to_somebody_else_is_an_alarm() {
     let mut world = World::of(&["alice", "bob", "mallory"]);
     let lobby = world.lobby();
