@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Response};
 use openchat_store::StoreError;
 use tracing::error;
@@ -42,8 +43,17 @@ pub(crate) struct Asker {
 ///
 /// Appends reach the store's queue when this is polled first, so that those of one connection, polled first in the
 /// order they came, are stored in that order though they wait for the disk together.
-pub(crate) async fn carry_out(state: Arc<State>, asker: Asker, request: Request) -> Answer {
-    let state = &*state;
+pub(crate) fn carry_out(state: Arc<State>, asker: Asker, request: Request) -> BoxFuture<'static, Answer> {
+    match (request, asker.device) {
+        // By far the most frequent, so its future is not made as large as that of all others.
+        (Request::Append(request), Some(device)) => {
+            Box::pin(async move { append::handle(&state, device, request).await })
+        }
+        (request, _) => Box::pin(async move { carry_out_rarer(&state, asker, request).await }),
+    }
+}
+
+async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answer {
     match (request, asker.device) {
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
@@ -54,7 +64,6 @@ pub(crate) async fn carry_out(state: Arc<State>, asker: Asker, request: Request)
 
 async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Answer {
     match request {
-        Request::Append(request) => append::handle(state, device, request).await,
         Request::CreateInvite(request) => create_invite::handle(state, device, request).await,
         Request::ListRooms => list_rooms::handle(state).await,
         Request::CreateRoom(request) => create_room::handle(state, device, request).await,
@@ -65,7 +74,8 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::PublishKeyPackages(request) => publish_key_packages::handle(state, device, request).await,
         Request::ClaimKeyPackages(uid) => claim_key_packages::handle(state, device, uid).await,
         Request::AcknowledgeWelcome(request) => acknowledge_welcome::handle(state, device, request).await,
-        Request::Hello(_)
+        Request::Append(_)
+        | Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)
         | Request::Login(_)

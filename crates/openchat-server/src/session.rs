@@ -161,7 +161,11 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
                 }
                 io = self.connection.next(may_read) => match io {
                     Ok(Io::Read | Io::Drained) => {}
-                    Ok(Io::Closed) | Err(_) => return End::Gone,
+                    Ok(Io::Closed) => return End::Gone,
+                    Err(error) => {
+                        debug!(%error, "a connection broke");
+                        return End::Gone;
+                    }
                 },
             }
         }
@@ -343,8 +347,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             let detail = format!("no login within {} s", limits.login_seconds);
             return Some(End::Goodbye(Refusal::new(RefusalCode::NotLoggedIn, detail)));
         }
-        let dead = self.connection.idle() >= limits.idle() || self.connection.stalled() >= limits.write();
-        dead.then_some(End::Gone)
+        let (idle, stalled) = (self.connection.idle(), self.connection.stalled());
+        if idle < limits.idle() && stalled < limits.write() {
+            return None;
+        }
+        debug!(?idle, ?stalled, "a peer is taken for dead");
+        Some(End::Gone)
     }
 
     fn next_check(&self) -> Instant {
