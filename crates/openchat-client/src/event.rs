@@ -67,7 +67,7 @@ pub enum ConnectionState {
     Ended(ClientError),
 }
 
-/// Someone, by the identity that signs; the name comes from the server, checked against that identity.
+/// Someone, by the identity that signs. The name is the server's word at first sight, kept from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Person {
     /// Self-certifying.

@@ -14,7 +14,7 @@ pub(crate) struct Effect {
     pub(crate) joined: BTreeSet<DeviceId>,
     /// Members that it removes.
     pub(crate) removed: BTreeSet<DeviceId>,
-    /// Whether the removals wait for the vote of another member. Nobody can put out somebody else by claiming so.
+    /// Whether the removals wait for the vote of another user: nobody alone puts out somebody else by claiming so.
     pub(crate) waits: bool,
 }
 

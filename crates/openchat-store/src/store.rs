@@ -104,9 +104,9 @@ pub trait Store: Send + Sync + 'static {
     /// What a device has to do with a room; nothing when it never was a member or there is no such room.
     async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError>;
 
-    /// Takes a member's vote on a commit. The first `valid` vote of a member that was one before the commit, and is
-    /// neither its author nor removed by it, ends the membership of those it removes; they are named in the answer. Any other vote changes
-    /// nothing.
+    /// Takes a member's vote on a commit. The first `valid` vote of a member that was one before the commit, is no
+    /// device of its author's user, and is not removed by it, ends the membership of those it removes; they are named
+    /// in the answer. Any other vote changes nothing.
     async fn confirm(&self, confirm: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError>;
 
     /// Replaces the group that joiners get.

@@ -1,5 +1,6 @@
-//! People: names by identity, checked against their certificates, and events that wait until the names in them are
-//! known.
+//! People: names by identity, as the server gave them first, and events that wait until the names in them are known.
+//!
+//! A certificate proves the identity, not the name: a name stays with whom it was first seen, and that is all.
 
 use std::collections::HashSet;
 use std::time::Duration;

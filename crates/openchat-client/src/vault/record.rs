@@ -63,12 +63,12 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Someone whose name was looked up and checked against the identity's certificate.
+/// Someone whose name was looked up; the identity is proven by its certificate, the name is the server's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// Who: the hash of the identity key, so that the key needs no pin of its own.
     pub uid: Uid,
-    /// The name that was seen last.
+    /// The name that was seen first; another one is refused.
     pub name: UserName,
     /// When this identity was first seen.
     pub first_seen: Timestamp,
