@@ -89,11 +89,12 @@ pub(super) fn lines(
     me: Uid,
 ) -> rusqlite::Result<Vec<Line>> {
     let names = names(database)?;
-    let mut lines = match span {
-        Span::Newest => before(database, room, i64::MAX.unsigned_abs(), limit, &names)?,
-        Span::Before(sequence) => before(database, room, sequence, limit, &names)?,
-        Span::After(sequence) => after(database, room, sequence, limit, &names)?,
+    let (chosen, sequence) = match span {
+        Span::Newest => (BEFORE, i64::MAX.unsigned_abs()),
+        Span::Before(sequence) => (BEFORE, sequence),
+        Span::After(sequence) => (AFTER, sequence),
     };
+    let mut lines = records(database, room, (chosen, sequence, limit), &names)?;
     let at_end = match span {
         Span::Newest => true,
         Span::Before(_) => false,
@@ -106,35 +107,21 @@ pub(super) fn lines(
     Ok(lines)
 }
 
-fn before(
-    database: &Connection,
-    room: RoomId,
-    sequence: u64,
-    limit: u32,
-    names: &Names,
-) -> rusqlite::Result<Vec<Line>> {
-    let mut statement = database.prepare_cached(
-        "SELECT sequence, part, time, author, entry FROM history WHERE room = ?1 AND sequence IN
-             (SELECT DISTINCT sequence FROM history WHERE room = ?1 AND sequence < ?2
-              ORDER BY sequence DESC LIMIT ?3)
-         ORDER BY sequence, part",
-    )?;
-    statement.query_map(params![room.as_bytes(), sequence, limit], |row| line(row, room, names))?.collect()
-}
+const BEFORE: &str = "sequence < ?2 ORDER BY sequence DESC";
+const AFTER: &str = "sequence > ?2 ORDER BY sequence";
 
-fn after(
+/// Lines of the records that [`BEFORE`] or [`AFTER`] picks around `sequence`.
+fn records(
     database: &Connection,
     room: RoomId,
-    sequence: u64,
-    limit: u32,
+    (chosen, sequence, limit): (&str, u64, u32),
     names: &Names,
 ) -> rusqlite::Result<Vec<Line>> {
-    let mut statement = database.prepare_cached(
+    let mut statement = database.prepare_cached(&format!(
         "SELECT sequence, part, time, author, entry FROM history WHERE room = ?1 AND sequence IN
-             (SELECT DISTINCT sequence FROM history WHERE room = ?1 AND sequence > ?2
-              ORDER BY sequence LIMIT ?3)
+             (SELECT DISTINCT sequence FROM history WHERE room = ?1 AND {chosen} LIMIT ?3)
          ORDER BY sequence, part",
-    )?;
+    ))?;
     statement.query_map(params![room.as_bytes(), sequence, limit], |row| line(row, room, names))?.collect()
 }
 
