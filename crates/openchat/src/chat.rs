@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use openchat_client::{
-    Access, Alarm, ClientHandle, ConnectionState, Delivery, Entry, Event, Events, Line, Membership,
-    RoomOverview, RoomSuite, Span,
+    Access, ClientHandle, ConnectionState, Delivery, Entry, Event, Events, Line, Membership, RoomOverview,
+    RoomSuite, Span,
 };
 use openchat_protocol::{MessageId, RoomId, RoomName};
 
@@ -85,7 +85,6 @@ struct Chat {
     client: ClientHandle,
     events: Events,
     console: Console,
-
     here: Option<Here>,
     /// Messages typed at this console: the editor still shows them.
     typed: HashSet<MessageId>,
@@ -377,7 +376,7 @@ impl Chat {
                 self.print(&text::styled(text::QUIET, "-- connected"));
             }
             Event::Alarm(alarm) => {
-                self.print(&text::styled(text::WARNING, format_args!("!! {}", words_of(&alarm))));
+                self.print(&text::styled(text::WARNING, format_args!("!! {}", text::alarm(&alarm))));
             }
             Event::Lagged(_) => self.catch_up().await,
             _ => {}
@@ -465,28 +464,4 @@ impl From<CommandError> for Failure {
 /// Where a line stands; what waits stands nowhere.
 fn place(line: &Line) -> (u64, u32) {
     (line.sequence.unwrap_or(0), line.part)
-}
-
-/// What an alarm means for the person who reads it.
-fn words_of(alarm: &Alarm) -> String {
-    match alarm {
-        Alarm::LogDiverged { reason, .. } => {
-            format!(
-                "the server's record of this room is not the one it showed before ({reason}); the room stands still"
-            )
-        }
-        Alarm::Fork { by, sequence, .. } => {
-            format!("the server shows {by} another history than you, from record {sequence} on")
-        }
-        Alarm::NameMoved { name, from, to } => {
-            format!("the name {name} was {from}'s and is now {to}'s: ask them")
-        }
-        Alarm::EchoDiffers { sequence, .. } => {
-            format!("record {sequence} stands under your name but is not what you sent")
-        }
-        Alarm::Clock { apart } => {
-            format!("your clock and the server's are {} minutes apart: set the clock", apart.as_secs() / 60)
-        }
-        _ => "something is wrong that this version cannot describe".to_owned(),
-    }
 }

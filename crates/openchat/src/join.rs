@@ -9,7 +9,7 @@ use openchat_protocol::UserName;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, chat, session, text};
+use crate::{ask, chat, output, session, text};
 
 #[derive(Args)]
 #[command(
@@ -39,7 +39,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let enrolled = tokio::task::block_in_place(|| {
         openchat_client::enrol(&context.folders.profile(), &link, &name, &password)
     })?;
-    tell(context, &enrolled);
+    tell(context, &enrolled)?;
     let folder = context.folders.profile();
     let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
     if arguments.only || from_input || !std::io::stdin().is_terminal() {
@@ -86,16 +86,13 @@ pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
 }
 
 /// What was made, and where.
-pub(crate) fn tell(context: &Context, enrolled: &Enrolled) {
+pub(crate) fn tell(context: &Context, enrolled: &Enrolled) -> Result<(), Failure> {
     let profile = &enrolled.profile;
     let folder = context.folders.profile();
-    anstream::println!(
-        "You are {} on {}:{}",
-        text::styled(text::NAME, &profile.name),
-        profile.host,
-        profile.port
-    );
-    println!("  your key      {} (keep it, and its password)", folder.join("private.pem").display());
-    println!("  your history  {} (encrypted)", folder.join("vault.db").display());
-    println!("  the server    {}", profile.server);
+    let name = text::styled(text::NAME, &profile.name);
+    output::line(format_args!("You are {name} on {}:{}", profile.host, profile.port))?;
+    let key = folder.join("private.pem");
+    output::line(format_args!("  your key      {} (keep it, and its password)", key.display()))?;
+    output::line(format_args!("  your history  {} (encrypted)", folder.join("vault.db").display()))?;
+    output::line(format_args!("  the server    {}", profile.server))
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
+use crate::output;
 
 #[derive(Args)]
 #[command(
@@ -60,22 +61,31 @@ pub(crate) struct Hosted {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     start_log(arguments.log_json);
     let hosted = host(context, &arguments.place).await?;
-    if arguments.json {
-        let ready = json!({
+    let outcome = match announce(&hosted, arguments.json) {
+        Ok(()) => wait_for_signal().await,
+        Err(failure) => Err(failure),
+    };
+    hosted.running.stop().await;
+    outcome
+}
+
+/// Says that the server is ready, and how the first account is made.
+fn announce(hosted: &Hosted, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::line(json!({
             "listening": hosted.running.addr().to_string(),
             "fingerprint": hosted.fingerprint.to_string(),
             "invite": hosted.invite.as_ref().map(ToString::to_string),
-        });
-        println!("{ready}");
-    } else {
-        tell(&hosted);
-        if let Some(invite) = &hosted.invite {
-            println!("There is no account yet. The first one is made with\n  openchat join '{invite}'");
-        }
+        }));
     }
-    wait_for_signal().await?;
-    hosted.running.stop().await;
-    Ok(())
+    tell(hosted)?;
+    match &hosted.invite {
+        Some(invite) => {
+            output::line("There is no account yet. The first one is made with")?;
+            output::line(format_args!("  openchat join '{invite}'"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Opens or makes authority and database, and starts the server.
@@ -139,11 +149,11 @@ fn own_address() -> IpAddr {
 }
 
 /// Three lines on what runs.
-pub(crate) fn tell(hosted: &Hosted) {
+pub(crate) fn tell(hosted: &Hosted) -> Result<(), Failure> {
     let made = if hosted.is_new { "made its keys and database" } else { "uses its keys and database" };
-    println!("The server listens on {}", hosted.running.addr());
-    println!("  it {made} in {}", hosted.folder.display());
-    println!("  its fingerprint is {}", hosted.fingerprint);
+    output::line(format_args!("The server listens on {}", hosted.running.addr()))?;
+    output::line(format_args!("  it {made} in {}", hosted.folder.display()))?;
+    output::line(format_args!("  its fingerprint is {}", hosted.fingerprint))
 }
 
 /// SIGINT or SIGTERM.

@@ -1,7 +1,7 @@
 //! Text for people: what others wrote made harmless, times, and one line of history.
 
 use anstyle::{AnsiColor, Style};
-use openchat_client::{Delivery, Entry, Line, Person};
+use openchat_client::{Alarm, Delivery, Entry, Line, Person};
 use openchat_protocol::{RoomName, Timestamp};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -98,6 +98,30 @@ fn announcement(author: &Person, entry: &Entry<Person>) -> String {
         }
         // `Entry` may grow with the client.
         _ => quiet(format!("{author} did something that this version cannot show")),
+    }
+}
+
+/// What an alarm means for the person who reads it.
+pub(crate) fn alarm(alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::LogDiverged { reason, .. } => {
+            format!(
+                "the server's record of this room is not the one it showed before ({reason}); the room stands still"
+            )
+        }
+        Alarm::Fork { by, sequence, .. } => {
+            format!("the server shows {by} another history than you, from record {sequence} on")
+        }
+        Alarm::NameMoved { name, from, to } => {
+            format!("the name {name} was {from}'s and is now {to}'s: ask them")
+        }
+        Alarm::EchoDiffers { sequence, .. } => {
+            format!("record {sequence} stands under your name but is not what you sent")
+        }
+        Alarm::Clock { apart } => {
+            format!("your clock and the server's are {} minutes apart: set the clock", apart.as_secs() / 60)
+        }
+        _ => "something is wrong that this version cannot describe".to_owned(),
     }
 }
 

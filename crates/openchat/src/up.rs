@@ -27,8 +27,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     // Asked before anything is made: whoever gives up at the prompt leaves nothing behind.
     let newcomer = if is_new_here { Some(newcomer(context, arguments.name)?) } else { None };
     let mut hosted = serve::host(context, &arguments.place).await?;
-    serve::tell(&hosted);
-    let outcome = talk(context, newcomer, hosted.invite.take()).await;
+    let outcome = match serve::tell(&hosted) {
+        Ok(()) => talk(context, newcomer, hosted.invite.take()).await,
+        Err(failure) => Err(failure),
+    };
     hosted.running.stop().await;
     outcome
 }
@@ -54,7 +56,7 @@ async fn talk(
             let folder = context.folders.profile();
             let enrolled =
                 tokio::task::block_in_place(|| openchat_client::enrol(&folder, &link, &name, &password))?;
-            join::tell(context, &enrolled);
+            join::tell(context, &enrolled)?;
             tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?
         }
     };

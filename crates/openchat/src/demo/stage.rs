@@ -1,7 +1,8 @@
 //! What the audience sees: scenes, checks, transcripts, and the server's disk.
 
+use std::fmt::Display;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use openchat_protocol::record::{Record, RecordKind};
@@ -11,10 +12,11 @@ use openchat_store::{SqliteStore, Store};
 
 use super::person::Person;
 use crate::failure::{Failure, Kind};
-use crate::text;
+use crate::{output, text};
 
-/// Bytes of a sealed message that are shown.
-const SHOWN: usize = 64;
+/// Bytes of a sealed message in one row, and rows that are shown.
+const ROW: usize = 16;
+const ROWS: usize = 4;
 
 pub(super) struct Stage {
     scenes: usize,
@@ -29,62 +31,56 @@ impl Default for Stage {
 
 impl Stage {
     /// A new scene begins.
-    pub(super) fn scene(&mut self, title: &str) {
+    pub(super) fn scene(&mut self, title: &str) -> Result<(), Failure> {
         self.scenes += 1;
-        anstream::println!("\n{}", text::styled(text::TITLE, format_args!("{}. {title}", self.scenes)));
+        let title = text::styled(text::TITLE, format_args!("{}. {title}", self.scenes));
+        output::line(format_args!("\n{title}"))
     }
 
-    /// Something worth knowing.
-    pub(super) fn note(&self, words: &str) {
-        println!("   {words}");
+    /// The last lines.
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        let seconds = self.began.elapsed().as_secs_f32();
+        let end = text::styled(text::TITLE, format_args!("All of it was observed, in {seconds:.1} s."));
+        output::line(format_args!("\n{end}\nNow for real: openchat up"))
     }
+}
 
-    /// The room as one person sees it.
-    pub(super) async fn transcript(&self, person: &Person) -> Result<(), Failure> {
-        anstream::println!("   {}", text::styled(text::QUIET, format_args!("┌ {}'s screen", person.name)));
-        for line in person.lines().await? {
-            anstream::println!("   {} {}", text::styled(text::QUIET, "│"), text::line(&line));
-        }
-        Ok(())
-    }
+/// Something worth knowing.
+pub(super) fn note(words: impl Display) -> Result<(), Failure> {
+    output::line(format_args!("   {words}"))
+}
 
-    /// The epochs that one person went through.
-    pub(super) fn epochs(&self, person: &Person) {
-        for change in &person.epochs {
-            let (joined, removed) = (change.joined.len(), change.removed.len());
-            println!("   epoch {}: {joined} in, {removed} out, committed by {}", change.epoch, change.by);
-        }
+/// The room as one person sees it.
+pub(super) async fn transcript(person: &Person) -> Result<(), Failure> {
+    note(text::styled(text::QUIET, format_args!("┌ {}'s screen", person.name)))?;
+    for line in person.lines().await? {
+        note(format_args!("{} {}", text::styled(text::QUIET, "│"), text::line(&line)))?;
     }
+    Ok(())
+}
 
-    /// The first message in the server's log, as it lies on its disk.
-    pub(super) async fn sealed_record(
-        &self,
-        folder: &Path,
-        room: RoomId,
-        reader: DeviceId,
-    ) -> Result<(), Failure> {
-        let store = SqliteStore::open(&folder.join("server/server.db"))?;
-        let page = store.read(room, reader, 0, PageLimit::PROTOCOL).await;
-        let page = page.map_err(|error| Failure::new(Kind::Internal, error))?;
-        let record = first_message(&page.records)?;
-        let payload: Vec<u8> = record.payload.into();
-        println!("   record {} by {}: {} sealed bytes", record.sequence, record.author, payload.len());
-        for row in payload.iter().take(SHOWN).collect::<Vec<_>>().chunks(16) {
-            let hex: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
-            anstream::println!("   {}", text::styled(text::QUIET, hex.join(" ")));
-        }
-        Ok(())
+/// The epochs that one person went through.
+pub(super) fn epochs(person: &Person) -> Result<(), Failure> {
+    for change in &person.epochs {
+        let (joined, removed) = (change.joined.len(), change.removed.len());
+        note(format_args!("epoch {}: {joined} in, {removed} out, committed by {}", change.epoch, change.by))?;
     }
+    Ok(())
+}
 
-    /// The last line.
-    pub(super) fn end(&self) {
-        let seconds = Duration::as_secs_f32(&self.began.elapsed());
-        anstream::println!(
-            "\n{}",
-            text::styled(text::TITLE, format_args!("All of it was observed, in {seconds:.1} s."))
-        );
-        println!("Now for real: openchat up");
+/// The first message in the server's log, as it lies on its disk.
+pub(super) async fn sealed_record(folder: &Path, room: RoomId, reader: DeviceId) -> Result<(), Failure> {
+    let store = SqliteStore::open(&folder.join("server/server.db"))?;
+    let page = store.read(room, reader, 0, PageLimit::PROTOCOL).await;
+    let page = page.map_err(|error| Failure::new(Kind::Internal, error))?;
+    let record = first_message(&page.records)?;
+    let payload: Vec<u8> = record.payload.into();
+    note(format_args!("record {} by {}: {} sealed bytes", record.sequence, record.author, payload.len()))?;
+    for row in payload.chunks(ROW).take(ROWS) {
+        let hex: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        note(text::styled(text::QUIET, hex.join(" ")))?;
     }
+    Ok(())
 }
 
 fn first_message(records: &[Bytes]) -> Result<Record, Failure> {
@@ -100,8 +96,7 @@ pub(super) fn check(claim: &str, holds: bool) -> Result<(), Failure> {
     if !holds {
         return Err(Failure::new(Kind::Internal, format!("the demo did not observe that {claim}")));
     }
-    anstream::println!("   {} {claim}", text::styled(text::GOOD, "✓"));
-    Ok(())
+    note(format_args!("{} {claim}", text::styled(text::GOOD, "✓")))
 }
 
 /// Whether any file below `folder` holds these words.
