@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hkdf::{self, HKDF_SHA256};
 use data_encoding::BASE64URL_NOPAD;
+use openchat_protocol::address::{Address, AddressError};
 use openchat_protocol::{InviteHash, ServerFingerprint, Uid};
 use zeroize::Zeroizing;
 
@@ -22,8 +23,8 @@ pub enum InviteError {
     #[error("the link ends before its `#`: copy all of it, and put it in quotes on a command line")]
     Fragment,
     /// Host or port cannot be read.
-    #[error("the link names no `host:port`")]
-    Address,
+    #[error("the link names no server: {0}")]
+    Address(AddressError),
     /// The server's fingerprint cannot be read.
     #[error("the server fingerprint in the link is damaged: copy the whole link again")]
     Fingerprint,
@@ -125,30 +126,15 @@ impl FromStr for InviteLink {
     fn from_str(text: &str) -> Result<Self, InviteError> {
         let text = text.trim().strip_prefix(SCHEME).ok_or(InviteError::Scheme)?;
         let (address, secret) = text.split_once('#').ok_or(InviteError::Fragment)?;
-        let (host, port) = parse_address(address.strip_suffix('/').unwrap_or(address))?;
+        let address: Address =
+            address.strip_suffix('/').unwrap_or(address).parse().map_err(InviteError::Address)?;
+        let (host, port) = (address.host().to_owned(), address.port());
         let mut parts = secret.split('.');
         let mut next = |error| parts.next().ok_or(error);
         let server = next(InviteError::Fingerprint)?.parse().map_err(|_| InviteError::Fingerprint)?;
         let inviter = parse_inviter(next(InviteError::Inviter)?)?;
         let token = parse_token(next(InviteError::Token)?)?;
         parts.next().map_or(Ok(Self { host, port, server, inviter, token }), |_| Err(InviteError::Token))
-    }
-}
-
-fn parse_address(text: &str) -> Result<(String, u16), InviteError> {
-    let (host, port) = text.rsplit_once(':').ok_or(InviteError::Address)?;
-    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    // An IPv6 address stands in brackets, anything else has neither brackets nor colons (RFC 3986 §3.2.2).
-    let good = match bare {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        }
-    };
-    match port.parse() {
-        Ok(port) if good && port != 0 => Ok((bare.unwrap_or(host).to_owned(), port)),
-        _ => Err(InviteError::Address),
     }
 }
 
@@ -199,11 +185,11 @@ mod tests {
         for (text, error) in [
             (good.replace("openchat", "https"), InviteError::Scheme),
             (address.to_owned(), InviteError::Fragment),
-            (good.replace(":7440", ""), InviteError::Address),
-            (good.replace(":7440", ":0"), InviteError::Address),
-            (good.replace(":7440", ":99999"), InviteError::Address),
-            (good.replace("chat.example", "chat example"), InviteError::Address),
-            (good.replace("chat.example", "::1"), InviteError::Address),
+            (good.replace(":7440", ""), InviteError::Address(AddressError::NoPort)),
+            (good.replace(":7440", ":0"), InviteError::Address(AddressError::Port)),
+            (good.replace(":7440", ":99999"), InviteError::Address(AddressError::Port)),
+            (good.replace("chat.example", "chat example"), InviteError::Address(AddressError::Host)),
+            (good.replace("chat.example", "::1"), InviteError::Address(AddressError::Brackets)),
             (good.replace(fingerprint, &fingerprint[1..]), InviteError::Fingerprint),
             (good.replace(".-.", ".x."), InviteError::Inviter),
             (good.replace(token, &token[1..]), InviteError::Token),

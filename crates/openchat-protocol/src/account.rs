@@ -3,6 +3,7 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::address::Address;
 use crate::ids::{DeviceId, Incarnation, InviteHash, RoomId, ServerFingerprint, Uid};
 use crate::names::{RoomName, UserName};
 use crate::room::JoinedRoom;
@@ -55,6 +56,9 @@ pub struct Greeting {
     /// 32 random bytes, good for one login on this connection within 30 s.
     #[n(5)]
     pub nonce: ByteVec,
+    /// Where others reach the server, if its host has said so: what stands in invite links.
+    #[n(6)]
+    pub address: Option<Address>,
 }
 
 /// Makes an account. Allowed before login.

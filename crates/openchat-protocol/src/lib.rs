@@ -4,6 +4,7 @@
 //! `docs/protocol.md` numbers the rules and a change of bytes breaks a snapshot test.
 
 pub mod account;
+pub mod address;
 pub mod append;
 pub mod codec;
 pub mod frame;
@@ -20,6 +21,7 @@ pub mod room;
 pub mod statement;
 pub mod time;
 
+pub use address::Address;
 pub use ids::{ChainHash, DeviceId, Did, Incarnation, InviteHash, MessageId, RoomId, ServerFingerprint, Uid};
 pub use message::{ClientFrame, Event, ServerFrame};
 pub use names::{RoomName, UserName};

@@ -95,6 +95,7 @@ fn responses() -> Vec<Response> {
             time: TIME,
             registration: RegistrationPolicy::InviteOnly,
             nonce: bytes("nonce"),
+            address: Some("chat.example.org:7443".parse().unwrap()),
         }),
         Response::Registered(Registered {
             identity_certificate: bytes("identity"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use openchat_protocol::account::RegistrationPolicy;
+use openchat_protocol::address::{Address, AddressError};
 use openchat_protocol::limits::COMMITS_PER_MINUTE;
 use serde::Deserialize;
 
@@ -25,8 +26,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where authority and database live.
     pub data_dir: PathBuf,
-    /// `host:port` under which others reach this server: what stands in its invite links.
-    pub address: Option<String>,
+    /// Under which others reach this server: what stands in its invite links.
+    pub address: Option<Address>,
     /// Who may register.
     pub registration: RegistrationPolicy,
     /// What one client, or all together, may take.
@@ -119,8 +120,13 @@ pub enum ConfigError {
         range: RangeInclusive<u32>,
     },
     /// The public address is not `host:port`.
-    #[error("`address` is `{0}`: it must be host:port, as in chat.example.org:{DEFAULT_PORT}")]
-    Address(String),
+    #[error("`address` is `{text}`: {why}")]
+    Address {
+        /// What stands there.
+        text: String,
+        /// What is wrong with it.
+        why: AddressError,
+    },
 }
 
 fn hint(nearest: &Option<&'static str>) -> String {
@@ -243,13 +249,8 @@ impl From<Registration> for RegistrationPolicy {
     }
 }
 
-fn checked_address(address: String) -> Result<String, ConfigError> {
-    match address.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0) => {
-            Ok(address)
-        }
-        _ => Err(ConfigError::Address(address)),
-    }
+fn checked_address(text: String) -> Result<Address, ConfigError> {
+    text.parse().map_err(|why| ConfigError::Address { text, why })
 }
 
 fn check_keys(table: &toml::Table) -> Result<(), ConfigError> {

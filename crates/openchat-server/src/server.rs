@@ -75,6 +75,7 @@ impl Server {
         let address = socket.local_addr().map_err(|source| refused(config.listen, source))?;
         let state = Arc::new(State {
             registration: config.registration,
+            address: config.address.clone(),
             limits: config.limits.clone(),
             authority,
             store,

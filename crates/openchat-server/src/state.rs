@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openchat_identity::authority::Authority;
 use openchat_protocol::account::RegistrationPolicy;
-use openchat_protocol::{RoomId, Timestamp};
+use openchat_protocol::{Address, RoomId, Timestamp};
 use openchat_store::Store;
 use openchat_store::room::MembershipChange;
 use openchat_store::room_log::StoredRecord;
@@ -17,6 +17,7 @@ use crate::rates::Rates;
 
 pub(crate) struct State {
     pub(crate) registration: RegistrationPolicy,
+    pub(crate) address: Option<Address>,
     pub(crate) limits: Limits,
     pub(crate) authority: Authority,
     pub(crate) store: Arc<dyn Store>,

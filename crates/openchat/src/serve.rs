@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use openchat_identity::{Authority, InviteLink};
-use openchat_protocol::{ServerFingerprint, Timestamp};
+use openchat_protocol::{Address, ServerFingerprint, Timestamp};
 use openchat_server::{Config, Running, Server};
 use openchat_store::{SqliteStore, Store};
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     listen: Option<SocketAddr>,
     /// How others reach this server; stands in invite links [default: this machine's address]
     #[arg(long, value_name = "HOST:PORT")]
-    address: Option<String>,
+    address: Option<Address>,
     /// The configuration file [default: server.toml in the server's folder, if there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -100,7 +100,7 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("server.db"))?);
     let running = Server::start(&config, authority, Arc::clone(&store)).await?;
     let token = Server::bootstrap_invite(store.as_ref(), now).await?;
-    let (host, port) = advertised(config.address.as_deref(), running.addr());
+    let (host, port) = advertised(config.address.as_ref(), running.addr());
     let invite = token.map(|token| InviteLink { host, port, server: fingerprint, inviter: None, token });
     Ok(Hosted { running, fingerprint, invite, is_new, folder })
 }
@@ -125,12 +125,9 @@ fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {
 }
 
 /// What a friend's client connects to: what was configured, else this machine's own address.
-fn advertised(address: Option<&str>, listening: SocketAddr) -> (String, u16) {
-    let configured = address.and_then(|address| address.rsplit_once(':'));
-    if let Some((host, port)) = configured
-        && let Ok(port) = port.parse()
-    {
-        return (host.trim_matches(['[', ']']).to_owned(), port);
+fn advertised(address: Option<&Address>, listening: SocketAddr) -> (String, u16) {
+    if let Some(address) = address {
+        return (address.host().to_owned(), address.port());
     }
     let ip = match listening.ip() {
         ip if ip.is_unspecified() => own_address(),

@@ -140,9 +140,14 @@ impl Engine {
         let token = InviteToken::generate();
         let hash = token.redeem_hash();
         let credentials = &self.cx.credentials;
+        // Whoever is invited may be elsewhere than this device: the host knows best how the server is reached.
+        let (host, port) = match &self.cx.session.address {
+            Some(address) => (address.host().to_owned(), address.port()),
+            None => (credentials.host.clone(), credentials.port),
+        };
         let link = InviteLink {
-            host: credentials.host.clone(),
-            port: credentials.port,
+            host,
+            port,
             server: credentials.server,
             inviter: Some(credentials.device.uid),
             token,

@@ -48,6 +48,7 @@ impl Engine {
             cx.emit(Event::Alarm(Alarm::Clock { apart }));
         }
         cx.session.incarnation = Some(greeting.incarnation);
+        cx.session.address = greeting.address.clone();
         let Ok(nonce) = <[u8; 32]>::try_from(greeting.nonce.as_slice()) else {
             return cx.breaks_protocol("its login nonce has not 32 bytes");
         };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use openchat_protocol::{
-    ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName,
+    Address, ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName,
 };
 
 use super::step::Ticket;
@@ -76,6 +76,8 @@ pub(super) struct Session {
     pub(super) link: Link,
     /// The life of the database, as of the greeting.
     pub(super) incarnation: Option<Incarnation>,
+    /// Where others reach the server, if its host has said so.
+    pub(super) address: Option<Address>,
     /// Binds the login to the TLS channel (RFC 9266).
     pub(super) exporter: [u8; 32],
     next_id: u64,
@@ -93,6 +95,7 @@ impl Session {
         Self {
             link: Link::Down,
             incarnation: None,
+            address: None,
             exporter: [0; 32],
             next_id: 0,
             asked: HashMap::new(),

@@ -19,7 +19,7 @@ fn every_key_is_read() {
     .unwrap();
     assert_eq!(config.listen.port(), 9);
     assert_eq!(config.data_dir, Path::new("/srv/oc"));
-    assert_eq!(config.address.as_deref(), Some("chat.example.org:9"));
+    assert_eq!(config.address, Some("chat.example.org:9".parse().unwrap()));
     assert_eq!(config.registration, RegistrationPolicy::Closed);
     assert_eq!(config.limits.idle(), Duration::from_secs(60));
     assert_eq!(config.limits.login_seconds, Limits::default().login_seconds);
@@ -52,7 +52,7 @@ fn values_that_make_no_sense_are_refused() {
         message("[limits]\nidle_seconds = 1"),
         "`limits.idle_seconds` is 1: it must be from 10 to 86400"
     );
-    assert!(message("address = \"chat.example.org\"").contains("host:port"));
+    assert!(message("address = \"chat.example.org\"").contains("HOST:PORT"));
     assert!(message("registration = \"maybe\"").contains("invite-only"));
     assert!(message("listen = 7").contains("line 1"));
 }

@@ -19,6 +19,7 @@ pub(crate) fn handle(state: &State, hello: &Hello) -> Result<(Greeting, Nonce), 
         time: state.now(),
         registration: state.registration,
         nonce: nonce.bytes().to_vec().into(),
+        address: state.address.clone(),
     };
     Ok((greeting, nonce))
 }

@@ -178,6 +178,7 @@ impl FakeServer {
             time: self.now,
             registration: RegistrationPolicy::InviteOnly,
             nonce: NONCE.to_vec().into(),
+            address: None,
         }
     }
 
