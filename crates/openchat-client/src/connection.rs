@@ -53,9 +53,9 @@ pub(crate) enum ConnectionError {
     Certificate(#[from] TrustError),
     /// The connection broke.
     #[error("the connection broke: {0}")]
-    Broken(#[from] io::Error),
-    /// The server ended the connection.
-    #[error("the server closed the connection")]
+    Broken(io::Error),
+    /// The server, or what lies between, ended the connection.
+    #[error("the server went away")]
     Closed,
     /// What came is no frame.
     #[error("the server sent something that is no OpenChat frame: {0}")]
@@ -72,12 +72,25 @@ impl ConnectionError {
     }
 }
 
+impl From<io::Error> for ConnectionError {
+    /// How a peer goes away is of no interest: by a crash, by a cable, or without TLS's last word (RFC 8446 §6.1).
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::UnexpectedEof | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => {
+                Self::Closed
+            }
+            _ => Self::Broken(error),
+        }
+    }
+}
+
 impl From<ConnectionError> for ClientError {
     fn from(error: ConnectionError) -> Self {
         use ConnectionError as E;
         let (kind, help) = match &error {
             E::Unreachable { .. } => (ErrorKind::Network, "is the server running, and the address right?"),
-            E::Broken(_) | E::Closed => (ErrorKind::Network, "the client connects again by itself"),
+            E::Broken(_) | E::Closed => (ErrorKind::Network, "try again; is the server still running?"),
             E::NotOpenChat { .. } | E::Frame(_) | E::Certificate(_) => {
                 (ErrorKind::Protocol, "check host and port; ask the host of the server")
             }
@@ -195,8 +208,14 @@ async fn send(writer: &mut WriteHalf<TlsStream<TcpStream>>, output: &mut BytesMu
     writer.flush().await
 }
 
-fn unreachable(server: &Server, reason: &io::Error) -> ConnectionError {
-    ConnectionError::Unreachable { server: server.clone(), reason: reason.to_string() }
+fn unreachable(server: &Server, error: &io::Error) -> ConnectionError {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        // Errors of the resolver carry no number of the system.
+        _ if error.raw_os_error().is_none() => format!("the name is not found ({error})"),
+        _ => error.to_string(),
+    };
+    ConnectionError::Unreachable { server: server.clone(), reason }
 }
 
 fn not_openchat(server: &Server, reason: &str) -> ConnectionError {
@@ -206,10 +225,9 @@ fn not_openchat(server: &Server, reason: &str) -> ConnectionError {
 fn handshake_failed(server: &Server, error: &io::Error) -> ConnectionError {
     let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
         return match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                not_openchat(server, &error.to_string())
-            }
-            _ => unreachable(server, error),
+            io::ErrorKind::UnexpectedEof => not_openchat(server, "it hung up at the first word"),
+            io::ErrorKind::InvalidData => not_openchat(server, &error.to_string()),
+            _ => ConnectionError::Unreachable { server: server.clone(), reason: error.to_string() },
         };
     };
     if let Some(found) = tls::other_fingerprint(cause) {

@@ -27,7 +27,14 @@ use crate::random::{self, Jitter};
 use crate::vault::{Credentials, Vault};
 
 /// The first and the longest pause before connecting again, in milliseconds.
-const PAUSE: (u64, u64) = (200, 30_000);
+const PAUSE: (u64, u64) = (200, 8_000);
+/// The longest pause once a server has been away for [`LONG_AWAY`].
+const PATIENT_PAUSE: u64 = 30_000;
+/// Until then people wait in front of it: a server that was started again, or a network that comes back.
+const LONG_AWAY: Duration = Duration::from_secs(5 * 60);
+/// Whoever asks to connect now still waits this long after the last try, in milliseconds, so that a hand on the
+/// keyboard is no load for the server; and clients whose people type at the same time do not act in step.
+const AT_ONCE: (u64, u64) = (500, 1_000);
 /// The clock is looked at this often at least: it may be set, and the machine may have slept.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// For the last bytes.
@@ -96,6 +103,10 @@ pub(crate) struct Driver {
     waiting: HashMap<Ticket, oneshot::Sender<Result<Answer, ClientError>>>,
     next_ticket: u64,
     failures: u32,
+    /// When the last try began.
+    tried: Instant,
+    /// Since when there is no connection.
+    away: Option<Instant>,
     jitter: Jitter,
 }
 
@@ -111,6 +122,8 @@ impl Driver {
             waiting: HashMap::new(),
             next_ticket: 0,
             failures: 0,
+            tried: Instant::now(),
+            away: None,
             jitter: Jitter::new(seed()),
         })
     }
@@ -156,8 +169,10 @@ impl Driver {
             }
             Job::Read(read) => read(&mut self.vault),
             Job::Reconnect => {
+                let (low, high) = AT_ONCE;
+                let soon = self.tried + Duration::from_millis(self.jitter.between(low, high));
                 if let Link::Pause(until) = &mut self.link {
-                    *until = Instant::now();
+                    *until = soon.min(*until);
                 }
             }
             // Handled where the loop can be left.
@@ -189,6 +204,7 @@ impl Driver {
 
     fn connect(&mut self) {
         self.tell(ConnectionState::Connecting);
+        self.tried = Instant::now();
         let credentials = self.engine.credentials().clone();
         self.link = Link::Connecting(Box::pin(connect(credentials)));
     }
@@ -213,6 +229,7 @@ impl Driver {
             match event {
                 Event::Connection(state) => {
                     self.failures = 0;
+                    self.away = None;
                     self.tell(state);
                 }
                 event => self.emit(event),
@@ -261,6 +278,8 @@ impl Driver {
     /// Longer from one failure to the next, and never the same for two clients of a server that comes back.
     fn pause(&mut self) -> Duration {
         let (first, longest) = PAUSE;
+        let away = self.away.get_or_insert_with(Instant::now).elapsed();
+        let longest = if away < LONG_AWAY { longest } else { PATIENT_PAUSE };
         let pause = (first << self.failures.min(16)).min(longest);
         self.failures += 1;
         Duration::from_millis(self.jitter.between(pause / 2, pause))

@@ -123,8 +123,7 @@ fn help_for(code: RefusalCode) -> Option<&'static str> {
             "ask for a new link: the host makes one with `openchat invite`"
         }
         Code::NameTaken => "choose another name: `openchat join LINK --name OTHER`",
-        Code::RoomTaken => "join it with `/join NAME`, or choose another name",
-        Code::RoomUnknown => "see which rooms there are: `openchat rooms`",
+        Code::RoomTaken => "join that one, or choose another name",
         Code::RateLimited | Code::Stopping => "wait a moment; the client tries again by itself",
         Code::Storage => "the host must make room on the server's disk",
         Code::Internal => "the host finds the cause in the server's log",

@@ -171,6 +171,13 @@ impl ClientHandle {
         }
     }
 
+    /// Waits until the present try to connect has an outcome.
+    pub async fn tried(&self) -> ConnectionState {
+        let mut connection = self.connection.clone();
+        let tried = connection.wait_for(|state| *state != ConnectionState::Connecting).await;
+        tried.map_or_else(|_| ConnectionState::Ended(ClientError::stopped()), |state| state.clone())
+    }
+
     /// Events from now on.
     pub fn events(&self) -> Events {
         // A client that has stopped sends nothing: its listeners see the end at once.
@@ -206,7 +213,7 @@ impl ClientHandle {
         named.sort_by_key(|room| room.membership != Membership::Member);
         named.into_iter().next().ok_or_else(|| {
             ClientError::new(ErrorKind::NotFound, format!("this profile is in no room #{name}"))
-                .with_help(format!("see the rooms: `openchat rooms`; join one: `/join {name}`"))
+                .with_help("join it, or ask a member to add you")
         })
     }
 

@@ -48,7 +48,8 @@ fn start(driver: Driver) -> Result<(), ClientError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let run = move || {
         let stopper = runtime.block_on(driver.run());
-        drop(runtime);
+        // Without waiting for the system's resolver, which knows no end.
+        runtime.shutdown_background();
         if let Some(stopper) = stopper {
             // Whoever stopped the client may be gone as well.
             let _ = stopper.send(());
