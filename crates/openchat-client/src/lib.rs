@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod folder;
 pub mod handle;
+pub mod likeness;
 pub mod open;
 mod random;
 pub mod vault;
@@ -24,5 +25,6 @@ pub use event::{
     RoomOverview,
 };
 pub use handle::{ClientHandle, Events};
+pub use likeness::nearest;
 pub use open::{exists, open};
 pub use vault::{EpochKey, Span};

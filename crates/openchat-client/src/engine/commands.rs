@@ -14,8 +14,9 @@ use super::sending::{no_failed_message, no_room};
 use super::session::{Aim, Purpose};
 use super::step::{Step, Ticket};
 use crate::command::{Access, Answer, Command, RoomSuite};
-use crate::error::ClientError;
+use crate::error::{ClientError, ErrorKind};
 use crate::event::{Member, Membership};
+use crate::likeness::nearest;
 use crate::vault::Write;
 
 impl Engine {
@@ -33,7 +34,7 @@ impl Engine {
             Command::Discard { message } => self.with_failed(ticket, message, Room::discard),
             Command::LeaveRoom { room } => self.in_room(ticket, room, |it, cx| it.handle_leave(cx, ticket)),
             Command::AddMember { room, name } => self.identify(ticket, room, name, Aim::Add),
-            Command::RemoveMember { room, name } => self.identify(ticket, room, name, Aim::Remove),
+            Command::RemoveMember { room, name } => self.remove_member(ticket, room, name),
             Command::UpdateKeys { room } => {
                 self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Update(ticket)));
             }
@@ -104,19 +105,30 @@ impl Engine {
         }
     }
 
-    /// Finds out who `name` is. Whoever is to be removed is known already.
+    /// Finds out who `name` is.
     fn identify(&mut self, ticket: Ticket, room: RoomId, name: UserName, aim: Aim) {
         if !self.rooms.contains_key(&room) {
             return self.cx.answer(ticket, Err(no_room(room)));
         }
-        match self.cx.people.names.owner(&name) {
-            Some(uid) if aim == Aim::Remove => {
-                self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Remove(ticket, uid)));
-            }
-            _ => {
-                let look_up = Request::LookUp(AccountSelector::Name(name.clone()));
-                self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, name, aim));
-            }
+        let look_up = Request::LookUp(AccountSelector::Name(name.clone()));
+        self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, name, aim));
+    }
+
+    /// Whoever is to be removed is known already, unless the server has not told all names yet.
+    fn remove_member(&mut self, ticket: Ticket, room: RoomId, name: UserName) {
+        let nameless = self.rooms.get(&room).is_some_and(|room| room.has_nameless(&self.cx));
+        if nameless && self.cx.people.names.owner(&name).is_none() {
+            return self.identify(ticket, room, name, Aim::Remove);
+        }
+        self.remove_known(ticket, room, &name);
+    }
+
+    /// The name is known, if anybody here has it.
+    pub(super) fn remove_known(&mut self, ticket: Ticket, room: RoomId, name: &UserName) {
+        let Some(it) = self.rooms.get(&room) else { return self.cx.answer(ticket, Err(no_room(room))) };
+        match it.removable(&self.cx, name) {
+            Ok(uid) => self.online_in_room(ticket, room, |it, cx| it.add_wish(cx, Wish::Remove(ticket, uid))),
+            Err(error) => self.cx.answer(ticket, Err(error)),
         }
     }
 
@@ -158,6 +170,50 @@ impl Engine {
 }
 
 impl Room {
+    fn has_nameless(&self, cx: &Core) -> bool {
+        self.roster().iter().any(|member| cx.people.names.name(member.device.uid).is_none())
+    }
+
+    /// Whom this device may remove by this name.
+    fn removable(&self, cx: &Core, name: &UserName) -> Result<Uid, ClientError> {
+        let members = self.members(&cx.people, cx.me().uid);
+        let owner = cx.people.names.owner(name);
+        let Some(member) = members.iter().find(|member| Some(member.person.uid) == owner) else {
+            return Err(self.no_member(name, &members));
+        };
+        if member.is_me {
+            let what = "you cannot remove yourself: leave the room instead";
+            return Err(ClientError::new(ErrorKind::Usage, what));
+        }
+        match members.iter().any(|member| member.is_me && member.is_admin) {
+            true => Ok(member.person.uid),
+            false => Err(self.only_admins(&members)),
+        }
+    }
+
+    fn only_admins(&self, members: &[Member]) -> ClientError {
+        let admins = members.iter().filter(|member| member.is_admin);
+        let admins = admins.map(|member| member.person.to_string()).collect::<Vec<_>>().join(", ");
+        let room = &self.record.name;
+        let error = |who: &str| {
+            ClientError::new(ErrorKind::Refused, format!("only {who} may remove people from #{room}"))
+        };
+        match admins.as_str() {
+            "" => error("an administrator who has left"),
+            admins => error(admins).with_help(format!("ask {admins}")),
+        }
+    }
+
+    fn no_member(&self, name: &UserName, members: &[Member]) -> ClientError {
+        let message = format!("there is no {name} in #{}", self.record.name);
+        let error = ClientError::new(ErrorKind::NotFound, message);
+        let names = members.iter().filter_map(|member| Some(member.person.name.as_ref()?.as_str()));
+        match nearest(name.as_str(), names) {
+            Some(meant) => error.with_help(format!("did you mean {meant}?")),
+            None => error.with_help("see who is in the room, and how they are written"),
+        }
+    }
+
     /// Users in the room, by the key tree.
     fn members(&self, people: &super::people::People, me: Uid) -> Vec<Member> {
         let mut members: Vec<Member> = Vec::new();

@@ -179,7 +179,7 @@ impl Engine {
             return self.cx.breaks_protocol("an account of another name");
         }
         match (self.cx.meet(account), aim) {
-            (Ok(uid), Aim::Remove) => self.add_wish(room, Wish::Remove(ticket, uid)),
+            (Ok(_), Aim::Remove) => self.remove_known(ticket, room, name),
             (Ok(uid), Aim::Add) => {
                 self.cx.ask(Request::ClaimKeyPackages(uid), Purpose::KeyPackages(ticket, room, uid));
             }

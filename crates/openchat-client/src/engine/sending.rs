@@ -38,12 +38,12 @@ impl Room {
     }
 
     fn may_send(&self, text: &str) -> Result<(), ClientError> {
-        let usage = |message: &str| Err(ClientError::new(ErrorKind::Usage, message));
+        let usage = |message: String| Err(ClientError::new(ErrorKind::Usage, message));
         match text.len() {
-            0 => usage("there is nothing to send"),
-            length if length > TEXT => {
-                usage("the message is too long: send it in parts, or as a sealed file")
-            }
+            0 => usage("there is nothing to send".to_owned()),
+            length if length > TEXT => usage(format!(
+                "the message is too long: it has {length} bytes, at most {TEXT} fit; send it in parts"
+            )),
             _ if !self.is_in() => Err(self.not_in()),
             _ => Ok(()),
         }
@@ -53,7 +53,7 @@ impl Room {
     pub(super) fn not_in(&self) -> ClientError {
         let name = &self.record.name;
         ClientError::new(ErrorKind::Refused, format!("this device is not in #{name}"))
-            .with_help(format!("join it: `/join {name}`, or ask a member to add you"))
+            .with_help("join it again, or ask a member to add you")
     }
 
     /// Sends again what was sealed before and may be in the log.
@@ -249,5 +249,4 @@ pub(super) fn no_failed_message(message: MessageId) -> ClientError {
 /// Nobody knows this room.
 pub(super) fn no_room(room: RoomId) -> ClientError {
     ClientError::new(ErrorKind::NotFound, format!("this profile knows no room {room}"))
-        .with_help("see the rooms: `openchat rooms`")
 }

@@ -15,8 +15,8 @@ use openchat_protocol::room::{
 };
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{
-    ClientFrame, DeviceId, Event, Incarnation, Refusal, RefusalCode, Request, Response, RoomId, RoomName,
-    ServerFrame, Timestamp, codec,
+    Address, ClientFrame, DeviceId, Event, Incarnation, Refusal, RefusalCode, Request, Response, RoomId,
+    RoomName, ServerFrame, Timestamp, codec,
 };
 
 pub(super) const EXPORTER: [u8; 32] = [5; 32];
@@ -49,6 +49,8 @@ pub(super) struct FakeServer {
     pub(super) claims_instead: Option<openchat_protocol::Uid>,
     /// Refuse the next append so.
     pub(super) refuse_append: Option<Refusal>,
+    /// What its host says how it is reached.
+    pub(super) address: Option<Address>,
 }
 
 /// How far a room was sent.
@@ -85,6 +87,7 @@ impl FakeServer {
             swallow: false,
             shows_another_log: HashSet::new(),
             refuse_append: None,
+            address: None,
         }
     }
 
@@ -178,7 +181,7 @@ impl FakeServer {
             time: self.now,
             registration: RegistrationPolicy::InviteOnly,
             nonce: NONCE.to_vec().into(),
-            address: None,
+            address: self.address.clone(),
         }
     }
 

@@ -232,3 +232,49 @@ fn what_needs_the_server_says_so_when_there_is_none() {
         assert_eq!(kind(world.ask(ALICE, command)), Err(ErrorKind::Network));
     }
 }
+
+#[test]
+fn who_may_not_remove_somebody_is_told_in_names() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    let mut remove = |client, name: &str| {
+        let error = world.ask(client, Command::RemoveMember { room, name: name.parse().unwrap() });
+        let error = error.unwrap_err();
+        (error.kind(), error.to_string(), error.help().unwrap_or_default().to_owned())
+    };
+    let only_alice = "only alice may remove people from #lobby".to_owned();
+    assert_eq!(remove(BOB, "carol"), (ErrorKind::Refused, only_alice, "ask alice".to_owned()));
+    let (kind, what, help) = remove(ALICE, "carrol");
+    assert_eq!((kind, what.as_str()), (ErrorKind::NotFound, "there is no carrol in #lobby"));
+    assert_eq!(help, "did you mean carol?");
+    let (_, what, help) = remove(ALICE, "zebra");
+    assert_eq!(what, "there is no zebra in #lobby");
+    assert!(!help.contains("mean"), "{help}");
+    assert!(remove(ALICE, "alice").1.contains("leave"), "nobody is expected to know the rules of leaves");
+}
+
+#[test]
+fn a_link_names_the_address_that_the_host_has_set() {
+    let mut world = World::of(&["alice"]);
+    let invite = Command::CreateInvite { valid: MINUTE, uses: 1, room: None };
+    let link = |world: &mut World| match world.ask(ALICE, invite.clone()) {
+        Ok(Answer::Invite(link)) => link,
+        other => panic!("{other:?}"),
+    };
+    let own = link(&mut world);
+    world.server.address = Some("[2001:db8::7]:7443".parse().unwrap());
+    world.disconnect(ALICE);
+    world.connect(ALICE);
+    world.settle();
+    assert!(!own.contains("2001:db8"), "{own}");
+    assert!(link(&mut world).starts_with("openchat://[2001:db8::7]:7443/#"));
+}
+
+#[test]
+fn a_message_that_is_too_long_is_told_with_both_lengths() {
+    let mut world = World::of(&["alice"]);
+    let room = world.create(ALICE, "lobby", Access::Listed);
+    let error = world.ask(ALICE, Command::Send { room, text: "x".repeat(50_000) }).unwrap_err();
+    assert!(error.to_string().contains("50000") && error.to_string().contains("49152"), "{error}");
+    world.say(ALICE, room, &"x".repeat(49_152));
+}
