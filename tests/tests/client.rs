@@ -186,17 +186,17 @@ async fn an_enrolment_goes_on_where_it_broke_off() {
     place.stop().await;
     let error = enrol(&folder, &link, "alice").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Network);
-    assert!(folder.join("private.pem").exists(), "the key is made before anybody is asked");
-    let key = std::fs::read(folder.join("private.pem")).unwrap();
+    assert!(!folder.join("private.pem").exists(), "nobody has heard of it");
 
     place.start().await;
     enrol(&folder, &link, "alice").await.unwrap();
-    assert_eq!(std::fs::read(folder.join("private.pem")).unwrap(), key);
+    let key = std::fs::read(folder.join("private.pem")).unwrap();
     // As if the crash had come after the registration.
     for file in ["vault.db", "vault.key"] {
         std::fs::remove_file(folder.join(file)).unwrap();
     }
     enrol(&folder, &link, "alice").await.unwrap();
+    assert_eq!(std::fs::read(folder.join("private.pem")).unwrap(), key);
     let again = enrol(&folder, &link, "alice").await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Usage, "it is whole now");
     let (alice, _) = open(&folder).await.unwrap();

@@ -2,9 +2,10 @@
 //!
 //! A crash may come anywhere. Each step leaves behind what the next attempt, with the same link, name and password, goes
 //! on from: first the key files, then the account (the server gives the same key its account again), then the vault with
-//! the device in it, last the server's knowledge of the device.
+//! the device in it, last the server's knowledge of the device. A failure before the server can have heard of the key
+//! leaves nothing behind; any later one says what stays.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -53,7 +54,10 @@ pub fn enrol(
                 let runtime = runtime::Builder::new_current_thread().enable_all().build();
                 let runtime =
                     runtime.map_err(|error| ClientError::new(ErrorKind::Internal, error.to_string()))?;
-                runtime.block_on(Enrolment { folder, link, name, password }.run())
+                let outcome = runtime.block_on(Enrolment { folder, link, name, password }.run());
+                // Without waiting for the system's resolver, which knows no end.
+                runtime.shutdown_background();
+                outcome
             })
             .join()
     });
@@ -72,14 +76,57 @@ impl Enrolment<'_> {
         if Vault::exists(self.folder.path()) {
             return self.finish_earlier().await;
         }
-        let identity = self.identity()?;
+        let keys = KeyFolder::new(self.folder.path());
+        let known = if keys.exists() { Some(self.known_identity(&keys)?) } else { None };
         let mut door = Door::open(self.server()).await?;
-        let registered = door.register(&identity, self.name, self.link).await?;
+        // On disk before the server hears of it: an account whose key is lost would be lost with its name.
+        let (identity, made) = match known {
+            Some(identity) => (identity, Vec::new()),
+            None => self.new_identity(&keys)?,
+        };
+        match door.register(&identity, self.name, self.link).await {
+            Ok(Ok(registered)) => {
+                let outcome = self.finish(&identity, &mut door, registered).await;
+                outcome.map_err(|error| self.stays(error))
+            }
+            // A refusal changes nothing, unless the server does not know that itself.
+            Ok(Err(refusal)) if !is_about_the_server(&refusal) => match remove(&made) {
+                Ok(()) => Err(refusal.into()),
+                Err(_) => Err(self.stays(refusal.into())),
+            },
+            Ok(Err(refusal)) => Err(self.stays(refusal.into())),
+            Err(error) => Err(self.stays(error)),
+        }
+    }
+
+    /// From the account to a profile that can be opened.
+    async fn finish(
+        &self,
+        identity: &IdentityKey,
+        door: &mut Door,
+        registered: Registered,
+    ) -> Result<Enrolled, ClientError> {
         let room = registered.room.clone();
-        let credentials = self.credentials(&identity, &door, registered)?;
+        let credentials = self.credentials(identity, door, registered)?;
         let vault = Vault::create(self.folder.path(), self.password, &credentials)?;
-        let profile = enrol_device(&mut door, vault, credentials).await?;
+        let profile = enrol_device(door, vault, credentials).await?;
         Ok(Enrolled { profile, room })
+    }
+
+    /// The same failure, and what is left of this attempt.
+    fn stays(&self, error: ClientError) -> ClientError {
+        let key = KeyFolder::new(self.folder.path()).private_path();
+        let help = format!(
+            "the same command again, with the same name and password: it goes on with the key in {}, which stays",
+            key.display()
+        );
+        match error.help() {
+            Some(first) if error.kind() != ErrorKind::Network => {
+                let both = format!("{first}; then {help}");
+                error.with_help(both)
+            }
+            _ => error.with_help(help),
+        }
     }
 
     /// An earlier attempt came as far as the vault.
@@ -98,14 +145,33 @@ impl Enrolment<'_> {
         Ok(Enrolled { profile, room: None })
     }
 
-    fn identity(&self) -> Result<IdentityKey, ClientError> {
-        let keys = KeyFolder::new(self.folder.path());
-        if keys.exists() {
-            return keys.read(self.password).map_err(|error| key_error(&error));
-        }
+    fn known_identity(&self, keys: &KeyFolder) -> Result<IdentityKey, ClientError> {
+        keys.read(self.password).map_err(|error| match error.is_wrong_password() {
+            true => ClientError::new(
+                ErrorKind::WrongPassword,
+                format!(
+                    "there is a key from before in {}, and this is not its password",
+                    keys.private_path().display()
+                ),
+            )
+            .with_help(
+                "the password of that time; or make another profile: `openchat --profile NAME join LINK`",
+            ),
+            false => key_error(&error),
+        })
+    }
+
+    /// A new identity, and the files that were made for it.
+    fn new_identity(&self, keys: &KeyFolder) -> Result<(IdentityKey, Vec<PathBuf>), ClientError> {
         let identity = IdentityKey::generate();
-        keys.create(&identity, self.password).map_err(|error| key_error(&error))?;
-        Ok(identity)
+        let mut made = vec![keys.private_path(), keys.public_path()];
+        made.retain(|path| !path.exists());
+        keys.create(&identity, self.password).map_err(|error| {
+            // What could not be written whole is of no use, and what cannot be removed is overwritten by nobody.
+            let _ = remove(&made);
+            key_error(&error)
+        })?;
+        Ok((identity, made))
     }
 
     fn server(&self) -> Server {
@@ -246,7 +312,7 @@ impl Door {
         identity: &IdentityKey,
         name: &UserName,
         link: &InviteLink,
-    ) -> Result<Registered, ClientError> {
+    ) -> Result<Result<Registered, Refusal>, ClientError> {
         let csr = identity.sign_csr(&link.server);
         let redeem = link.token.redeem().to_vec();
         let register = Register { name: name.clone(), csr: csr.into(), redeem: Some(redeem.into()) };
@@ -256,11 +322,23 @@ impl Door {
             answer = self.ask(Request::Register(Register { redeem: None, ..register })).await?;
         }
         match answer {
-            Ok(Response::Registered(registered)) => Ok(registered),
+            Ok(Response::Registered(registered)) => Ok(Ok(registered)),
             Ok(_) => Err(unexpected()),
-            Err(refusal) => Err(refusal.into()),
+            Err(refusal) => Ok(Err(refusal)),
         }
     }
+}
+
+fn remove(files: &[PathBuf]) -> std::io::Result<()> {
+    files.iter().try_for_each(|file| match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })
+}
+
+/// Whether the refusal tells of a fault, after which nobody knows what was stored.
+fn is_about_the_server(refusal: &Refusal) -> bool {
+    matches!(refusal.code, None | Some(RefusalCode::Storage | RefusalCode::Internal))
 }
 
 fn is_about_the_invite(refusal: &Refusal) -> bool {

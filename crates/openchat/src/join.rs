@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 use openchat_client::Enrolled;
-use openchat_identity::{InviteLink, Password};
+use openchat_identity::{InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
 
 use crate::Context;
@@ -62,25 +62,31 @@ pub(crate) fn ask_name() -> Result<UserName, Failure> {
     for _ in 0..ask::ATTEMPTS {
         match ask::line("Your name on this server: ")?.parse() {
             Ok(name) => return Ok(name),
-            Err(error) => eprintln!("{error}"),
+            Err(error) => output::tell(error),
         }
     }
     Err(Failure::new(Kind::Usage, "no name was agreed on"))
 }
 
-/// The password that will protect keys and history of this profile.
+/// The password that will protect keys and history of this profile; the present one where there is a key already.
 pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
+    let folder = context.folders.profile();
+    let key = KeyFolder::new(&folder);
     let password = match &context.password_file {
         Some(file) => ask::password_from_file(file)?,
+        None if key.exists() || openchat_client::exists(&folder) => {
+            output::tell(format_args!("There is a key in {} already: it will be used.", folder.display()));
+            return ask::password("Its password: ");
+        }
         None => {
-            eprintln!(
-                "The password protects your key and your history on this machine; the server never sees it."
+            output::tell(
+                "The password protects your key and your history on this machine; the server never sees it.",
             );
             ask::new_password()?
         }
     };
     if let Some(hint) = password.hint() {
-        eprintln!("{hint}");
+        output::tell(hint);
     }
     Ok(password)
 }
