@@ -1,6 +1,6 @@
 //! Asking a person at the terminal, or taking the answer from where a script put it.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use openchat_identity::password::Password;
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
+use crate::output;
 
 /// How often a wrong password may be typed again.
 pub(crate) const ATTEMPTS: usize = 3;
@@ -43,9 +44,9 @@ pub(crate) fn new_password() -> Result<Password, Failure> {
         let (first, second) =
             typed.map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))?;
         match first.as_str() {
-            "" => eprintln!("An empty password protects nothing."),
+            "" => output::tell("An empty password protects nothing."),
             text if text == second.as_str() => return Ok(Password::new(text)),
-            _ => eprintln!("The two are not the same."),
+            _ => output::tell("The two are not the same."),
         }
     }
     Err(Failure::new(Kind::Usage, "no new password was agreed on"))
@@ -54,10 +55,9 @@ pub(crate) fn new_password() -> Result<Password, Failure> {
 /// Asks for one line of text.
 pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
     require_terminal(prompt.trim_end_matches([':', ' ']))?;
-    eprint!("{prompt}");
+    output::ask(prompt);
     let mut answer = String::new();
-    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-    match read {
+    match std::io::stdin().lock().read_line(&mut answer) {
         Ok(0) => Err(Failure::new(Kind::Usage, "the input ended before an answer")),
         Ok(_) => Ok(answer.trim().to_owned()),
         Err(error) => Err(Failure::new(Kind::Usage, format!("no answer was read: {error}"))),
@@ -86,7 +86,7 @@ where
     }
     for left in (0..ATTEMPTS).rev() {
         match open(&password(prompt)?).map_err(Into::into) {
-            Err(failure) if failure.kind() == Kind::WrongPassword && left > 0 => eprintln!("{failure}"),
+            Err(failure) if failure.kind() == Kind::WrongPassword && left > 0 => output::tell(failure),
             outcome => return outcome,
         }
     }

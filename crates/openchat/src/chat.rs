@@ -16,8 +16,9 @@ use openchat_protocol::{MessageId, RoomId, RoomName};
 use self::command::{Command, CommandError};
 use self::console::{Console, Input};
 use crate::Context;
-use crate::failure::Failure;
-use crate::{rooms, session, text};
+use crate::advice::Surface;
+use crate::failure::{Failure, Kind};
+use crate::{invite, rooms, session, text};
 
 /// Lines shown on entering a room even when nothing is new.
 const CONTEXT_LINES: u32 = 10;
@@ -134,7 +135,10 @@ impl Chat {
                 },
             }
         }
-        self.farewell().await;
+        if let Err(failure) = self.farewell().await {
+            self.print(&failure.to_string());
+            self.failed = self.failed.take().or(Some(failure));
+        }
         match self.failed.take() {
             // A person has seen it; a script goes by the exit code.
             Some(failure) if !self.console.shows_typing() => Err(failure),
@@ -144,44 +148,49 @@ impl Chat {
 
     /// A script needs the server; a person can read and write without it.
     async fn wait_for_server(&mut self) -> Result<(), Failure> {
-        let is_person = self.console.shows_typing();
-        let patience = if is_person { IMPATIENCE } else { session::PATIENCE };
-        match tokio::time::timeout(patience, session::caught_up(&mut self.events)).await {
-            Ok(outcome) => outcome,
-            Err(_) if is_person => {
-                self.is_offline = true;
-                let why = session::why_offline(&self.client);
-                self.print(&text::styled(
-                    text::QUIET,
-                    format_args!("-- offline: {}; trying again", why.what()),
-                ));
+        if !self.console.shows_typing() {
+            return session::caught_up(&self.client, &mut self.events).await;
+        }
+        let caught_up = session::caught_up(&self.client, &mut self.events);
+        // What takes longer than people wait goes on while they look at what is here.
+        drop(tokio::time::timeout(IMPATIENCE, caught_up).await);
+        match self.client.connection() {
+            ConnectionState::Ended(why) => Err(why.into()),
+            _ => {
+                if let Some(why) = session::why_offline(&self.client) {
+                    self.is_offline = true;
+                    self.tell_offline(why.what());
+                }
                 Ok(())
             }
-            Err(_) => Err(session::why_offline(&self.client)),
         }
+    }
+
+    fn tell_offline(&mut self, why: &str) {
+        let words = format_args!("-- offline: {why}; trying again, what you say is kept until then");
+        self.print(&text::styled(text::QUIET, words));
     }
 
     /// What was done is on disk already; wait until the server has it too, for a script goes on from there.
-    async fn farewell(&mut self) {
-        if !self.settle().await {
-            self.print(
-                "Not all of it has reached the server: it waits here and is sent the next time you connect.",
-            );
-        }
+    async fn farewell(&mut self) -> Result<(), Failure> {
+        self.settle().await.map_err(|why| {
+            let what =
+                format!("not all of it has reached the server: {}; it waits on this machine", why.what());
+            Failure::new(Kind::Network, what).help("openchat chat again: it sends what waits")
+        })
     }
 
-    /// Shows what happens until nothing of this console's is on its way. `false` when that takes too long.
-    async fn settle(&mut self) -> bool {
+    /// Shows what happens until nothing of this console's is on its way; not for ever.
+    async fn settle(&mut self) -> Result<(), Failure> {
         let settled = async {
             while !self.waiting.is_empty() || self.is_leaving().await {
-                match self.events.next().await {
-                    Some(event) => self.show(event).await,
-                    None => return false,
-                }
+                let event = session::next(&self.client, &mut self.events).await?;
+                self.show(event).await;
             }
-            true
+            Ok(())
         };
-        tokio::time::timeout(FAREWELL, settled).await.unwrap_or(false)
+        let slow = |_| Err(Failure::new(Kind::Network, "the server takes too long"));
+        tokio::time::timeout(FAREWELL, settled).await.unwrap_or_else(slow)
     }
 
     async fn is_leaving(&self) -> bool {
@@ -207,6 +216,10 @@ impl Chat {
             Input::Interrupt => ":q".to_owned(),
             Input::End => return Next::End,
         };
+        if self.is_offline {
+            // Somebody is here: now is better than after the pause. A client that has ended says so by itself.
+            drop(self.client.reconnect().await);
+        }
         match Command::parse(&line, self.here.is_some()) {
             Ok(Command::Quit) if self.here.is_none() => Next::End,
             Ok(command) => {
@@ -262,12 +275,15 @@ impl Chat {
     }
 
     async fn list(&mut self) -> Result<(), Failure> {
-        let listed = self.client.list_rooms().await?;
-        if listed.is_empty() {
-            self.print("No room is active. Create one.");
+        let (rooms, list) = rooms::all(&self.client).await?;
+        for room in &rooms {
+            self.print(&room.as_line());
         }
-        for room in &listed {
-            self.print(&rooms::as_line(room));
+        if let Err(why) = list {
+            return Err(Failure::from(why).but("these are your rooms; the server's list is missing"));
+        }
+        if rooms.is_empty() {
+            self.print("There is no room yet. Create one.");
         }
         Ok(())
     }
@@ -280,7 +296,7 @@ impl Chat {
 
     /// Shows a room: what came since the last visit, with a little of what was before.
     async fn enter(&mut self, name: &RoomName) -> Result<(), Failure> {
-        let room = session::room(&self.client, name).await?;
+        let room = session::room(&self.client, name, Surface::Chat).await?;
         let new = u32::try_from(room.unread).unwrap_or(u32::MAX).min(NEW_LINES);
         let lines = self.client.history(room.room, Span::Newest, new.saturating_add(CONTEXT_LINES)).await?;
         self.print(&text::styled(
@@ -317,7 +333,7 @@ impl Chat {
         self.waiting.insert(message);
         if !self.console.shows_typing() && self.client.connection() == ConnectionState::Online {
             // A script sees each line at its place in the log before its next one is read.
-            self.settle().await;
+            self.settle().await?;
         }
         Ok(())
     }
@@ -347,10 +363,14 @@ impl Chat {
 
     async fn invite(&mut self) -> Result<(), Failure> {
         let room = self.here.as_ref().filter(|here| here.room.listed).map(|here| here.room.name.clone());
-        let link = self.client.create_invite(INVITE_VALID, 1, room).await?;
+        let made = invite::make(&self.client, room, (1, INVITE_VALID), Surface::Chat).await?;
         self.print(&format!(
-            "{link}\nGood for one person and 24 hours. Your friend runs: openchat join LINK"
+            "{}\nGood for one person and 24 hours. Your friend runs: openchat join 'LINK'",
+            made.link
         ));
+        if let Some(warning) = made.warning {
+            self.print(&text::styled(text::WARNING, warning));
+        }
         Ok(())
     }
 
@@ -365,11 +385,11 @@ impl Chat {
         match event {
             Event::Line(line) => self.show_line(line).await,
             Event::Delivery { message, delivery, .. } => self.show_delivery(message, &delivery),
-            Event::Room { room, membership, .. } => self.show_membership(room, membership),
+            Event::Room { room, membership, .. } => self.show_membership(room, membership).await,
             // Said once, not at every try.
             Event::Connection(ConnectionState::Offline { why, .. }) if !self.is_offline => {
                 self.is_offline = true;
-                self.print(&text::styled(text::QUIET, format_args!("-- offline: {why}; trying again")));
+                self.tell_offline(&why.to_string());
             }
             Event::Connection(ConnectionState::Online) if self.is_offline => {
                 self.is_offline = false;
@@ -425,20 +445,26 @@ impl Chat {
             // Sent is told by its line, which has its place in the log.
             Delivery::Pending | Delivery::Sent => {}
             Delivery::Failed { reason } => {
-                self.waiting.remove(&message);
+                let is_mine = self.waiting.remove(&message);
                 let reason = text::harmless(reason);
                 self.print(&text::styled(text::WARNING, format_args!("!! not sent: {reason}")));
+                if is_mine {
+                    let failure = Failure::new(Kind::Refused, format!("a message was not sent: {reason}"));
+                    self.failed = self.failed.take().or(Some(failure));
+                }
             }
         }
     }
 
     /// The end of membership in the room on the screen.
-    fn show_membership(&mut self, room: RoomId, membership: Membership) {
+    async fn show_membership(&mut self, room: RoomId, membership: Membership) {
         let Some(here) = self.here.as_mut().filter(|here| here.room.room == room) else { return };
         let is_news = here.room.membership != membership;
         here.room.membership = membership;
         if is_news && membership == Membership::Removed {
-            self.print(&text::styled(text::WARNING, "!! you were removed from this room"));
+            let here = here.room.clone();
+            let why = session::removed(&self.client, &here, Surface::Chat).await;
+            self.print(&text::styled(text::WARNING, format_args!("!! {}", why.what())));
         }
     }
 
@@ -457,7 +483,7 @@ impl Chat {
 
 impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
-        Self::new(crate::failure::Kind::Usage, error)
+        Self::new(Kind::Usage, error)
     }
 }
 

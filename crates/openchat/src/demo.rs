@@ -15,6 +15,7 @@ use self::person::enrol;
 use self::server_process::ServerProcess;
 use self::stage::{Stage, check, note};
 use crate::failure::{Failure, Kind};
+use crate::output;
 
 const INVITE_VALID: Duration = Duration::from_secs(3600);
 
@@ -54,7 +55,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} could not be removed: {error}", self.0.display());
+            output::tell(format_args!("{} could not be removed: {error}", self.0.display()));
         }
     }
 }

@@ -60,6 +60,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, and what there is in spite of it.
+    pub(crate) fn but(mut self, consolation: impl fmt::Display) -> Self {
+        self.what = format!("{}: {consolation}", self.what);
+        self
+    }
+
     /// What went wrong.
     pub(crate) fn kind(&self) -> Kind {
         self.kind

@@ -41,6 +41,15 @@ impl Folders {
         self.root.join("profiles").join(&self.profile)
     }
 
+    /// The names of all profiles that can be opened, in their order.
+    pub(crate) fn profiles(&self) -> Vec<String> {
+        let folders = std::fs::read_dir(self.root.join("profiles")).into_iter().flatten().flatten();
+        let names = folders.filter(|folder| openchat_client::exists(&folder.path()));
+        let mut names: Vec<_> = names.filter_map(|folder| folder.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// The server's authority and database.
     pub(crate) fn server(&self) -> PathBuf {
         self.root.join("server")

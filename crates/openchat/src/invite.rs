@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use clap::Args;
-use openchat_protocol::RoomName;
+use openchat_client::ClientHandle;
+use openchat_identity::InviteLink;
+use openchat_protocol::{Address, RoomName};
 
 use crate::Context;
+use crate::advice::Surface;
 use crate::failure::{Failure, Kind};
-use crate::{output, session};
+use crate::{output, session, text};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  openchat invite lobby\n  openchat invite --uses 10 --valid 7d")]
@@ -23,13 +26,60 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let (client, _) = session::open_caught_up(context).await?;
-    let link = client.create_invite(arguments.valid, arguments.uses, arguments.room).await;
+    let (client, _) = session::open_online(context).await?;
+    let Arguments { room, uses, valid } = arguments;
+    let made = make(&client, room, (uses, valid), Surface::Shell).await;
     client.stop().await;
-    output::line(link?)?;
-    eprintln!("Send it on a way you trust: whoever opens it first comes in.");
+    let made = made?;
+    output::line(&made.link)?;
+    if let Some(warning) = made.warning {
+        output::tell(text::styled(text::WARNING, warning));
+    }
+    output::tell("Send it on a way you trust: whoever opens it first comes in.");
     Ok(())
 }
+
+/// A link, and what is to be said about it.
+pub(crate) struct Made {
+    pub(crate) link: String,
+    pub(crate) warning: Option<&'static str>,
+}
+
+/// Makes a link that is good for `uses` people and so long, into a room that there is.
+pub(crate) async fn make(
+    client: &ClientHandle,
+    room: Option<RoomName>,
+    (uses, valid): (u32, Duration),
+    surface: Surface,
+) -> Result<Made, Failure> {
+    if let Some(room) = &room {
+        check_room(client, room, surface).await?;
+    }
+    let link = client.create_invite(valid, uses, room).await?;
+    let is_local = |link: InviteLink| Address::new(&link.host, link.port).is_ok_and(|it| it.is_loopback());
+    let warning = link.parse().is_ok_and(is_local).then_some(LOCAL);
+    Ok(Made { link, warning })
+}
+
+/// The server tells nobody that comes by a link into a room that is not in its list.
+async fn check_room(client: &ClientHandle, name: &RoomName, surface: Surface) -> Result<(), Failure> {
+    let mine = session::joined(client, name).await;
+    if mine.as_ref().is_some_and(|room| room.listed) {
+        return Ok(());
+    }
+    if client.list_rooms().await?.iter().any(|room| room.name == *name) {
+        return Ok(());
+    }
+    match mine {
+        Some(_) => Err(Failure::new(Kind::Usage, format!("#{name} is private: no link leads into it")).help(
+            "make a link without a room; when your friend has joined, bring them in: /add NAME in the room",
+        )),
+        None => Err(session::unknown(client, name, surface).await),
+    }
+}
+
+const LOCAL: &str = "This link works on this machine only: it names a loopback address. The host of the server sets \
+                     the one that others reach: openchat serve --address HOST:PORT (or up --address).";
 
 /// A year, in seconds.
 const LONGEST: u64 = 365 * 24 * 60 * 60;

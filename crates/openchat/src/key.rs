@@ -101,7 +101,7 @@ fn make(context: &Context, place: &Where) -> Result<(), Failure> {
         None => ask::new_password()?,
     };
     if let Some(hint) = password.hint() {
-        eprintln!("{hint}");
+        output::tell(hint);
     }
     let key = IdentityKey::generate();
     folder.create(&key, &password)?;

@@ -1,5 +1,6 @@
 //! The binary: it reads the command line and calls one file per subcommand.
 
+mod advice;
 mod ask;
 mod chat;
 mod demo;
@@ -17,6 +18,7 @@ mod session;
 mod tail;
 mod text;
 mod up;
+mod welcome;
 mod whoami;
 
 use std::path::PathBuf;
@@ -35,20 +37,23 @@ struct Arguments {
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Which of your identities to use
-    #[arg(long, global = true, value_name = "NAME", default_value = "default", env = "OPENCHAT_PROFILE")]
+    #[arg(long, global = true, value_name = "NAME", default_value = DEFAULT_PROFILE, env = "OPENCHAT_PROFILE")]
     profile: String,
     /// Take the password from the first line of this file instead of asking
     #[arg(long, global = true, value_name = "FILE", env = "OPENCHAT_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
+/// Whose name need not be given.
+const DEFAULT_PROFILE: &str = "default";
+
 const FIRST_STEPS: &str = "\
-First steps:
+Example, the first steps:
   openchat demo          see it work, with a real server and three people
   openchat up            host a server and chat on it
-  openchat join LINK     come in by an invite
+  openchat join 'LINK'   come in by an invite
 
 Exit codes: 0 done, 1 internal fault, 2 wrong usage, 3 not found, 4 refused, 5 wrong password, 6 damaged or exposed
 file, 7 network, 8 another server than pinned, 9 disk, 10 in use, 11 signature or token invalid";
@@ -72,7 +77,10 @@ enum Command {
     /// Print what is said in a room
     Tail(tail::Arguments),
     /// Make and use key files
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  openchat key new --dir ~/keys\n  openchat key sign report.pdf --dir ~/keys"
+    )]
     Key(key::Command),
     /// Encrypt standard input for the members of a room (Fernet)
     Seal(seal::SealArguments),
@@ -83,6 +91,7 @@ enum Command {
     /// Who this profile is, and on which server
     Whoami(whoami::Arguments),
     /// Show the whole thing: a real server, three people, a crash
+    #[command(after_help = "Example:\n  openchat demo\n\nIt needs no network, and removes all that it made.")]
     Demo,
 }
 
@@ -96,13 +105,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Failing here only means that a crash might write keys to a core file: worth a line, not worth stopping.
     if openchat_identity::hardening::forbid_core_dumps().is_err() {
-        eprintln!("openchat: core dumps could not be forbidden on this system");
+        output::tell("openchat: core dumps could not be forbidden on this system");
     }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.kind() == Kind::Closed => ExitCode::SUCCESS,
         Err(failure) => {
-            anstream::eprintln!("{failure}");
+            output::tell(&failure);
             failure.exit_code()
         }
     }
@@ -113,8 +122,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let context = Context { folders, password_file: arguments.password_file };
     // Keys and signatures need no runtime; everything else talks to a socket.
     let command = match arguments.command {
-        Command::Key(command) => return key::run(&context, command),
-        command => command,
+        None => return welcome::run(&context),
+        Some(Command::Key(command)) => return key::run(&context, command),
+        Some(command) => command,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

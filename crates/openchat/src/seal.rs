@@ -76,7 +76,10 @@ pub(crate) async fn key(context: &Context, arguments: KeyArguments) -> Result<()
     client.stop().await;
     let key = key?;
     if !arguments.yes {
-        eprintln!("Whoever has this key opens all that is sealed for #{} in this epoch.", arguments.room);
+        let room = &arguments.room;
+        output::tell(format_args!(
+            "Whoever has this key opens all that is sealed for #{room} in this epoch."
+        ));
         if !std::io::stdin().is_terminal() {
             let what = "the key is printed only after a yes, and there is no terminal to ask at";
             return Err(Failure::new(Kind::Usage, what).help("openchat room-key ROOM --yes"));

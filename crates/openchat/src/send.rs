@@ -1,16 +1,18 @@
 //! `openchat send`: one message, and the certainty that it is in the room's log.
 
 use clap::Args;
-use openchat_client::{ClientHandle, Delivery, Event, Events};
-use openchat_protocol::{MessageId, RoomName};
+use openchat_client::{ClientHandle, Delivery, Event, Events, Membership};
+use openchat_protocol::{MessageId, RoomId, RoomName};
 
 use crate::Context;
+use crate::advice::Surface;
 use crate::failure::{Failure, Kind};
 use crate::session;
 
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  openchat send lobby \"the build is green\"\n  make 2>&1 | tail -3 | openchat send lobby -"
+    after_help = "Example:\n  openchat send lobby \"the build is green\"\n  make 2>&1 | tail -3 | openchat send lobby -\n\n\
+                  Without a connection to the server the message waits on this machine; the next command that connects sends it."
 )]
 pub(crate) struct Arguments {
     /// The room's name; it is joined if you are not in it
@@ -26,7 +28,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
             .map_err(|error| Failure::new(Kind::Usage, format!("standard input cannot be read: {error}")))?,
         words => words.join(" "),
     };
-    let (client, mut events) = session::open_caught_up(context).await?;
+    let (client, mut events) = session::open(context)?;
     let outcome = send(&client, &mut events, &arguments.room, text.trim_end()).await;
     client.stop().await;
     outcome
@@ -35,27 +37,49 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
 async fn send(
     client: &ClientHandle,
     events: &mut Events,
-    room: &RoomName,
+    name: &RoomName,
     text: &str,
 ) -> Result<(), Failure> {
-    let room = session::room(client, room).await?;
+    // Where the profile is a member the words go to disk first; only then is it of interest whether there is a server.
+    let room = match session::joined(client, name).await {
+        Some(room) => room,
+        None => {
+            session::caught_up(client, events).await?;
+            session::room(client, name, Surface::Shell).await?
+        }
+    };
     let message = client.send(room.room, text.to_owned()).await?;
-    settled(events, message).await
+    settled(client, events, (room.room, message)).await
 }
 
-/// Waits until `message` is in the room's log, or cannot be.
-async fn settled(events: &mut Events, message: MessageId) -> Result<(), Failure> {
-    while let Some(event) = events.next().await {
-        match event {
-            Event::Delivery { message: of, delivery: Delivery::Sent, .. } if of == message => return Ok(()),
-            Event::Delivery { message: of, delivery: Delivery::Failed { reason }, .. } if of == message => {
-                return Err(Failure::new(Kind::Refused, format!("the message was not sent: {reason}")));
-            }
+/// Waits until the message is in the room's log, or cannot be.
+async fn settled(
+    client: &ClientHandle,
+    events: &mut Events,
+    (room, message): (RoomId, MessageId),
+) -> Result<(), Failure> {
+    loop {
+        let event = session::next(client, events).await.map_err(|why| kept(&why))?;
+        let Event::Delivery { message: of, delivery, .. } = event else { continue };
+        match delivery {
+            Delivery::Sent if of == message => return Ok(()),
+            Delivery::Failed { reason } if of == message => return Err(failed(client, room, &reason).await),
             _ => {}
         }
     }
-    Err(Failure::new(
-        Kind::Network,
-        "the client ended before the message was sent; it is kept and sent next time",
-    ))
+}
+
+/// The words are safe.
+fn kept(why: &Failure) -> Failure {
+    let what = format!("the message is not sent yet: {}; it is kept on this machine", why.what());
+    Failure::new(why.kind(), what)
+        .help("any command that reaches the server sends it, as `openchat rooms` does")
+}
+
+async fn failed(client: &ClientHandle, room: RoomId, reason: &str) -> Failure {
+    let rooms = client.rooms().await.unwrap_or_default();
+    match rooms.iter().find(|it| it.room == room && it.membership == Membership::Removed) {
+        Some(room) => session::removed(client, room, Surface::Shell).await,
+        None => Failure::new(Kind::Refused, format!("the message was not sent: {reason}")),
+    }
 }

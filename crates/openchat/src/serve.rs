@@ -166,7 +166,10 @@ async fn wait_for_signal() -> Result<(), Failure> {
 /// Logs to standard error: `info` unless `RUST_LOG` says otherwise.
 fn start_log(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(output::error_has_colours())
+        .with_writer(std::io::stderr);
     match json {
         true => log.json().init(),
         false => log.init(),

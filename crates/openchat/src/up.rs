@@ -60,7 +60,7 @@ async fn talk(
             tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?
         }
     };
-    client.online().await?;
+    session::online(&client).await?;
     make_lobby(&client, &lobby).await?;
     chat::talk(client, events, Some(lobby)).await
 }
