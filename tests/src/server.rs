@@ -30,7 +30,7 @@ impl ServerProcess {
     pub fn start_with_log(home: &Openchat, level: &str, log: &Path) -> Self {
         let address = free_address();
         let mut command = home.command("default", &["serve", "--json", "--listen", &address.to_string()]);
-        command.env("RUST_LOG", level).stderr(File::create(log).expect("a log file"));
+        command.env("RUST_LOG", level).env_remove("NO_COLOR").stderr(File::create(log).expect("a log file"));
         Self::spawn(command, address)
     }
 

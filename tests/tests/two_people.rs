@@ -52,10 +52,11 @@ fn send_and_tail_serve_scripts() {
 #[test]
 fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
     let World { home, server: _server } = world();
-    let out = home.run_with_input("alice", &["chat"], "create private plans\n/add bob\nonly for us\n").ok();
-    assert!(out.contains("alice added bob"), "{out}");
+    home.run_with_input("alice", &["chat"], "create private plans\n").ok();
     let rooms = home.run("bob", &["rooms"]).ok();
     assert!(!rooms.contains("plans"), "{rooms}");
+    let out = home.run_with_input("alice", &["chat", "plans"], "/add bob\nonly for us\n").ok();
+    assert!(out.contains("alice added bob"), "{out}");
     home.run("alice", &["send", "plans", "for bob"]).ok();
     let out = home.run("bob", &["tail", "plans"]).ok();
     assert!(out.contains("for bob") && out.contains("only for us"), "{out}");

@@ -9,6 +9,8 @@ use crate::text;
 pub(crate) enum Surface {
     /// `openchat COMMAND`.
     Shell,
+    /// `openchat chat ROOM` on a pipe: it ends when it cannot get into the room.
+    Script,
     /// `/command`.
     Chat,
 }
@@ -17,7 +19,7 @@ impl Surface {
     /// How all rooms are listed.
     pub(crate) fn list(self) -> &'static str {
         match self {
-            Self::Shell => "openchat rooms",
+            Self::Shell | Self::Script => "openchat rooms",
             Self::Chat => "/list",
         }
     }
@@ -25,7 +27,7 @@ impl Surface {
     /// How a listed room is entered on purpose.
     pub(crate) fn join(self, room: &RoomName) -> String {
         match self {
-            Self::Shell => format!("openchat chat {room}"),
+            Self::Shell | Self::Script => format!("openchat chat {room}"),
             Self::Chat => format!("/join {}", text::room(room)),
         }
     }

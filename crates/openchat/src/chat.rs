@@ -117,7 +117,7 @@ impl Chat {
         self.wait_for_server().await?;
         match room {
             // A script that cannot get where it wants to speak must not speak elsewhere.
-            Some(room) if !self.console.shows_typing() => self.enter(&room).await?,
+            Some(room) if !self.console.shows_typing() => self.enter(&room, Surface::Script).await?,
             Some(room) => self.report(Command::Join(room)).await,
             None => self.show_menu().await,
         };
@@ -248,7 +248,7 @@ impl Chat {
             Command::Help => self.print(if self.here.is_some() { HELP } else { MENU }),
             Command::List => self.list().await?,
             Command::Create { name, private } => self.create(name, private).await?,
-            Command::Join(name) => self.enter(&name).await?,
+            Command::Join(name) => self.enter(&name, Surface::Chat).await?,
             Command::Quit => self.close().await,
             Command::Say(words) => self.say(words).await?,
             Command::Leave => self.leave().await?,
@@ -291,12 +291,12 @@ impl Chat {
     async fn create(&mut self, name: RoomName, private: bool) -> Result<(), Failure> {
         let access = if private { Access::Private } else { Access::Listed };
         self.client.create_room(name.clone(), access, RoomSuite::default()).await?;
-        self.enter(&name).await
+        self.enter(&name, Surface::Chat).await
     }
 
     /// Shows a room: what came since the last visit, with a little of what was before.
-    async fn enter(&mut self, name: &RoomName) -> Result<(), Failure> {
-        let room = session::room(&self.client, name, Surface::Chat).await?;
+    async fn enter(&mut self, name: &RoomName, surface: Surface) -> Result<(), Failure> {
+        let room = session::room(&self.client, name, surface).await?;
         let new = u32::try_from(room.unread).unwrap_or(u32::MAX).min(NEW_LINES);
         let lines = self.client.history(room.room, Span::Newest, new.saturating_add(CONTEXT_LINES)).await?;
         self.print(&text::styled(

@@ -135,7 +135,7 @@ pub(crate) async fn joined(client: &ClientHandle, name: &RoomName) -> Option<Roo
     client.room(name).await.ok().filter(|room| room.membership == Membership::Member)
 }
 
-/// The room with this name that the profile is in; joined first if the server lists it. A command of the shell does not
+/// The room with this name that the profile is in; joined first if the server lists it. A one-shot command does not
 /// go back to where somebody was put out: that is for people to decide.
 pub(crate) async fn room(
     client: &ClientHandle,
