@@ -3,8 +3,8 @@
 /// The name most like `wrong`, unless even that one is quite different.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this, two names have little in common.
-    const ALIKE: f64 = 0.75;
-    let likeness = |name: &str| strsim::jaro_winkler(name, wrong);
+    const ALIKE: f64 = 0.6;
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, wrong);
     let best = names.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     best.filter(|name| likeness(name) > ALIKE)
 }
