@@ -119,7 +119,8 @@ impl Room {
         let device = Enrolled::at(authority, self.now).device(authority);
         let group: GroupSnapshot = self.members[0].1.snapshot().unwrap();
         let base = Base { incarnation: Incarnation([0; 8]), commit: Position::start(ROOM) };
-        let info = JoinInfo { room: ROOM, name: Some("lobby".parse().unwrap()), base, group };
+        let (name, by) = (Some("lobby".parse().unwrap()), self.members[0].0.uid);
+        let info = JoinInfo { room: ROOM, name, base, group, by };
         let (group, draft) = device.join_external(&info, None, self.now).unwrap();
         self.members.push((device.id(), group));
         self.commit(self.members.len() - 1, &draft);

@@ -174,7 +174,7 @@ pub enum Entry<P> {
         #[n(0)]
         reason: String,
     },
-    /// The server shows different histories of this room; see [`Alarm`].
+    /// The server is said to show different histories of this room; see [`Alarm`].
     #[n(10)]
     Diverged {
         /// What was compared.
@@ -340,11 +340,12 @@ pub enum Alarm {
         /// What was compared.
         reason: String,
     },
-    /// A member saw another log of the room than this device: the server shows different histories.
+    /// A member says to have seen another log of the room than this device: the server shows different histories, or
+    /// that member's program does not tell the truth. Said once of each member while the client runs.
     Fork {
         /// Which room.
         room: RoomId,
-        /// Who saw the other log.
+        /// Who says so.
         by: Person,
         /// Where the two differ.
         sequence: u64,

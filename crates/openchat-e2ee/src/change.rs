@@ -12,11 +12,11 @@ use mls_rs::mls_rs_codec::MlsSize;
 use mls_rs_core::crypto::{CipherSuiteProvider, CryptoProvider, HpkePublicKey};
 use openchat_protocol::codec::{self, DecodeError};
 use openchat_protocol::statement::{LeaveNotice, Statement};
-use openchat_protocol::{DeviceId, RoomId};
+use openchat_protocol::{DeviceId, RoomId, Uid};
 
 use crate::credential::{CredentialError, Credentials};
 use crate::leave::{self, LeaveError};
-use crate::policy::RoomPolicy;
+use crate::policy::{PolicyError, RoomPolicy};
 use crate::suites::{Crypto, Suite};
 
 /// The largest leaf, in bytes: twice what three certificates and an X-Wing key take.
@@ -53,7 +53,7 @@ pub enum ChangeError {
     #[error("the commit states nothing: {0}")]
     NoStatement(#[from] DecodeError),
     /// It says one thing in clear and does another.
-    #[error("the commit states a change of members that it does not make")]
+    #[error("the commit states another change than it makes")]
     StatementDiffers,
     /// Neither administrator, nor the same user, nor is there a leave notice.
     #[error(
@@ -83,6 +83,9 @@ pub enum ChangeError {
     /// A credential is refused.
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    /// The policy that it brings is not one.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// MLS reports a member that is not there.
     #[error("the commit is about a member that the room does not have")]
     NoSuchMember,
@@ -123,11 +126,12 @@ impl<'a> View<'a> {
     }
 }
 
-/// The members that a commit moves.
+/// The members that a commit moves, and the administrators that it names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moves {
     pub(crate) joined: Vec<DeviceId>,
     pub(crate) removed: Vec<DeviceId>,
+    pub(crate) admins: Option<Vec<Uid>>,
 }
 
 impl Moves {
@@ -137,13 +141,16 @@ impl Moves {
         before: View<'_>,
         joiner: Option<DeviceId>,
     ) -> Result<Self, ChangeError> {
-        let mut moves = Self { joined: joiner.into_iter().collect(), removed: Vec::new() };
+        let mut moves = Self { joined: joiner.into_iter().collect(), ..Self::default() };
         for proposal in proposals {
             match proposal {
                 Proposal::Add(add) => {
                     moves.joined.push(before.credentials.holder(add.signing_identity())?.device);
                 }
                 Proposal::Remove(remove) => moves.removed.push(before.device(remove.to_remove())?),
+                Proposal::GroupContextExtensions(extensions) => {
+                    moves.admins = Some(RoomPolicy::from_extensions(extensions)?.admins().to_vec());
+                }
                 _ => {}
             }
         }
@@ -156,7 +163,8 @@ impl Moves {
 /// The statement in a commit's authenticated data, which must say what the commit does.
 pub(crate) fn check_statement(authenticated_data: &[u8], moves: &Moves) -> Result<Statement, ChangeError> {
     let statement: Statement = codec::decode(authenticated_data)?;
-    if statement.joined == moves.joined && statement.removed == moves.removed {
+    let Statement { joined, removed, admins, .. } = &statement;
+    if (joined, removed, admins) == (&moves.joined, &moves.removed, &moves.admins) {
         Ok(statement)
     } else {
         Err(ChangeError::StatementDiffers)

@@ -202,7 +202,8 @@ impl RoomGroup {
 
     /// Changes what the members agree on. For administrators.
     pub fn set_policy(&mut self, policy: RoomPolicy, now: Timestamp) -> Result<CommitDraft, CommitError> {
-        self.draft(Plan { policy: Some(policy), ..Plan::default() }, now)
+        let statement = Statement { admins: Some(policy.admins().to_vec()), ..Statement::default() };
+        self.draft(Plan { statement, policy: Some(policy), ..Plan::default() }, now)
     }
 
     /// The pending commit was stored at `time`: goes into the epoch it began.

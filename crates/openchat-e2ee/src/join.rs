@@ -148,7 +148,7 @@ impl Device {
         let old = View { tree: &outside.tree, credentials: self.credentials() }.find(self.id())?;
         let old_leaf = old.map(|(index, _)| index);
         let removed: Vec<_> = old_leaf.map(|_| self.id()).into_iter().collect();
-        let statement = Statement { joined: vec![self.id()], removed, leaves: Vec::new() };
+        let statement = Statement { joined: vec![self.id()], removed, ..Statement::default() };
         let (group, commit) = outside.commit(self, &storage, &statement, old_leaf)?;
         let Statement { joined, removed, .. } = statement;
         let epoch = group.current_epoch();

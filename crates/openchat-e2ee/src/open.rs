@@ -181,6 +181,9 @@ impl RoomGroup {
     fn check_claim(&self, record: &Record) -> Result<(), Garbage> {
         let head = Head::parse(&record.payload)?;
         let statement: Statement = codec::decode(head.authenticated_data).map_err(ChangeError::from)?;
+        if statement.admins.is_some() && !self.policy.is_admin(record.author.uid) {
+            return Err(ChangeError::StatementDiffers.into());
+        }
         let tree = self.group.export_tree();
         Ok(check_removals(record.author, &statement, &self.policy, self.room, self.view(&tree))?)
     }
@@ -247,7 +250,7 @@ impl RoomGroup {
             check_path(commit.committer, before, after)?;
             check_new_leaves(self.suite, commit.committer, &moves, after)?;
         }
-        let Moves { joined, removed } = moves;
+        let Moves { joined, removed, .. } = moves;
         Ok(EpochChange {
             epoch: epoch.epoch(),
             by,

@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 use mls_rs::extension::ExtensionType;
 use mls_rs::{Extension, ExtensionList};
 use openchat_protocol::append::GroupSnapshot;
-use openchat_protocol::{RoomId, RoomName, Uid, codec};
+use openchat_protocol::{RoomId, RoomName, Uid, codec, limits};
 use zeroize::Zeroizing;
 
 /// Private use (RFC 9420 §17.3).
@@ -34,6 +34,9 @@ pub enum PolicyError {
     /// A room without an administrator could never be governed.
     #[error("the room policy names no administrator")]
     NoAdministrator,
+    /// More than the server keeps.
+    #[error("the room policy names {0} administrators, at most {max} fit", max = limits::ADMINISTRATORS)]
+    Administrators(usize),
     /// The group context carries something beside the policy, and members could not agree on what it means.
     #[error("the group context has an extension that is not the room policy")]
     Extra,
@@ -154,8 +157,10 @@ impl RoomPolicy {
     pub fn with_admins(self, mut admins: Vec<Uid>) -> Result<Self, PolicyError> {
         admins.sort_unstable();
         admins.dedup();
-        if admins.is_empty() {
-            return Err(PolicyError::NoAdministrator);
+        match admins.len() {
+            0 => return Err(PolicyError::NoAdministrator),
+            count if count > limits::ADMINISTRATORS => return Err(PolicyError::Administrators(count)),
+            _ => {}
         }
         Ok(Self { admins, ..self })
     }

@@ -114,9 +114,9 @@ pub struct LoggedIn {
     /// The account's name.
     #[n(1)]
     pub name: UserName,
-    /// One-time key packages of this device that are left on the server.
+    /// Key packages of this device that are left on the server. A suite with none at all is missing.
     #[n(2)]
-    pub key_packages: u32,
+    pub key_packages: Vec<KeyPackageCount>,
     /// Rooms of this device, by the server's mirror.
     #[n(3)]
     pub rooms: Vec<JoinedRoom>,
@@ -167,15 +167,40 @@ pub struct Account {
     pub issuing_certificate: ByteVec,
 }
 
-/// Key packages for others to add this device while it is away.
+/// What the server has of a device's key packages for one cipher suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct KeyPackageCount {
+    /// The cipher suite (RFC 9420 §17.1).
+    #[n(0)]
+    pub suite: u16,
+    /// One-time packages that nobody has claimed yet.
+    #[n(1)]
+    pub one_time: u32,
+}
+
+/// Asks for one key package of each device of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct ClaimKeyPackages {
+    /// Whose.
+    #[n(0)]
+    pub uid: Uid,
+    /// The cipher suite of the room they are for.
+    #[n(1)]
+    pub suite: u16,
+}
+
+/// Key packages of one cipher suite, for others to add this device while it is away.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct PublishKeyPackages {
     /// Each is handed out once (RFC 9420 §16.8).
     #[n(0)]
     pub one_time: Vec<ByteVec>,
-    /// Handed out again and again when the others are gone; replaces the one before.
+    /// Handed out again and again when the others are gone; replaces the one before of this suite.
     #[n(1)]
     pub last_resort: Option<ByteVec>,
+    /// Their cipher suite.
+    #[n(2)]
+    pub suite: u16,
 }
 
 /// One device's key package, claimed.
@@ -198,4 +223,7 @@ pub struct AcknowledgeWelcome {
     /// The sequence of the commit that came with it.
     #[n(1)]
     pub sequence: u64,
+    /// Whether the device came in by it; if not, the server takes it for no member any more.
+    #[n(2)]
+    pub joined: bool,
 }

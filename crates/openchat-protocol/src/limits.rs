@@ -18,7 +18,9 @@ pub const WELCOME: usize = 256 << 10;
 pub const WELCOMES: usize = 64;
 /// A key package.
 pub const KEY_PACKAGE: usize = 16 << 10;
-/// Key packages in one upload, and kept per device.
+/// Cipher suites of one device's key packages.
+pub const KEY_PACKAGE_SUITES: usize = 4;
+/// Key packages in one upload, and kept per device and suite.
 pub const KEY_PACKAGES: usize = 100;
 /// Below this many key packages a device uploads more.
 pub const KEY_PACKAGES_LOW: u32 = 20;
@@ -32,6 +34,10 @@ pub const ROOMS_PER_USER: usize = 500;
 pub const DEVICES_PER_USER: usize = 16;
 /// Rooms in one listing.
 pub const LISTED_ROOMS: usize = 1000;
+/// Users whose group one joiner doubts at once.
+pub const DOUBTED: usize = 8;
+/// Administrators of a room.
+pub const ADMINISTRATORS: usize = 100;
 /// Requests of one connection that wait for their answer.
 pub const REQUESTS_IN_FLIGHT: usize = 64;
 /// Records in one page of a room's log.

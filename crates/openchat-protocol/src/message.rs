@@ -3,6 +3,7 @@
 use minicbor::{Decode, Decoder, Encode};
 
 use crate::codec::DecodeError;
+use crate::ids::RoomId;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::response::Response;
@@ -68,4 +69,7 @@ pub enum Event {
     /// Every Welcome that waited at login has been sent: once after each login.
     #[n(3)]
     WelcomesSent,
+    /// Somebody cannot join this room with the group that came with its last commit: commit anew.
+    #[n(4)]
+    GroupWanted(#[n(0)] RoomId),
 }

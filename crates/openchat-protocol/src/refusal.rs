@@ -81,6 +81,9 @@ pub enum RefusalCode {
     /// A fault of the server, in its log under the time of this answer.
     #[n(24)]
     Internal,
+    /// The group is by somebody whom the device doubts; another member was asked for a new one, if one is online.
+    #[n(25)]
+    GroupUnavailable,
 }
 
 /// A request was not carried out, and nothing was changed.

@@ -3,12 +3,12 @@
 use minicbor::{Decode, Encode};
 
 use crate::account::{
-    AccountSelector, AcknowledgeWelcome, CreateInvite, EnrolDevice, Hello, Login, PublishKeyPackages,
-    Register,
+    AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, CreateInvite, EnrolDevice, Hello, Login,
+    PublishKeyPackages, Register,
 };
 use crate::append::Append;
-use crate::ids::{RoomId, Uid};
-use crate::room::{Confirm, CreateRoom, Follow, PublishGroup, RoomSelector};
+use crate::ids::RoomId;
+use crate::room::{CreateRoom, FetchJoinInfo, Follow};
 
 /// A request. Each is answered once, under its own id, in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -36,7 +36,7 @@ pub enum Request {
     CreateRoom(#[n(0)] CreateRoom),
     /// → `JoinInfo`
     #[n(7)]
-    FetchJoinInfo(#[n(0)] RoomSelector),
+    FetchJoinInfo(#[n(0)] FetchJoinInfo),
     /// → `Appended`
     #[n(8)]
     Append(#[n(0)] Append),
@@ -46,25 +46,19 @@ pub enum Request {
     /// → `Done`
     #[n(10)]
     Unfollow(#[n(0)] RoomId),
-    /// → `Done`
-    #[n(11)]
-    Confirm(#[n(0)] Confirm),
-    /// → `Done`
-    #[n(12)]
-    PublishGroup(#[n(0)] PublishGroup),
     /// → `Account`
-    #[n(13)]
+    #[n(11)]
     LookUp(#[n(0)] AccountSelector),
     /// → `KeyPackageCount`
-    #[n(14)]
+    #[n(12)]
     PublishKeyPackages(#[n(0)] PublishKeyPackages),
-    /// One for each device of a user. → `KeyPackages`
-    #[n(15)]
-    ClaimKeyPackages(#[n(0)] Uid),
+    /// One for each device of a user that has one. → `KeyPackages`
+    #[n(13)]
+    ClaimKeyPackages(#[n(0)] ClaimKeyPackages),
     /// → `Done`
-    #[n(16)]
+    #[n(14)]
     AcknowledgeWelcome(#[n(0)] AcknowledgeWelcome),
     /// Keeps the connection and finds dead ones. → `Done`
-    #[n(17)]
+    #[n(15)]
     Ping,
 }

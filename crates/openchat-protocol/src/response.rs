@@ -33,7 +33,7 @@ pub enum Response {
     /// To `LookUp`.
     #[n(7)]
     Account(#[n(0)] Account),
-    /// To `PublishKeyPackages`: one-time packages now on the server.
+    /// To `PublishKeyPackages`: one-time packages of that suite now on the server.
     #[n(8)]
     KeyPackageCount(#[n(0)] u32),
     /// To `ClaimKeyPackages`.

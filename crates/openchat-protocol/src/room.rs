@@ -4,7 +4,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::append::GroupSnapshot;
-use crate::ids::RoomId;
+use crate::ids::{RoomId, Uid};
 use crate::names::RoomName;
 use crate::record::{Base, Position};
 use crate::time::Timestamp;
@@ -34,6 +34,18 @@ pub enum RoomSelector {
     Name(#[n(0)] RoomName),
 }
 
+/// Asks for what an external joiner needs.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FetchJoinInfo {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomSelector,
+    /// Users whose group this device could not use: if the group is by one of them, the server asks a member of another
+    /// user for a new one. At most [`crate::limits::DOUBTED`].
+    #[n(1)]
+    pub doubted: Vec<Uid>,
+}
+
 /// What an external joiner needs (RFC 9420 §12.4.3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct JoinInfo {
@@ -49,6 +61,9 @@ pub struct JoinInfo {
     /// The group at that place.
     #[n(3)]
     pub group: GroupSnapshot,
+    /// Who made it: the author of that commit.
+    #[n(4)]
+    pub by: Uid,
 }
 
 /// One line of the room list.
@@ -125,32 +140,4 @@ pub struct Page {
     /// Set on the last page a removed or departed device gets.
     #[n(3)]
     pub ended: bool,
-}
-
-/// A member's vote on a commit that changes membership: the server's mirror follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Confirm {
-    /// Which room.
-    #[n(0)]
-    pub room: RoomId,
-    /// The commit's sequence.
-    #[n(1)]
-    pub sequence: u64,
-    /// Whether this member's device processed it as valid.
-    #[n(2)]
-    pub valid: bool,
-}
-
-/// Replaces the [`GroupSnapshot`] when the last commit turned out to be garbage.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct PublishGroup {
-    /// Which room.
-    #[n(0)]
-    pub room: RoomId,
-    /// The last commit record the author has processed; must be the room's last.
-    #[n(1)]
-    pub base: Base,
-    /// The last good group.
-    #[n(2)]
-    pub group: GroupSnapshot,
 }

@@ -6,7 +6,7 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, Uid};
 
 /// The membership change of one commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -20,6 +20,9 @@ pub struct Statement {
     /// For each removed device that had left by itself: its notice, so that any member may remove it.
     #[n(2)]
     pub leaves: Vec<LeaveNotice>,
+    /// The room's administrators from here on, when the commit changes the room's policy. Sorted.
+    #[n(3)]
+    pub admins: Option<Vec<Uid>>,
 }
 
 /// "I left": signed with the device key, bound to the room and to the leaf that is to be removed.

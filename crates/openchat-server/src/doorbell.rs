@@ -12,6 +12,8 @@ pub(crate) struct Rings {
     pub(crate) rooms: Vec<RoomId>,
     /// A Welcome waits.
     pub(crate) welcome: bool,
+    /// Rooms whose joiners need a commit by another author; each stands here once.
+    pub(crate) groups_wanted: Vec<RoomId>,
     /// The session has to end, for this reason.
     pub(crate) end: Option<Refusal>,
 }
@@ -32,6 +34,15 @@ impl Doorbell {
 
     pub(crate) fn ring_welcome(&self) {
         self.rings().welcome = true;
+        self.notify.notify_one();
+    }
+
+    pub(crate) fn ring_group_wanted(&self, room: RoomId) {
+        let mut rings = self.rings();
+        if !rings.groups_wanted.contains(&room) {
+            rings.groups_wanted.push(room);
+        }
+        drop(rings);
         self.notify.notify_one();
     }
 

@@ -75,6 +75,20 @@ impl Live {
         lists.devices.get(&device).into_iter().flatten().for_each(|known| known.bell.ring_welcome());
     }
 
+    /// The bell of a random session of a random user, of those who are here with one of `devices`. By user first, so
+    /// that nobody is chosen more often for having more devices.
+    pub(crate) fn somebody_of(&self, devices: &[DeviceId]) -> Option<Arc<Doorbell>> {
+        let lists = self.lists();
+        let mut users: BTreeMap<Uid, Vec<&Known>> = BTreeMap::new();
+        for device in devices {
+            if let Some(connections) = lists.devices.get(device) {
+                users.entry(device.uid).or_default().extend(connections);
+            }
+        }
+        let sessions = random_one(users.into_values().collect())?;
+        random_one(sessions).map(|known| Arc::clone(&known.bell))
+    }
+
     pub(crate) fn end_device(&self, device: DeviceId, reason: &Refusal) {
         let lists = self.lists();
         lists.devices.get(&device).into_iter().flatten().for_each(|known| known.bell.end(reason));
@@ -168,6 +182,15 @@ impl Drop for Presence {
     }
 }
 
+fn random_one<T>(mut choices: Vec<T>) -> Option<T> {
+    let mut bytes = [0; 8];
+    // Without randomness it is the first.
+    _ = aws_lc_rs::rand::fill(&mut bytes);
+    let count = u64::try_from(choices.len()).ok()?;
+    let index = u64::from_be_bytes(bytes).checked_rem(count)?;
+    Some(choices.swap_remove(usize::try_from(index).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +248,27 @@ mod tests {
         logged_in[0].become_stranger();
         live.end_user(Uid([1; 16]), &reason());
         assert_eq!(logged_in.each_ref().map(is_ended), [false, true, false]);
+    }
+
+    #[test]
+    fn every_user_of_those_asked_for_is_chosen_equally_often_and_nobody_else() {
+        let live = live(20, 20);
+        let everybody = [device(1, 1), device(1, 2), device(1, 3), device(2, 1), device(3, 1)];
+        let sessions = everybody.map(|device| {
+            let mut presence = live.admit().unwrap();
+            presence.become_device(device, Timestamp(9));
+            presence
+        });
+        let mut chosen = [0; 5];
+        for _ in 0..400 {
+            let bell =
+                live.somebody_of(&[everybody[0], everybody[1], everybody[2], everybody[3], device(4, 1)]);
+            let bell = bell.unwrap();
+            chosen[sessions.iter().position(|session| Arc::ptr_eq(session.bell(), &bell)).unwrap()] += 1;
+        }
+        assert!(chosen[..3].iter().all(|count| *count > 20), "{chosen:?}");
+        assert!((100..300).contains(&chosen[3]) && chosen[4] == 0, "{chosen:?}");
+        assert!(live.somebody_of(&[device(4, 1)]).is_none());
     }
 
     #[test]

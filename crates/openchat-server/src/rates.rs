@@ -13,6 +13,10 @@ use crate::config::Limits;
 
 /// How many seconds' worth of requests, or bytes, may come at once.
 const BURST: u32 = 10;
+/// Wishes that one device may have at once; then one a minute.
+const WISHES: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+/// Times that somebody in one room is asked in a minute, never twice at once. Each costs the room a commit.
+const WANTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 
 /// A limiter with one state per key.
 pub(crate) struct Rate<K: Hash + Eq + Clone> {
@@ -58,6 +62,10 @@ pub(crate) struct Rates {
     pub(crate) bytes: Rate<Uid>,
     pub(crate) claims: Rate<Uid>,
     pub(crate) commits: Rate<(DeviceId, RoomId)>,
+    /// Joiners who need another group than the last commit's.
+    pub(crate) wishes: Rate<DeviceId>,
+    /// Wishes that are passed on to somebody in the room.
+    pub(crate) wanted: Rate<RoomId>,
 }
 
 impl Rates {
@@ -73,6 +81,8 @@ impl Rates {
             bytes: Rate::new(per_second(limits.kib_per_second.saturating_mul(1024))),
             claims: Rate::new(per_minute(limits.claims_per_minute)),
             commits: Rate::new(per_minute(limits.commits_per_minute)),
+            wishes: Rate::new(Quota::per_minute(NonZeroU32::MIN).allow_burst(WISHES)),
+            wanted: Rate::new(Quota::per_minute(WANTED).allow_burst(NonZeroU32::MIN)),
         }
     }
 
@@ -84,6 +94,8 @@ impl Rates {
         self.bytes.limiter.retain_recent();
         self.claims.limiter.retain_recent();
         self.commits.limiter.retain_recent();
+        self.wishes.limiter.retain_recent();
+        self.wanted.limiter.retain_recent();
     }
 }
 

@@ -13,7 +13,6 @@ use crate::state::State;
 mod acknowledge_welcome;
 mod append;
 mod claim_key_packages;
-mod confirm;
 mod create_invite;
 mod create_room;
 mod enrol_device;
@@ -23,7 +22,6 @@ pub(crate) mod hello;
 mod list_rooms;
 pub(crate) mod login;
 mod look_up;
-mod publish_group;
 mod publish_key_packages;
 mod register;
 
@@ -68,11 +66,9 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::ListRooms => list_rooms::handle(state).await,
         Request::CreateRoom(request) => create_room::handle(state, device, request).await,
         Request::FetchJoinInfo(request) => fetch_join_info::handle(state, device, request).await,
-        Request::Confirm(request) => confirm::handle(state, device, request).await,
-        Request::PublishGroup(request) => publish_group::handle(state, device, request).await,
         Request::LookUp(request) => look_up::handle(state, request).await,
         Request::PublishKeyPackages(request) => publish_key_packages::handle(state, device, request).await,
-        Request::ClaimKeyPackages(uid) => claim_key_packages::handle(state, device, uid).await,
+        Request::ClaimKeyPackages(request) => claim_key_packages::handle(state, device, request).await,
         Request::AcknowledgeWelcome(request) => acknowledge_welcome::handle(state, device, request).await,
         Request::Append(_)
         | Request::Hello(_)

@@ -338,6 +338,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         let rings = self.presence.bell().take();
         rings.rooms.into_iter().for_each(|room| self.queue(room));
         self.welcome_due |= rings.welcome;
+        rings.groups_wanted.into_iter().for_each(|room| self.ask_for_group(room));
         rings.end.map(End::Goodbye)
     }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use openchat_identity::authority::Authority;
 use openchat_protocol::account::RegistrationPolicy;
-use openchat_protocol::{Address, RoomId, Timestamp};
+use openchat_protocol::{Address, Timestamp};
 use openchat_store::Store;
-use openchat_store::room::MembershipChange;
-use openchat_store::room_log::StoredRecord;
 
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -30,17 +28,5 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// Passes on a record that was just stored: to the followers of its room, and to those it lets in.
-    pub(crate) fn announce(&self, room: RoomId, record: &StoredRecord) {
-        self.rooms.stored(room, record);
-        record.change.joined.iter().for_each(|device| self.live.ring_welcome(*device));
-    }
-
-    /// Passes on a change of memberships that came without a record.
-    pub(crate) fn announce_change(&self, room: RoomId, change: &MembershipChange) {
-        let devices = [change.joined.as_slice(), change.ended.as_slice()].concat();
-        self.rooms.membership_changed(room, &devices);
     }
 }

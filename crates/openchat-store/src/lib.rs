@@ -10,6 +10,7 @@ pub mod contract;
 pub mod device;
 mod effect;
 mod error;
+pub mod group;
 mod incarnation;
 pub mod invite;
 pub mod key_package;

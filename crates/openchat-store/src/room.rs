@@ -24,11 +24,6 @@ impl Interval {
     pub fn contains(&self, sequence: u64) -> bool {
         self.joined_at <= sequence && self.ended_at.is_none_or(|end| sequence <= end)
     }
-
-    /// Whether the device was a member when this record came, and not by it.
-    pub(crate) fn spans(&self, sequence: u64) -> bool {
-        self.joined_at != sequence && self.contains(sequence)
-    }
 }
 
 /// What a device has to do with a room, now or formerly.
@@ -44,11 +39,6 @@ impl Membership {
     /// Whether the device is a member.
     pub fn is_member(&self) -> bool {
         self.intervals.last().is_some_and(Interval::is_open)
-    }
-
-    /// Whether the device was a member when this record came, and not by it.
-    pub(crate) fn was_member_before(&self, sequence: u64) -> bool {
-        self.intervals.iter().any(|interval| interval.spans(sequence))
     }
 
     /// The newest record that the device may read.
@@ -83,34 +73,6 @@ pub enum CreateRoomError {
     /// The creating device is unknown here, or revoked.
     #[error("this device is unknown here or revoked: enrol it first")]
     DeviceUnknown,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a vote was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfirmError {
-    /// No such room, or the voter is no member of it.
-    #[error("only members of a room may confirm its commits")]
-    NotAMember,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a group was not replaced.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublishGroupError {
-    /// No such room, or the author is no member of it.
-    #[error("only members of a room may publish its group")]
-    NotAMember,
-    /// The room has moved on.
-    #[error("the room has moved on to the commit at {last_commit}: catch up first")]
-    Stale {
-        /// The sequence of the room's last commit.
-        last_commit: u64,
-    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

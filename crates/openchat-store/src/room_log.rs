@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use openchat_protocol::append::{Append, Appended, CommitBundle};
-use openchat_protocol::limits::ROOM_DEVICES;
+use openchat_protocol::limits::{ADMINISTRATORS, ROOM_DEVICES};
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp, Uid};
@@ -69,11 +69,16 @@ pub enum ShapeError {
     /// More devices than a room can have.
     #[error("a commit adds or removes more devices than a room can have")]
     TooManyDevices,
+    /// More administrators than a room can have.
+    #[error("a commit names more administrators than a room can have")]
+    TooManyAdministrators,
     /// A Welcome for a device that the statement does not add.
     #[error("a Welcome for {0}, which the commit does not add")]
     Welcome(DeviceId),
     /// A commit by which its author joins does nothing but that (RFC 9420 §12.4.3.2).
-    #[error("a commit by which its author joins changes nobody else's membership")]
+    #[error(
+        "a commit by which its author joins changes neither anybody else's membership nor the administrators"
+    )]
     External,
 }
 
@@ -113,12 +118,16 @@ fn check_commit(statement: &Statement, bundle: &CommitBundle, author: DeviceId) 
     if statement.joined.len().max(statement.removed.len()) > ROOM_DEVICES {
         return Err(ShapeError::TooManyDevices);
     }
+    if statement.admins.as_ref().is_some_and(|named| named.len() > ADMINISTRATORS) {
+        return Err(ShapeError::TooManyAdministrators);
+    }
     if let Some(welcome) = bundle.welcomes.iter().find(|w| !statement.joined.contains(&w.device)) {
         return Err(ShapeError::Welcome(welcome.device));
     }
     let external = statement.joined.contains(&author);
     let only_own = statement.joined.iter().all(|device| *device == author)
         && statement.removed.iter().all(|device| device.uid == author.uid)
+        && statement.admins.is_none()
         && bundle.welcomes.is_empty();
     if external && !only_own { Err(ShapeError::External) } else { Ok(()) }
 }
@@ -151,7 +160,7 @@ pub struct StoredRecord {
     pub time: Timestamp,
     /// The encoded [`Record`](openchat_protocol::record::Record): what every reader gets.
     pub bytes: Bytes,
-    /// Whose membership it changed at once.
+    /// Whose membership it changed.
     pub change: MembershipChange,
 }
 

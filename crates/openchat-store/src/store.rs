@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 use openchat_protocol::account::{
-    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+    AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, KeyPackageCount,
+    PublishKeyPackages,
 };
-use openchat_protocol::room::{
-    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
-};
+use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
 
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
-use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::welcome::QueuedWelcome;
 
@@ -77,7 +77,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Rooms
 
-    /// Makes a room with `creator` as its only member. Takes over the name of a room that has no members any more.
+    /// Makes a room with `creator` as its only member and administrator. Takes over the name of a room that has no members any more.
     async fn create_room(
         &self,
         room: CreateRoom,
@@ -91,26 +91,18 @@ pub trait Store: Send + Sync + 'static {
     async fn list_rooms(&self, now: Timestamp) -> Result<Vec<RoomSummary>, StoreError>;
 
     /// How `device` joins a room: any room with a name, or one that its user is in with any device. Nothing when there
-    /// is no such room for it.
-    async fn join_info(
+    /// is no such room for it. No group is given whose author is doubted.
+    async fn join_offer(
         &self,
-        selector: &RoomSelector,
+        request: &FetchJoinInfo,
         device: DeviceId,
-    ) -> Result<Option<JoinInfo>, StoreError>;
+    ) -> Result<Option<JoinOffer>, StoreError>;
 
     /// The rooms a device is a member of.
     async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError>;
 
     /// What a device has to do with a room; nothing when it never was a member or there is no such room.
     async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError>;
-
-    /// Takes a member's vote on a commit. The first `valid` vote of a member that was one before the commit, is no
-    /// device of its author's user, and is not removed by it, ends the membership of those it removes; they are named
-    /// in the answer. Any other vote changes nothing.
-    async fn confirm(&self, confirm: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError>;
-
-    /// Replaces the group that joiners get.
-    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError>;
 
     // Room logs
 
@@ -123,9 +115,10 @@ pub trait Store: Send + Sync + 'static {
     /// 4. the base is the room's last commit in this life of the database;
     /// 5. added devices are known, and no limit is exceeded.
     ///
-    /// The record's time is `now`, or the time of the record before when that is later. Membership follows at once for
-    /// devices that join, that leave, and that are removed by their own user; it follows with
-    /// [`confirm`](Self::confirm) for all devices of a commit that removes a member of another user.
+    /// The record's time is `now`, or the time of the record before when that is later. The mirror of members follows
+    /// at once: devices that join, that leave, that are removed by their own user or by an administrator; removals of
+    /// others by anybody else are not followed. Administrators are whom the last administrator's commit that says so
+    /// has named. The group that comes with a commit is what joiners get from then on.
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError>;
 
     /// The records after `after` that `device` may read, up to `limit` or the end of the stretch it was a member.
@@ -142,7 +135,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Key packages
 
-    /// Adds key packages and answers with the number of one-time packages now there. One that is there already is not
+    /// Adds key packages and answers with the number of one-time packages of that suite now there. One that is there already is not
     /// added again.
     async fn publish_key_packages(
         &self,
@@ -150,12 +143,13 @@ pub trait Store: Send + Sync + 'static {
         packages: PublishKeyPackages,
     ) -> Result<u32, PublishKeyPackagesError>;
 
-    /// One-time packages of a device.
-    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError>;
+    /// One-time packages of a device, of each suite that it has any package of, in the order of suites.
+    async fn key_package_counts(&self, device: DeviceId) -> Result<Vec<KeyPackageCount>, StoreError>;
 
-    /// One package for each device of a user that is not revoked and has any: a one-time package, which nobody gets
+    /// One package for each device of a user that is not revoked and has any of the suite: a one-time package, which nobody gets
     /// again, or else the last resort.
-    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError>;
+    async fn claim_key_packages(&self, claim: ClaimKeyPackages)
+    -> Result<Vec<ClaimedKeyPackage>, StoreError>;
 
     // Welcomes
 
@@ -163,10 +157,11 @@ pub trait Store: Send + Sync + 'static {
     /// with a tree of megabytes.
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError>;
 
-    /// Forgets a Welcome. No error when there is none.
+    /// Forgets a Welcome. No error when there is none. A device that did not come in by it is no member any more, if
+    /// it still was one by that commit; the answer says so.
     async fn acknowledge_welcome(
         &self,
         device: DeviceId,
         welcome: AcknowledgeWelcome,
-    ) -> Result<(), StoreError>;
+    ) -> Result<MembershipChange, StoreError>;
 }

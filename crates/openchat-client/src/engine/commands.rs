@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use openchat_identity::{InviteLink, InviteToken};
 use openchat_protocol::account::{AccountSelector, CreateInvite};
-use openchat_protocol::room::RoomSelector;
+use openchat_protocol::room::{FetchJoinInfo, RoomSelector};
 use openchat_protocol::{MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::Engine;
@@ -99,8 +99,8 @@ impl Engine {
             }
             Some(room) if room.record.membership == Membership::Joining => room.waiting.push(ticket),
             _ => {
-                let selector = RoomSelector::Name(name.clone());
-                self.ask_for(ticket, Request::FetchJoinInfo(selector), Purpose::JoinByName(ticket, name));
+                let fetch = FetchJoinInfo { room: RoomSelector::Name(name.clone()), doubted: Vec::new() };
+                self.ask_for(ticket, Request::FetchJoinInfo(fetch), Purpose::JoinByName(ticket, name));
             }
         }
     }

@@ -81,10 +81,11 @@ impl Room {
         }
     }
 
-    /// New keys from time to time heal a room after a theft of keys.
+    /// New keys from time to time heal a room after a theft of keys, and at once when joiners need a good group.
     pub(super) fn update_if_due(&mut self, cx: &mut Core) -> bool {
         let renewal = self.group.as_ref().is_some_and(RoomGroup::is_renewal_due);
-        if self.record.update_at > cx.now && self.record.until_update > 0 && !renewal {
+        let wanted = self.renewal_due.take_if(|due| *due <= cx.now).is_some();
+        if self.record.update_at > cx.now && self.record.until_update > 0 && !renewal && !wanted {
             return false;
         }
         match self.group.as_mut().map(|group| group.update(cx.now)) {
@@ -111,7 +112,7 @@ impl Room {
         let Some(base) = self.base(cx) else { return false };
         let CommitDraft { payload, bundle } = draft;
         let message_id = random::message_id();
-        let own = OwnCommit { message_id, base, payload: payload.into(), bundle, external: false };
+        let own = OwnCommit { message_id, base, payload: payload.into(), bundle, joins_by: None };
         self.granting = granting;
         self.group_changed();
         self.set_own_commit(cx, Some(own));
@@ -164,7 +165,7 @@ impl Room {
 
     pub(super) fn handle_commit_appended(&mut self, cx: &mut Core, id: MessageId, appended: Appended) {
         let Some(own) = self.own_commit.as_ref().filter(|own| own.message_id == id) else { return };
-        let external = own.external;
+        let external = own.is_external();
         match appended {
             Appended::Stored { position, time } if external => self.joined(cx, position, time),
             // Still busy, until the echo is read in its place among the others' records.
@@ -180,7 +181,7 @@ impl Room {
     pub(super) fn handle_commit_refused(&mut self, cx: &mut Core, id: MessageId, refusal: &Refusal) {
         self.not_busy_with(Busy::Commit(id));
         let Some(own) = self.own_commit.as_ref().filter(|own| own.message_id == id) else { return };
-        let external = own.external;
+        let external = own.is_external();
         if self.pause_if_temporary(cx, refusal) {
             return;
         }
@@ -192,10 +193,9 @@ impl Room {
         self.discard_own_commit(cx);
         self.granting = granting;
         self.wish_refused(cx, refusal.clone().into());
-        // What it was for is not worth holding up everything else.
-        self.record.departed.clear();
-        self.removal_due = None;
+        // An update has its next time; whoever has left stays to be removed before anything is said.
         self.plan_update(cx);
+        self.trouble_with_departed(cx, &refusal.detail);
         self.failures = self.failures.max(6);
         self.pause(cx);
     }

@@ -65,6 +65,7 @@ impl Room {
         }
         self.record.was_in = true;
         self.plan_update(cx);
+        self.take_policy();
         self.become_(cx, Membership::Member);
         self.advance_to(cx, Position::start(self.id()));
         self.keep_epoch_key(cx);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use openchat_protocol::account::Account;
+use openchat_protocol::account::{Account, ClaimKeyPackages};
 use openchat_protocol::room::{JoinInfo, PendingWelcome};
 use openchat_protocol::{
     Event as ServerEvent, Refusal, RefusalCode, Request, Response, RoomId, RoomName, ServerFrame, Timestamp,
-    UserName,
+    Uid, UserName,
 };
 
 use super::Engine;
@@ -14,6 +14,7 @@ use super::core::Core;
 use super::joining::{new_record, says_not_in};
 use super::login::hang_up;
 use super::room::{Reading, Room, Wish};
+use super::sending::no_room;
 use super::session::{Aim, Purpose};
 use super::step::{Step, Ticket};
 use crate::command::Answer;
@@ -48,6 +49,7 @@ impl Engine {
             }
             ServerEvent::Welcome(pending) => self.handle_welcome(pending),
             ServerEvent::WelcomesSent => self.welcomes_due = false,
+            ServerEvent::GroupWanted(room) => self.with_room(room, |room, cx| room.handle_group_wanted(cx)),
             ServerEvent::Goodbye(refusal) => self.cx.out.hang_up = Some(hang_up(&refusal)),
         }
     }
@@ -64,8 +66,8 @@ impl Engine {
                 self.cx.answer(ticket, Ok(Answer::Invite(link)));
             }
             (Purpose::Name(uid), Response::Account(account)) => self.cx.handle_name(uid, Some(&account)),
-            (Purpose::PublishKeyPackages, Response::KeyPackageCount(count)) => {
-                self.cx.count_key_packages(count);
+            (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
+                self.cx.count_key_packages(suite, count);
             }
             (Purpose::Identity(ticket, room, name, aim), Response::Account(account)) => {
                 self.identified(ticket, room, (&name, aim), &account);
@@ -116,8 +118,8 @@ impl Engine {
         match &purpose {
             Purpose::Hello | Purpose::Login => self.login_refused(refusal),
             Purpose::Name(uid) => self.cx.handle_name(*uid, None),
-            Purpose::PublishKeyPackages => self.cx.emit(Event::Trouble(refusal.clone().into())),
-            // A vote or an acknowledgement that comes too late is of no use to anybody.
+            Purpose::PublishKeyPackages(_) => self.cx.emit(Event::Trouble(refusal.clone().into())),
+            // An acknowledgement that comes too late is of no use to anybody.
             Purpose::Ping | Purpose::Notice => {}
             purpose => match purpose.ticket() {
                 Some(ticket) => self.cx.answer(ticket, Err(refusal.clone().into())),
@@ -180,10 +182,19 @@ impl Engine {
         }
         match (self.cx.meet(account), aim) {
             (Ok(_), Aim::Remove) => self.remove_known(ticket, room, name),
-            (Ok(uid), Aim::Add) => {
-                self.cx.ask(Request::ClaimKeyPackages(uid), Purpose::KeyPackages(ticket, room, uid));
-            }
+            (Ok(uid), Aim::Add) => self.claim_key_packages(ticket, room, uid),
             (Err(error), _) => self.cx.answer(ticket, Err(error)),
+        }
+    }
+
+    fn claim_key_packages(&mut self, ticket: Ticket, room: RoomId, uid: Uid) {
+        let group = self.rooms.get(&room).and_then(|room| room.group.as_ref());
+        match group.map(|group| group.suite().id()) {
+            Some(suite) => {
+                let claim = Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite });
+                self.cx.ask(claim, Purpose::KeyPackages(ticket, room, uid));
+            }
+            None => self.cx.answer(ticket, Err(no_room(room))),
         }
     }
 

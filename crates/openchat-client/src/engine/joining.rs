@@ -3,8 +3,8 @@
 use openchat_e2ee::JoinError;
 use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::record::Position;
-use openchat_protocol::room::{JoinInfo, PendingWelcome, RoomSelector};
-use openchat_protocol::{Refusal, RefusalCode, Request, RoomId, RoomName, Timestamp};
+use openchat_protocol::room::{FetchJoinInfo, JoinInfo, PendingWelcome, RoomSelector};
+use openchat_protocol::{Refusal, RefusalCode, Request, RoomId, RoomName, Timestamp, Uid};
 
 use super::core::Core;
 use super::room::{Busy, Room};
@@ -14,8 +14,8 @@ use crate::event::{Entry, EpochChanged, Event, Membership};
 use crate::random;
 use crate::vault::{OwnCommit, RoomRecord, Write};
 
-/// Attempts to join before whoever waits for it is told that it fails.
-const ATTEMPTS: u32 = 8;
+/// Attempts to join, within some five seconds, before whoever waits for it is told that it fails.
+const ATTEMPTS: u32 = 6;
 
 /// The record of a room that this device is about to be in.
 pub(super) fn new_record(room: RoomId, name: RoomName, listed: bool, membership: Membership) -> RoomRecord {
@@ -31,18 +31,20 @@ pub(super) fn new_record(room: RoomId, name: RoomName, listed: bool, membership:
         update_at: Timestamp::END,
         departed: Vec::new(),
         was_in: false,
+        unheard: None,
+        room_key: None,
     }
 }
 
 impl Room {
     /// Sends the external commit that is on its way, or asks for what is needed to make one.
     pub(super) fn go_on_joining(&mut self, cx: &mut Core) -> bool {
-        if self.own_commit.as_ref().is_some_and(|own| own.external) {
+        if self.own_commit.as_ref().is_some_and(OwnCommit::is_external) {
             self.send_commit(cx);
         } else {
             self.busy = Some(Busy::JoinInfo);
-            let selector = RoomSelector::Id(self.id());
-            cx.ask(Request::FetchJoinInfo(selector), Purpose::JoinAgain(self.id()));
+            let fetch = FetchJoinInfo { room: RoomSelector::Id(self.id()), doubted: self.doubted.clone() };
+            cx.ask(Request::FetchJoinInfo(fetch), Purpose::JoinAgain(self.id()));
         }
         true
     }
@@ -50,31 +52,52 @@ impl Room {
     /// Makes the external commit by which this device comes in.
     pub(super) fn handle_join_info(&mut self, cx: &mut Core, info: &JoinInfo) {
         self.not_busy_with(Busy::JoinInfo);
-        let room_key = self.group.as_ref().and_then(|group| group.policy().room_key().cloned());
-        match cx.device.join_external(info, room_key.as_ref(), cx.now) {
+        match cx.device.join_external(info, self.record.room_key.as_ref(), cx.now) {
             Ok((group, draft)) => {
                 self.set_group(group);
                 self.record_changed();
                 let message_id = random::message_id();
                 let (payload, bundle) = (draft.payload.into(), draft.bundle);
+                let joins_by = Some(info.by);
                 self.set_own_commit(
                     cx,
-                    Some(OwnCommit { message_id, base: info.base, payload, bundle, external: true }),
+                    Some(OwnCommit { message_id, base: info.base, payload, bundle, joins_by }),
                 );
                 self.send_commit(cx);
             }
-            // What the server has may be the garbage of a bad joiner, which the members replace in a moment.
-            Err(JoinError::Mls(reason)) if self.failures < ATTEMPTS => {
-                tracing::info!(room = %self.id(), %reason, "cannot join yet");
-                self.pause(cx);
+            Err(error) => {
+                tracing::info!(room = %self.id(), by = %info.by, %error, "this group is of no use");
+                // Asked again at once, for another one, unless this was another one.
+                if !self.doubt(info.by) {
+                    self.not_yet(cx, join_error(&error));
+                }
             }
-            Err(error) => self.cannot_join(cx, join_error(&error)),
         }
+    }
+
+    /// What the server has may be the garbage of a bad member, so that another one is asked for something better. Who
+    /// never was in the room is told when that does not help; a room that this device was in is never given up for it.
+    fn not_yet(&mut self, cx: &mut Core, error: ClientError) {
+        if self.failures >= ATTEMPTS && !self.record.was_in {
+            return self.cannot_join(cx, error);
+        }
+        if self.failures == ATTEMPTS {
+            let message = format!("no way back into #{} yet: {error}", self.record.name);
+            let help = "it is tried again by itself; it helps when a member is online";
+            cx.emit(Event::Trouble(ClientError::new(error.kind(), message).with_help(help)));
+        }
+        self.pause(cx);
     }
 
     pub(super) fn handle_join_info_refused(&mut self, cx: &mut Core, refusal: &Refusal) {
         self.not_busy_with(Busy::JoinInfo);
-        if !self.pause_if_temporary(cx, refusal) {
+        if refusal.code == Some(RefusalCode::GroupUnavailable) {
+            if self.failures >= ATTEMPTS {
+                // The next attempt begins with whatever there is.
+                self.doubted.clear();
+            }
+            self.not_yet(cx, refusal.clone().into());
+        } else if !self.pause_if_temporary(cx, refusal) {
             self.cannot_join(cx, refusal.clone().into());
         }
     }
@@ -82,19 +105,19 @@ impl Room {
     /// The external commit is in the log, at `position`.
     pub(super) fn joined(&mut self, cx: &mut Core, position: Position, time: Timestamp) {
         self.busy = None;
+        let joins_by = self.own_commit.as_ref().and_then(|own| own.joins_by);
         self.set_own_commit(cx, None);
         let accepted = self.group.as_mut().map(|group| group.accept_commit(time));
         let change = match accepted {
             Some(Ok(change)) => change,
-            Some(Err(error)) if self.failures >= ATTEMPTS => {
-                let error =
-                    ClientError::new(ErrorKind::Refused, format!("the room could not be joined: {error}"));
-                return self.cannot_join(cx, error);
+            Some(Err(error)) => {
+                let message = format!("the room could not be joined: {error}");
+                return self.not_yet(cx, ClientError::new(ErrorKind::Refused, message));
             }
-            _ => return self.pause(cx),
+            None => return self.pause(cx),
         };
         let again = self.is_in();
-        self.come_in(cx, position);
+        self.come_in(cx, position, joins_by);
         let me = cx.me().uid;
         let entry = if again { Entry::Rejoined } else { Entry::Joined { who: me } };
         self.add_line(cx, position.sequence, time, me, entry);
@@ -102,8 +125,8 @@ impl Room {
         self.answer_waiting(cx, Ok(()));
     }
 
-    /// This device is in, and reads from `position` on.
-    fn come_in(&mut self, cx: &mut Core, position: Position) {
+    /// This device is in, and reads from `position` on; from outside, by a group of `joins_by`.
+    fn come_in(&mut self, cx: &mut Core, position: Position, joins_by: Option<Uid>) {
         self.succeeded();
         self.rejoin = false;
         self.behind = 0;
@@ -119,6 +142,8 @@ impl Room {
         self.advance_to(cx, position);
         self.plan_update(cx);
         self.take_policy();
+        self.take_back(cx);
+        self.listen(cx, joins_by);
         self.group_changed();
         self.keep_epoch_key(cx);
         if self.record.membership != Membership::Leaving {
@@ -155,7 +180,7 @@ impl Room {
             Membership::Member | Membership::Leaving
                 if self.record.cursor.sequence >= pending.base.commit.sequence =>
             {
-                acknowledge(cx, &pending);
+                acknowledge(cx, &pending, true);
             }
             // It was removed and added again meanwhile, and has yet to read about it.
             Membership::Member | Membership::Leaving if !self.rejoin => self.welcome = Some(pending),
@@ -179,18 +204,19 @@ impl Room {
                 self.busy = None;
                 cx.use_key_package(&joined.key_package);
                 self.welcomed(cx, pending.base.commit, joined.by.uid);
+                acknowledge(cx, pending, true);
             }
             Err(error) => {
                 cx.emit(Event::Trouble(join_error(&error)));
                 self.is_gone |= !self.record.was_in;
+                acknowledge(cx, pending, false);
             }
         }
-        acknowledge(cx, pending);
     }
 
-    fn welcomed(&mut self, cx: &mut Core, position: Position, by: openchat_protocol::Uid) {
+    fn welcomed(&mut self, cx: &mut Core, position: Position, by: Uid) {
         self.record.membership = Membership::Member;
-        self.come_in(cx, position);
+        self.come_in(cx, position, None);
         let who = cx.me().uid;
         self.add_line(cx, position.sequence, cx.now, by, Entry::Joined { who });
         let epoch = self.group.as_ref().map(openchat_e2ee::RoomGroup::epoch).unwrap_or_default();
@@ -209,8 +235,9 @@ impl Room {
 }
 
 /// Goes out when what the Welcome brought is on disk, as every request does.
-fn acknowledge(cx: &mut Core, pending: &PendingWelcome) {
-    let acknowledge = AcknowledgeWelcome { room: pending.room, sequence: pending.base.commit.sequence };
+fn acknowledge(cx: &mut Core, pending: &PendingWelcome, joined: bool) {
+    let (room, sequence) = (pending.room, pending.base.commit.sequence);
+    let acknowledge = AcknowledgeWelcome { room, sequence, joined };
     cx.ask(Request::AcknowledgeWelcome(acknowledge), Purpose::Notice);
 }
 

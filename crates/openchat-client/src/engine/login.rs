@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
+use openchat_e2ee::Suite;
 use openchat_identity::{DeviceKey, challenge};
 use openchat_protocol::account::{Greeting, Hello, LoggedIn, Login};
 use openchat_protocol::{PROTOCOL_VERSION, Refusal, RefusalCode, Request, Timestamp};
@@ -73,7 +74,11 @@ impl Engine {
         cx.session.link = Link::Up;
         cx.emit(Event::Connection(ConnectionState::Online));
         self.note_own_name(logged_in);
-        self.cx.count_key_packages(logged_in.key_packages);
+        for count in &logged_in.key_packages {
+            if let Some(suite) = Suite::from_id(count.suite) {
+                self.cx.count_key_packages(suite, count.one_time);
+            }
+        }
         self.cx.refill_key_packages();
         self.catching_up = true;
         self.welcomes_due = true;

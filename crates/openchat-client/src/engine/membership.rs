@@ -1,24 +1,25 @@
 //! Membership: what the log's commits and leave notices do to a room, and what this device owes the others for it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use openchat_e2ee::{AcceptError, EpochChange};
 use openchat_protocol::record::Record;
-use openchat_protocol::room::{Confirm, PublishGroup};
 use openchat_protocol::statement::LeaveNotice;
-use openchat_protocol::{DeviceId, Request, Timestamp, Uid};
+use openchat_protocol::{DeviceId, Timestamp, Uid};
 
 use super::core::Core;
 use super::room::{Busy, Room};
-use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, EpochChanged, Event, Membership};
 
 /// Between one member's turn to step in and the next one's, in milliseconds.
 const TURN: u64 = 3_000;
-/// How many members would replace the group of a garbage commit; it may be megabytes.
-const PUBLISHERS: usize = 8;
+/// How many members would commit for the sake of joiners: what comes with it may be megabytes.
+const RENEWERS: usize = 8;
+/// Between two commits of this device that joiners ask for.
+const RENEWAL_REST: Duration = Duration::from_secs(10);
 
 // What commits do.
 
@@ -34,9 +35,10 @@ impl Room {
             return self.close(cx, Membership::Removed);
         }
         self.take_change(cx, record.sequence, record.time, change);
-        if change.removed.iter().any(|device| device.uid != change.by.uid) {
-            let confirm = Confirm { room: self.id(), sequence: record.sequence, valid: true };
-            cx.ask(Request::Confirm(confirm), Purpose::Notice);
+        self.heard(cx, change.by);
+        if change.external && !self.record.listed {
+            // Who came in keeps silent until somebody shows by a record that the others are in the same keys.
+            self.renew_in_turn(cx, &HashSet::from([change.by]));
         }
     }
 
@@ -66,7 +68,7 @@ impl Room {
 
     /// What follows for everybody who stays.
     fn take_change(&mut self, cx: &mut Core, sequence: u64, time: Timestamp, change: &EpochChange) {
-        self.publish_due = None;
+        self.renewal_due = None;
         self.announce(cx, sequence, time, change);
         self.emit_epoch(cx, sequence, change);
         self.reset_counters(cx, &change.joined, &change.removed);
@@ -81,6 +83,7 @@ impl Room {
         if let Some(group) = &self.group {
             self.record.name = group.policy().name().clone();
             self.record.listed = group.policy().is_listed();
+            self.record.room_key = group.policy().room_key().cloned();
             self.record_changed();
         }
     }
@@ -127,20 +130,22 @@ impl Room {
             // Stale by now, and still pending in the group, which has not moved.
             self.discard_own_commit(cx);
         }
-        self.publish_due =
-            self.turn(cx, &HashSet::new()).filter(|turn| *turn < PUBLISHERS).map(|turn| in_turn(cx, turn));
+        self.renew_in_turn(cx, &HashSet::new());
     }
 
-    /// Replaces what joiners get while the last commit is garbage.
-    pub(super) fn publish_if_due(&mut self, cx: &mut Core) -> bool {
-        if self.publish_due.is_none_or(|due| due > cx.now) {
-            return false;
+    /// One member commits, so that joiners have a group that is good, and see that somebody is there; the others step
+    /// in when it does not.
+    fn renew_in_turn(&mut self, cx: &mut Core, excepted: &HashSet<DeviceId>) {
+        let turn = self.turn(cx, excepted).filter(|turn| *turn < RENEWERS);
+        self.renewal_due = turn.map(|turn| in_turn(cx, turn));
+    }
+
+    /// Somebody outside cannot use the group that came with the last commit.
+    pub(super) fn handle_group_wanted(&mut self, cx: &Core) {
+        if self.is_in() && self.rested <= cx.now {
+            self.rested = cx.now.plus(RENEWAL_REST);
+            self.renewal_due = Some(cx.now);
         }
-        self.publish_due = None;
-        let snapshot = self.group.as_ref().and_then(|group| group.snapshot().ok());
-        let (Some(group), Some(base)) = (snapshot, self.base(cx)) else { return false };
-        cx.ask(Request::PublishGroup(PublishGroup { room: self.id(), base, group }), Purpose::Notice);
-        true
     }
 }
 
@@ -189,14 +194,26 @@ impl Room {
         let draft = self.group.as_mut().map(|group| group.remove(&[], &departed, cx.now));
         match draft {
             Some(Ok(draft)) => self.send_draft(cx, draft, false),
-            _ => {
-                // Others will do it, or nobody can: that must not keep anybody from talking.
-                self.record.departed.clear();
-                self.record_changed();
-                self.removal_due = None;
+            Some(Err(error)) => {
+                self.trouble_with_departed(cx, &error.to_string());
+                self.failures = self.failures.max(6);
+                self.pause(cx);
                 true
             }
+            None => false,
         }
+    }
+
+    /// Those who left are still in the keys: nothing is said in the room until they are out.
+    pub(super) fn trouble_with_departed(&mut self, cx: &mut Core, reason: &str) {
+        if self.record.departed.is_empty() {
+            return;
+        }
+        let message =
+            format!("messages in #{} wait: who has left cannot be removed yet ({reason})", self.record.name);
+        cx.emit(Event::Trouble(
+            ClientError::new(ErrorKind::Refused, message).with_help("it is tried again by itself"),
+        ));
     }
 }
 

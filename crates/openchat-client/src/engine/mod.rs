@@ -8,6 +8,7 @@ mod committing;
 mod core;
 mod creating;
 mod frames;
+mod hearing;
 mod joining;
 mod key_packages;
 mod leaving;
@@ -68,7 +69,7 @@ impl Engine {
             credentials: loaded.credentials,
             session: Session::down(),
             people: People::new(loaded.contacts),
-            key_packages: KeyPackages::new(loaded.key_packages, loaded.last_resort_made),
+            key_packages: KeyPackages::new(loaded.key_packages),
             jitter: Jitter::new(seed),
             now: Timestamp(0),
             out: Step::default(),

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::room::{Reading, Room};
 use super::session::Purpose;
 use crate::event::Membership;
+use crate::vault::OwnCommit;
 
 impl Room {
     /// Does what can be done now.
@@ -34,7 +35,6 @@ impl Room {
         // What may be in the log already comes first: its fate decides everything else.
         self.send_commit_again(cx)
             || self.send_sealed_again(cx)
-            || self.publish_if_due(cx)
             || self.remove_departed_if_due(cx)
             || self.grant_wish(cx)
             || self.update_if_due(cx)
@@ -43,7 +43,7 @@ impl Room {
     }
 
     fn is_joining_again(&self) -> bool {
-        self.rejoin || self.own_commit.as_ref().is_some_and(|own| own.external)
+        self.rejoin || self.own_commit.as_ref().is_some_and(OwnCommit::is_external)
     }
 
     /// Whether all is read that an append has to build on.

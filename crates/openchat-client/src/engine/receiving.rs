@@ -92,6 +92,13 @@ impl Room {
             Ok(Opened::OwnCommit) => return self.read_own_commit(cx, record).map_err(|()| Stop::Rejoin),
             Ok(Opened::Own) => self.read_own(cx, record),
             Ok(Opened::Leave(notice)) => self.read_leave(cx, record, notice),
+            Err(OpenError::Garbage(garbage))
+                if self.record.unheard.is_some() && record.author.uid != cx.me().uid =>
+            {
+                tracing::info!(room = %self.id(), sequence = record.sequence, %garbage, "the room is in other keys");
+                self.strand(cx);
+                return Err(Stop::Rejoin);
+            }
             Err(OpenError::Garbage(garbage)) => self.read_garbage(cx, record, &garbage),
             Err(OpenError::NeedsRejoin(_)) => return Err(Stop::Rejoin),
         }
@@ -99,6 +106,7 @@ impl Room {
     }
 
     fn read_message(&mut self, cx: &mut Core, record: &Record, sender: DeviceId, content: Content) {
+        self.heard(cx, sender);
         self.check_seen(cx, record, sender, content.seen);
         let missing = self.missing_before(cx, sender, content.counter);
         if missing > 0 {
@@ -136,11 +144,14 @@ impl Room {
         let Some(seen) = seen else { return };
         let ours = self.chain.iter().find(|place| place.sequence == seen.sequence);
         let differs = seen.sequence >= record.sequence || ours.is_some_and(|ours| *ours != seen);
-        if differs {
+        // Nobody but the sender vouches for it, so it is said once, as the sender's word.
+        if differs && self.other_logs.insert(sender) {
             let by = cx.people.person(sender.uid);
             let sequence = seen.sequence;
             cx.emit(Event::Alarm(Alarm::Fork { room: self.id(), by, sequence }));
-            let reason = format!("the server has shown this member another history up to line {sequence}");
+            let reason = format!(
+                "this member says that the server has shown it another history up to line {sequence}"
+            );
             self.add_line(cx, record.sequence, record.time, sender.uid, Entry::Diverged { reason });
         }
     }

@@ -102,8 +102,16 @@ pub(super) struct Room {
     pub(super) failures: u32,
     /// When this device removes those who have left.
     pub(super) removal_due: Option<Timestamp>,
-    /// When this device replaces the group of a garbage commit.
-    pub(super) publish_due: Option<Timestamp>,
+    /// When this device commits for the sake of those who join: after garbage, or because one of them asks.
+    pub(super) renewal_due: Option<Timestamp>,
+    /// Whose groups were of no use for joining.
+    pub(super) doubted: Vec<Uid>,
+    /// How often this device has come in where nobody was, since it was last heard.
+    pub(super) stranded: u32,
+    /// This device does not commit for joiners before then.
+    pub(super) rested: Timestamp,
+    /// Who has said that the server shows another log.
+    pub(super) other_logs: HashSet<DeviceId>,
     /// Waits until this device has read that it was removed.
     pub(super) welcome: Option<PendingWelcome>,
     /// The room never came to be.
@@ -137,7 +145,11 @@ impl Room {
             not_before: Timestamp(0),
             failures: 0,
             removal_due: None,
-            publish_due: None,
+            renewal_due: None,
+            doubted: Vec::new(),
+            stranded: 0,
+            rested: Timestamp(0),
+            other_logs: HashSet::new(),
             welcome: None,
             is_gone: false,
             record_changed: false,
@@ -228,10 +240,10 @@ impl Room {
     pub(super) fn next_timer(&self, now: Timestamp) -> Option<Timestamp> {
         let update = (self.reading == Reading::Live).then_some(self.record.update_at);
         let removal = self.removal_due.filter(|_| self.reading == Reading::Live);
-        let publish = self.publish_due.filter(|_| self.reading == Reading::Live);
+        let renewal = self.renewal_due.filter(|_| self.reading == Reading::Live);
         let pause = Some(self.not_before);
         // What is due already was tried when it became due; what held it up will set it going again.
-        [update, removal, publish, pause].into_iter().flatten().filter(|at| *at > now).min()
+        [update, removal, renewal, pause].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// This device stands otherwise to the room.
@@ -248,7 +260,8 @@ impl Room {
         self.reading = Reading::Not;
         self.busy = None;
         self.rejoin = false;
-        (self.removal_due, self.publish_due) = (None, None);
+        (self.removal_due, self.renewal_due) = (None, None);
+        (self.record.unheard, self.record.room_key) = (None, None);
         self.granting = false;
         self.record.departed.clear();
         self.stored.clear();
@@ -257,6 +270,7 @@ impl Room {
         self.chain.clear();
         cx.write(Write::RoomClosed(self.id()));
         self.become_(cx, membership);
+        self.forget_kept(cx);
         self.give_up_all(cx);
         let out = || ClientError::new(ErrorKind::Refused, OUT);
         self.wishes.drain(..).for_each(|wish| cx.answer(wish.ticket(), Err(out())));

@@ -30,7 +30,8 @@ impl Room {
         }
         let message = random::message_id();
         let room = self.id();
-        let message = OutboxMessage { message, room, time: cx.now, text, sealed: None, failed: None };
+        let message =
+            OutboxMessage { message, room, time: cx.now, text, sealed: None, failed: None, in_log: false };
         cx.write(Write::Outbox(Box::new(message.clone())));
         cx.answer(ticket, Ok(Answer::Queued(message.message)));
         cx.emit(Event::Line(pending_line(&message, cx.people.person(cx.me().uid))));
@@ -67,13 +68,16 @@ impl Room {
         true
     }
 
-    /// Whether a message waits to be sealed.
+    /// Whether a message waits to be sealed, and may be.
     pub(super) fn has_to_send(&self) -> bool {
-        self.outbox.iter().any(is_waiting)
+        self.may_speak() && self.outbox.iter().any(is_waiting)
     }
 
     /// Seals the next message, and sends it.
     pub(super) fn send_next(&mut self, cx: &mut Core) -> bool {
+        if !self.has_to_send() {
+            return false;
+        }
         let Some(index) = self.outbox.iter().position(is_waiting) else { return false };
         let Some(base) = self.base(cx) else { return false };
         let Some(message) = self.outbox.get(index) else { return false };
@@ -86,7 +90,7 @@ impl Room {
                 self.record.until_update = self.record.until_update.saturating_sub(1);
                 self.record_changed();
                 self.group_changed();
-                let sealed = Sealed { base, payload: payload.into() };
+                let sealed = Sealed { record: random::message_id(), base, payload: payload.into() };
                 self.set_sealed(cx, id, Some(sealed.clone()));
                 self.send_sealed(cx, id, sealed);
             }
@@ -96,10 +100,10 @@ impl Room {
         true
     }
 
-    fn send_sealed(&mut self, cx: &mut Core, id: MessageId, Sealed { base, payload }: Sealed) {
+    fn send_sealed(&mut self, cx: &mut Core, id: MessageId, Sealed { record, base, payload }: Sealed) {
         self.busy = Some(Busy::Message(id));
         let purpose = Purpose::Message(self.id(), id);
-        self.append(cx, (RecordKind::Message, payload.into()), base, id, None, purpose);
+        self.append(cx, (RecordKind::Message, payload.into()), base, record, None, purpose);
     }
 
     pub(super) fn handle_message_appended(&mut self, cx: &mut Core, id: MessageId, appended: Appended) {
@@ -110,7 +114,7 @@ impl Room {
                 self.expect(cx, position);
                 if position.sequence > self.record.cursor.sequence {
                     self.stored.insert(id);
-                } else if self.outbox.iter().any(|message| message.message == id) {
+                } else if self.outbox.iter().any(|message| message.message == id && !message.in_log) {
                     // Stored by an attempt whose echo lies in a stretch of the log that this device has not read.
                     self.sent(cx, id, position.sequence, time);
                 }
@@ -157,18 +161,21 @@ impl Room {
     pub(super) fn read_own_message(
         &mut self,
         cx: &mut Core,
-        id: MessageId,
+        record: MessageId,
         payload: &[u8],
         place: (u64, Timestamp),
     ) {
         let (sequence, time) = place;
-        let Some(message) = self.outbox.iter().find(|message| message.message == id) else {
+        let sent_as =
+            |message: &&OutboxMessage| message.sealed.as_ref().is_some_and(|it| it.record == record);
+        let Some(message) = self.outbox.iter().find(sent_as) else {
             let reason = "sent by this device before its data was restored from a copy".to_owned();
             // The keys of that time are used up, though this device does not know which: it takes new ones first.
             self.record.until_update = 0;
             self.record.sealed += 1;
             return self.add_line(cx, sequence, time, cx.me().uid, Entry::Unreadable { reason });
         };
+        let id = message.message;
         if message.sealed.as_ref().is_some_and(|sealed| sealed.payload[..] == *payload) {
             return self.sent(cx, id, sequence, time);
         }
@@ -180,8 +187,13 @@ impl Room {
     fn sent(&mut self, cx: &mut Core, id: MessageId, sequence: u64, time: Timestamp) {
         self.stored.remove(&id);
         let Some(index) = self.outbox.iter().position(|message| message.message == id) else { return };
-        let Some(message) = self.outbox.remove(index) else { return };
-        cx.write(Write::OutboxRemoved(id));
+        let Some(message) = self.outbox.get(index).cloned() else { return };
+        if self.record.unheard.is_some() {
+            self.change_outbox(cx, id, |message| (message.sealed, message.in_log) = (None, true));
+        } else {
+            self.outbox.remove(index);
+            cx.write(Write::OutboxRemoved(id));
+        }
         cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Sent });
         let entry = Entry::Text { message: id, text: message.text, delivery: Delivery::Sent };
         self.add_line(cx, sequence, time, cx.me().uid, entry);
@@ -207,7 +219,12 @@ impl Room {
         self.change_outbox(cx, id, |message| message.sealed = sealed);
     }
 
-    fn change_outbox(&mut self, cx: &mut Core, id: MessageId, change: impl FnOnce(&mut OutboxMessage)) {
+    pub(super) fn change_outbox(
+        &mut self,
+        cx: &mut Core,
+        id: MessageId,
+        change: impl FnOnce(&mut OutboxMessage),
+    ) {
         if let Some(message) = self.outbox.iter_mut().find(|message| message.message == id) {
             change(message);
             cx.write(Write::Outbox(Box::new(message.clone())));
@@ -238,7 +255,7 @@ impl Room {
 }
 
 fn is_waiting(message: &OutboxMessage) -> bool {
-    message.sealed.is_none() && message.failed.is_none()
+    message.sealed.is_none() && message.failed.is_none() && !message.in_log
 }
 
 /// Nobody knows this message as a failed one.

@@ -7,6 +7,8 @@ use openchat_protocol::{
     Address, ClientFrame, Incarnation, MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName,
 };
 
+use openchat_e2ee::Suite;
+
 use super::step::Ticket;
 
 /// Requests on their way at once: half of what a server takes, so that a ping always finds room.
@@ -43,7 +45,7 @@ pub(super) enum Purpose {
     Identity(Ticket, RoomId, UserName, Aim),
     /// Key packages of somebody who is let in.
     KeyPackages(Ticket, RoomId, Uid),
-    PublishKeyPackages,
+    PublishKeyPackages(Suite),
 }
 
 /// What is wanted with somebody who is looked up.

@@ -1,5 +1,6 @@
 //! Two or three engines with real vaults, a fake server, and a clock that is told the time.
 
+mod astray;
 mod server;
 mod stories;
 mod trouble;

@@ -15,8 +15,6 @@ const CHAIN_KEPT: u64 = 1024;
 
 /// Key of the credentials in `meta`.
 pub(super) const CREDENTIALS: &str = "credentials";
-/// Key of [`Write::LastResortMade`] in `meta`.
-pub(super) const LAST_RESORT_MADE: &str = "last_resort_made";
 
 /// Writes all of `change`, or nothing.
 pub(super) fn apply(database: &mut Connection, change: &Change) -> rusqlite::Result<()> {
@@ -32,7 +30,6 @@ pub(super) fn apply(database: &mut Connection, change: &Change) -> rusqlite::Res
 fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::Credentials(credentials) => put_meta(database, CREDENTIALS, &**credentials),
-        Write::LastResortMade(at) => put_meta(database, LAST_RESORT_MADE, at),
         Write::Contact(contact) => put_contact(database, contact),
         Write::Room(record) => put_room(database, record),
         Write::RoomForgotten(room) => execute(database, "DELETE FROM room WHERE id = ?1", [room.as_bytes()]),
@@ -44,6 +41,11 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
             execute(database, "DELETE FROM outbox WHERE message = ?1", [message.as_bytes()])
         }
         Write::Line(line) => put_line(database, line),
+        Write::LineRemoved(room, author, message) => execute(
+            database,
+            "DELETE FROM history WHERE room = ?1 AND author = ?2 AND message = ?3",
+            params![room.as_bytes(), author.as_bytes(), message.as_bytes()],
+        ),
         Write::Chain(room, position) => put_chain(database, *room, position),
         Write::Counter(room, device, last) => put_counter(database, *room, *device, *last),
         Write::CountersCleared(room) => {
@@ -173,11 +175,11 @@ fn put_counter(database: &Connection, room: RoomId, device: DeviceId, last: u64)
 }
 
 fn put_key_package(database: &Connection, package: &StoredKeyPackage) -> rusqlite::Result<()> {
-    let StoredKeyPackage { id, secret, last_resort, made } = package;
+    let StoredKeyPackage { id, secret, suite, last_resort, made } = package;
     execute(
         database,
-        "INSERT INTO key_package (id, secret, last_resort, made) VALUES (?1, ?2, ?3, ?4)",
-        params![id, **secret, last_resort, made.0],
+        "INSERT INTO key_package (id, secret, suite, last_resort, made) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![id, **secret, suite.id(), last_resort, made.0],
     )
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use openchat_protocol::record::Position;
-use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp};
+use openchat_protocol::{DeviceId, MessageId, RoomId, Uid};
 
 use super::record::{
     Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredKeyPackage,
@@ -32,6 +32,8 @@ pub enum Write {
     OutboxRemoved(MessageId),
     /// A line of history.
     Line(StoredLine),
+    /// A message is out of the history: it is to be sent again.
+    LineRemoved(RoomId, Uid, MessageId),
     /// The hash chain after a record.
     Chain(RoomId, Position),
     /// The newest counter of a sender.
@@ -46,8 +48,6 @@ pub enum Write {
     KeyPackageRemoved(Vec<u8>),
     /// A key for sealed files and pipes.
     EpochKey(RoomId, EpochKey),
-    /// When key packages of last resort were last renewed.
-    LastResortMade(Timestamp),
 }
 
 /// Without what is written.
@@ -64,6 +64,7 @@ impl fmt::Debug for Write {
             Self::Outbox(message) => write!(f, "{message:?}"),
             Self::OutboxRemoved(message) => write!(f, "OutboxRemoved({message})"),
             Self::Line(line) => write!(f, "{line:?}"),
+            Self::LineRemoved(room, _, message) => write!(f, "LineRemoved({room}, {message})"),
             Self::Chain(room, position) => write!(f, "Chain({room}, {})", position.sequence),
             Self::Counter(room, device, last) => write!(f, "Counter({room}, {device}, {last})"),
             Self::CountersCleared(room) => write!(f, "CountersCleared({room})"),
@@ -71,7 +72,6 @@ impl fmt::Debug for Write {
             Self::KeyPackage(package) => write!(f, "{package:?}"),
             Self::KeyPackageRemoved(_) => f.write_str("KeyPackageRemoved"),
             Self::EpochKey(room, key) => write!(f, "EpochKey({room}, {key:?})"),
-            Self::LastResortMade(at) => write!(f, "LastResortMade({at:?})"),
         }
     }
 }

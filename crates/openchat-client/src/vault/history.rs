@@ -101,7 +101,8 @@ pub(super) fn lines(
         Span::After(_) => lines.len() < limit as usize,
     };
     if at_end {
-        let waiting = load::outbox(database)?.into_iter().filter(|message| message.room == room);
+        let waiting =
+            load::outbox(database)?.into_iter().filter(|message| message.room == room && !message.in_log);
         lines.extend(waiting.map(|message| pending_line(&message, names.person(me))));
     }
     Ok(lines)

@@ -1,13 +1,14 @@
 //! Reading the vault back: what the engine goes on from.
 
 use minicbor::Decode;
+use openchat_e2ee::Suite;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, RoomId, Timestamp, Uid, UserName, codec};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use zeroize::Zeroizing;
 
-use super::apply::{CREDENTIALS, LAST_RESORT_MADE};
+use super::apply::CREDENTIALS;
 use super::record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup,
     StoredKeyPackage,
@@ -22,11 +23,10 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         outbox: outbox(database)?,
         key_packages: all(
             database,
-            "SELECT id, secret, last_resort, made FROM key_package",
+            "SELECT id, secret, suite, last_resort, made FROM key_package",
             [],
             key_package,
         )?,
-        last_resort_made: meta(database, LAST_RESORT_MADE)?,
     })
 }
 
@@ -136,7 +136,8 @@ fn key_package(row: &Row<'_>) -> rusqlite::Result<StoredKeyPackage> {
     Ok(StoredKeyPackage {
         id: row.get(0)?,
         secret: Zeroizing::new(row.get(1)?),
-        last_resort: row.get(2)?,
-        made: Timestamp(row.get(3)?),
+        suite: Suite::from_id(row.get(2)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, 0))?,
+        last_resort: row.get(3)?,
+        made: Timestamp(row.get(4)?),
     })
 }

@@ -30,7 +30,7 @@ pub use history::Span;
 pub(crate) use history::{Names, pending_line};
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, Sealed,
-    StoredGroup, StoredKeyPackage, StoredLine,
+    StoredGroup, StoredKeyPackage, StoredLine, Unheard,
 };
 
 use crate::event::{Line, RoomOverview};

@@ -5,7 +5,7 @@ use std::fmt;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_e2ee::fernet::{FernetKey, KeyId};
-use openchat_e2ee::{Device, GroupState, RoomGroup, StateError};
+use openchat_e2ee::{Device, GroupState, RoomGroup, RoomKey, StateError, Suite};
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::{Base, Position};
 use openchat_protocol::statement::LeaveNotice;
@@ -110,6 +110,23 @@ pub struct RoomRecord {
     /// Whether this device ever was in it: else it is forgotten when there is no way in.
     #[n(10)]
     pub was_in: bool,
+    /// Set after it came in from outside, until enough others were heard in the same keys.
+    #[n(11)]
+    pub unheard: Option<Unheard>,
+    /// Of a private room: opens what is needed to come in again, should the group on this disk be damaged.
+    #[cbor(n(12), with = "room_key")]
+    pub room_key: Option<RoomKey>,
+}
+
+/// This device came in from outside, and cannot know yet whether the room is in the same keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Unheard {
+    /// Whose group it came in by.
+    #[n(0)]
+    pub by: Uid,
+    /// Whether anybody at all was heard: it may have been the one who forged the group.
+    #[n(1)]
+    pub answered: bool,
 }
 
 /// A commit of this device whose place in the log is not known yet.
@@ -127,12 +144,19 @@ pub struct OwnCommit {
     /// What goes with it.
     #[n(3)]
     pub bundle: CommitBundle,
-    /// Whether it is an external commit, by which this device comes in.
+    /// Of an external commit, by which this device comes in: whose group it builds on.
     #[n(4)]
-    pub external: bool,
+    pub joins_by: Option<Uid>,
 }
 
-/// A message of this profile that is not in the history yet.
+impl OwnCommit {
+    /// Whether this device comes in by it.
+    pub fn is_external(&self) -> bool {
+        self.joins_by.is_some()
+    }
+}
+
+/// A message of this profile that is not in the history yet, or may have to be sent again.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub struct OutboxMessage {
     /// Its identifier, the same in every attempt.
@@ -153,6 +177,9 @@ pub struct OutboxMessage {
     /// Why it will not be sent.
     #[n(5)]
     pub failed: Option<String>,
+    /// In the log and in the history, and kept until it is known that the others are in the keys it was sealed with.
+    #[n(6)]
+    pub in_log: bool,
 }
 
 /// Without what was said.
@@ -165,11 +192,14 @@ impl fmt::Debug for OutboxMessage {
 /// The sealed form of a message.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Sealed {
-    /// The commit under whose epoch it was sealed.
+    /// The identifier of its record: each sealing has its own.
     #[n(0)]
+    pub record: MessageId,
+    /// The commit under whose epoch it was sealed.
+    #[n(1)]
     pub base: Base,
     /// The MLS message.
-    #[n(1)]
+    #[n(2)]
     pub payload: ByteVec,
 }
 
@@ -203,6 +233,8 @@ pub struct StoredKeyPackage {
     pub id: Vec<u8>,
     /// What is needed to use a Welcome for it.
     pub secret: Zeroizing<Vec<u8>>,
+    /// For rooms with this cipher suite.
+    pub suite: Suite,
     /// Whether it serves again and again.
     pub last_resort: bool,
     /// When it was made.
@@ -293,6 +325,26 @@ pub struct Loaded {
     pub outbox: Vec<OutboxMessage>,
     /// Key packages that others may still use.
     pub key_packages: Vec<StoredKeyPackage>,
-    /// When the key package of last resort was made.
-    pub last_resort_made: Option<Timestamp>,
+}
+
+/// A room key as its bytes.
+mod room_key {
+    use minicbor::bytes::ByteArray;
+    use minicbor::decode::{self, Decoder};
+    use minicbor::encode::{self, Encoder, Write};
+    use minicbor::{Decode, Encode};
+    use openchat_e2ee::RoomKey;
+
+    pub(super) fn encode<C, W: Write>(
+        key: &Option<RoomKey>,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        key.as_ref().map(|key| ByteArray::from(*key.as_bytes())).encode(e, context)
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, context: &mut C) -> Result<Option<RoomKey>, decode::Error> {
+        let bytes: Option<ByteArray<32>> = Option::decode(d, context)?;
+        Ok(bytes.map(|bytes| RoomKey::from_bytes(bytes.into())))
+    }
 }

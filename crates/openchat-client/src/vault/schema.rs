@@ -73,6 +73,7 @@ const TABLES: &str = "
     CREATE TABLE key_package (
         id BLOB PRIMARY KEY,
         secret BLOB NOT NULL,
+        suite INTEGER NOT NULL,
         last_resort INTEGER NOT NULL,
         made INTEGER NOT NULL
     ) STRICT;

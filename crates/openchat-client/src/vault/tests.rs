@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use openchat_e2ee::RoomKey;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid};
 use tempfile::TempDir;
@@ -54,6 +55,8 @@ fn room() -> RoomRecord {
         update_at: Timestamp(1),
         departed: Vec::new(),
         was_in: true,
+        unheard: Some(Unheard { by: BOB, answered: true }),
+        room_key: Some(RoomKey::from_bytes([9; 32])),
     }
 }
 
@@ -71,6 +74,7 @@ fn waiting(id: u8, text: &str) -> OutboxMessage {
         text: text.into(),
         sealed: None,
         failed: None,
+        in_log: false,
     }
 }
 
@@ -102,7 +106,6 @@ fn what_was_written_is_there_after_a_restart() {
         Write::Outbox(Box::new(OutboxMessage { failed: Some("no".into()), ..waiting(1, "one") })),
         Write::Counter(ROOM, device, 4),
         Write::Chain(ROOM, place),
-        Write::LastResortMade(Timestamp(77)),
     ]);
     vault.apply(&change).unwrap();
     drop(vault);
@@ -115,7 +118,6 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!((&loaded_room.counters, &loaded_room.chain), (&vec![(device, 4)], &vec![place]));
     let outbox: Vec<_> = loaded.outbox.iter().map(|it| (it.text.as_str(), it.failed.as_deref())).collect();
     assert_eq!(outbox, [("one", Some("no")), ("two", None)]);
-    assert_eq!(loaded.last_resort_made, Some(Timestamp(77)));
 }
 
 #[test]
@@ -274,4 +276,23 @@ fn nothing_in_the_folder_can_be_read() {
         files += 1;
     }
     assert!(files >= 3, "vault.key, vault.db and its log, but found {files}");
+}
+
+#[test]
+fn a_message_that_is_sent_again_is_in_the_outbox_and_not_in_the_history() {
+    let (_folder, mut vault) = vault();
+    let message = waiting(2, "hello");
+    let kept = OutboxMessage { in_log: true, ..message.clone() };
+    let mine = said(1, 0, ME, "hello");
+    let others = said(1, 0, BOB, "of the same identifier");
+    vault
+        .apply(&Change::from_iter([Write::Room(Box::new(room())), mine, Write::Outbox(Box::new(kept))]))
+        .unwrap();
+    let Write::Line(mut line) = others else { panic!("no line") };
+    line.sequence = 2;
+    vault.apply(&Change::from_iter([Write::Line(line)])).unwrap();
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 10).unwrap()), ["hello", "of the same identifier"]);
+    let again = [Write::LineRemoved(ROOM, ME, message.message), Write::Outbox(Box::new(message))];
+    vault.apply(&Change::from_iter(again)).unwrap();
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 10).unwrap()), ["of the same identifier", "hello"]);
 }

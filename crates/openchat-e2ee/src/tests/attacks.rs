@@ -30,7 +30,12 @@ fn refused_by_all(world: &mut World, payload: Vec<u8>) -> Garbage {
 }
 
 fn statement(joined: &[DeviceId], removed: &[DeviceId], leaves: &[LeaveNotice]) -> Vec<u8> {
-    codec::encode(&Statement { joined: joined.to_vec(), removed: removed.to_vec(), leaves: leaves.to_vec() })
+    codec::encode(&Statement {
+        joined: joined.to_vec(),
+        removed: removed.to_vec(),
+        leaves: leaves.to_vec(),
+        admins: None,
+    })
 }
 
 /// Builds a commit and forgets it.
@@ -98,6 +103,10 @@ fn a_commit_says_what_it_does() {
     let (mut world, mut group) = evil::room(3, true);
     let mallory = world.id(DAVE);
     let differs = Garbage::Change(ChangeError::StatementDiffers);
+    // An administrator that the policy does not name: the server would believe it.
+    let claim = Statement { admins: Some(vec![mallory.uid]), ..Statement::default() };
+    let payload = make(&mut group, codec::encode(&claim), |it| it);
+    assert_eq!(refused_by_all(&mut world, payload), differs);
     let payload = make(&mut group, statement(&[], &[mallory], &[]), |it| it);
     assert_eq!(refused_by_all(&mut world, payload), differs);
     let mut guest = new_person(&world.authority, NOW);

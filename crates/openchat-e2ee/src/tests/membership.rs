@@ -1,6 +1,8 @@
 //! Coming, going, and who understands whom.
 
+use openchat_protocol::mls_head::Head;
 use openchat_protocol::record::RecordKind;
+use openchat_protocol::statement::Statement;
 
 use super::*;
 use crate::change::ChangeError;
@@ -341,6 +343,9 @@ fn the_policy_is_the_administrators() {
     let error = world.group(BOB).set_policy(wider.clone(), now).unwrap_err();
     assert_eq!(error, CommitError::Rule(RuleError::NotAdmin(bob)));
     let draft = world.group(ALICE).set_policy(wider.clone(), now).unwrap();
+    let head = Head::parse(&draft.payload).unwrap();
+    let statement: Statement = codec::decode(head.authenticated_data).unwrap();
+    assert_eq!(statement.admins.as_deref(), Some(wider.admins()), "the server follows it");
     world.commit(ALICE, draft);
     world.read_all();
     for who in [ALICE, BOB, CAROL] {

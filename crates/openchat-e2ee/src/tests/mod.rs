@@ -180,6 +180,7 @@ impl World {
             name: self.name.clone(),
             base: base(self.last_commit),
             group: self.snapshot.clone(),
+            by: self.id(ALICE).uid,
         }
     }
 

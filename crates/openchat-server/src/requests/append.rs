@@ -1,14 +1,14 @@
 //! Append: one record at the end of a room's log.
 
-use openchat_protocol::append::{Append, CommitBundle};
-use openchat_protocol::limits::{COMMIT, MESSAGE, WELCOME, WELCOMES};
+use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot};
+use openchat_protocol::limits::{COMMIT, GROUP_INFO, MESSAGE, TREE, WELCOME, WELCOMES};
 use openchat_protocol::mls_head::{ContentType, Framing, Head};
 use openchat_protocol::record::RecordKind;
 use openchat_protocol::statement::{LeaveNotice, Statement};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, codec};
 use openchat_store::room_log::{AppendError, AppendOutcome, NewRecord};
 
-use crate::requests::{Answer, malformed, publish_group, store_failed, within};
+use crate::requests::{Answer, malformed, store_failed, within};
 use crate::state::State;
 
 #[cfg(test)]
@@ -16,13 +16,16 @@ mod tests;
 
 pub(crate) async fn handle(state: &State, device: DeviceId, request: Append) -> Answer {
     let room = request.room;
+    let welcomed: Vec<_> =
+        request.bundle.iter().flat_map(|bundle| &bundle.welcomes).map(|welcome| welcome.device).collect();
     let record = checked(request, device)?;
     if record.kind() == RecordKind::Commit {
         state.rates.commits.check(&(device, room))?;
     }
     let outcome = state.store.append(record, state.now()).await.map_err(|error| refusal(&error))?;
     if let AppendOutcome::Stored(stored) = &outcome {
-        state.announce(room, stored);
+        state.rooms.stored(room, stored);
+        welcomed.into_iter().for_each(|device| state.live.ring_welcome(device));
     }
     Ok(Response::Appended(outcome.answer()))
 }
@@ -83,9 +86,14 @@ fn head(append: &Append) -> Result<Head<'_>, Refusal> {
 }
 
 fn check_bundle(bundle: &CommitBundle) -> Result<(), Refusal> {
-    publish_group::check_size(&bundle.group)?;
+    check_group(&bundle.group)?;
     within("the Welcomes of a commit", bundle.welcomes.len(), WELCOMES)?;
     bundle.welcomes.iter().try_for_each(|welcome| within("a Welcome", welcome.message.len(), WELCOME))
+}
+
+pub(super) fn check_group(group: &GroupSnapshot) -> Result<(), Refusal> {
+    within("a GroupInfo", group.group_info.len(), GROUP_INFO)?;
+    within("a ratchet tree", group.tree.len(), TREE)
 }
 
 fn refusal(error: &AppendError) -> Refusal {

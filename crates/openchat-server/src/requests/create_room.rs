@@ -4,11 +4,12 @@ use openchat_protocol::room::CreateRoom;
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response};
 use openchat_store::room::CreateRoomError;
 
-use crate::requests::{Answer, publish_group, store_failed};
+use crate::requests::append::check_group;
+use crate::requests::{Answer, store_failed};
 use crate::state::State;
 
 pub(crate) async fn handle(state: &State, device: DeviceId, request: CreateRoom) -> Answer {
-    publish_group::check_size(&request.group)?;
+    check_group(&request.group)?;
     state.store.create_room(request, device, state.now()).await.map_err(|error| refusal(&error))?;
     Ok(Response::Done)
 }

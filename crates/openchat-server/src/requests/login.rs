@@ -88,7 +88,7 @@ async fn admit(
     Ok(LoggedIn {
         device,
         name: stored.name,
-        key_packages: state.store.key_package_count(device).await.map_err(failure)?,
+        key_packages: state.store.key_package_counts(device).await.map_err(failure)?,
         rooms: state.store.rooms_of(device).await.map_err(failure)?,
     })
 }

@@ -19,7 +19,7 @@ pub(crate) async fn handle(state: &State, device: DeviceId, request: PublishKeyP
 fn refusal(error: &PublishKeyPackagesError) -> Refusal {
     let code = match error {
         PublishKeyPackagesError::DeviceUnknown => RefusalCode::DeviceRevoked,
-        PublishKeyPackagesError::TooMany => RefusalCode::Quota,
+        PublishKeyPackagesError::TooMany | PublishKeyPackagesError::TooManySuites => RefusalCode::Quota,
         PublishKeyPackagesError::Store(error) => return store_failed(error),
     };
     Refusal::new(code, error.to_string())

@@ -143,6 +143,13 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// Passes on that somebody cannot join a room with the group of its last commit.
+    pub(super) fn ask_for_group(&mut self, room: RoomId) {
+        if self.device.is_some() {
+            self.put_event(&ServerFrame::Event(Event::GroupWanted(room)));
+        }
+    }
+
     fn end_reading(&mut self, room: RoomId) {
         if self.readings.remove(&room).is_some() {
             self.put_page(&PageFrame::new(room, &[], 0, true));

@@ -21,7 +21,7 @@ async fn who_registers_enrols_and_logs_in_is_known_to_others() {
     let alice = world.user("alice").await;
     let (mut wire, logged_in) = Wire::try_log_in(&world, &alice).await.unwrap();
     assert_eq!((logged_in.device, logged_in.name.as_str()), (alice.id, "alice"));
-    assert_eq!((logged_in.key_packages, logged_in.rooms), (0, vec![]));
+    assert_eq!((logged_in.key_packages, logged_in.rooms), (vec![], vec![]));
     let Ok(Response::Account(account)) =
         wire.ask(Request::LookUp(AccountSelector::Name("alice".parse().unwrap()))).await
     else {

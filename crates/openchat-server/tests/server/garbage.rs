@@ -107,8 +107,8 @@ async fn a_request_that_cannot_be_understood_is_refused_under_its_own_id() {
     refused(7, &[0x82, 0x18, 200, 0x80], RefusalCode::Unsupported).await;
     // [3, ["no login"]]
     refused(8, &[0x82, 3, 0x81, 0x61, b'x'], RefusalCode::Malformed).await;
-    // [17, []] and a byte more.
-    refused(9, &[0x82, 17, 0x80, 0], RefusalCode::Malformed).await;
+    // [15, []] and a byte more.
+    refused(9, &[0x82, 15, 0x80, 0], RefusalCode::Malformed).await;
     assert_eq!(wire.ask(Request::Ping).await, Ok(Response::Done));
 }
 

@@ -12,10 +12,14 @@
 mod account;
 mod flood;
 mod garbage;
+mod joining;
+mod key_packages;
 mod lifecycle;
 mod login;
 mod mls;
+mod removal;
 mod room;
 mod slow_reader;
+mod two;
 mod wire;
 mod world;

@@ -4,42 +4,18 @@ use std::sync::Arc;
 
 use openchat_identity::IdentityKey;
 use openchat_identity::device::DeviceKey;
-use openchat_protocol::account::{AccountSelector, AcknowledgeWelcome, PublishKeyPackages};
+use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::append::{Appended, Welcome};
 use openchat_protocol::record::{Position, Record, RecordKind};
-use openchat_protocol::room::{Confirm, Follow, PublishGroup, RoomSelector};
+use openchat_protocol::room::{FetchJoinInfo, Follow, RoomSelector};
 use openchat_protocol::statement::Statement;
-use openchat_protocol::{ChainHash, Did, Event, RefusalCode, Request, Response, RoomId, limits};
+use openchat_protocol::{ChainHash, Did, Event, RefusalCode, Request, Response, RoomId};
 use openchat_store::SqliteStore;
 
 use crate::mls;
+use crate::two::Two;
 use crate::wire::{Wire, code};
 use crate::world::{World, append, config, group};
-
-/// Alice has made a room and Bob has joined it.
-struct Two {
-    world: World,
-    alice: Wire,
-    bob: Wire,
-    room: RoomId,
-    /// Bob's joining commit.
-    joined: Position,
-}
-
-impl Two {
-    async fn new() -> Self {
-        Self::in_world(World::new().await).await
-    }
-
-    async fn in_world(world: World) -> Self {
-        let (alice, bob) = (world.user("alice").await, world.user("bobby").await);
-        let (mut alice, mut bob_wire) =
-            (Wire::log_in(&world, &alice).await, Wire::log_in(&world, &bob).await);
-        let room = world.room(&mut alice, "lobby").await;
-        let joined = append(&mut bob_wire, world.join(room, Position::start(room), &bob)).await;
-        Self { world, alice, bob: bob_wire, room, joined }
-    }
-}
 
 fn sequences(records: &[Record]) -> Vec<u64> {
     records.iter().map(|record| record.sequence).collect()
@@ -96,9 +72,6 @@ async fn strangers_neither_read_nor_write_a_room() {
     assert_eq!(code(eve.ask(Request::Follow(follow)).await), RefusalCode::NotAMember);
     let nowhere = two.world.message(RoomId([7; 16]), two.joined, 1, b"hello");
     assert_eq!(code(two.bob.ask(Request::Append(nowhere)).await), RefusalCode::RoomUnknown);
-    let publish = PublishGroup { room: two.room, base: two.world.base(two.joined), group: group() };
-    assert_eq!(code(eve.ask(Request::PublishGroup(publish.clone())).await), RefusalCode::NotAMember);
-    assert_eq!(two.bob.ask(Request::PublishGroup(publish)).await, Ok(Response::Done));
 }
 
 #[tokio::test]
@@ -119,11 +92,16 @@ async fn rooms_are_listed_and_join_info_is_given() {
     let mut two = Two::new().await;
     let Ok(Response::Rooms(rooms)) = two.alice.ask(Request::ListRooms).await else { panic!("rooms") };
     assert_eq!(rooms.iter().map(|room| (room.room, room.members)).collect::<Vec<_>>(), [(two.room, 2)]);
-    let by_name = Request::FetchJoinInfo(RoomSelector::Name("lobby".parse().unwrap()));
-    let Ok(Response::JoinInfo(info)) = two.alice.ask(by_name).await else { panic!("join info") };
-    assert_eq!((info.room, info.base, info.group), (two.room, two.world.base(two.joined), group()));
-    let unknown = Request::FetchJoinInfo(RoomSelector::Name("nowhere".parse().unwrap()));
-    assert_eq!(code(two.alice.ask(unknown).await), RefusalCode::RoomUnknown);
+    let by_name = |name: &str| {
+        let room = RoomSelector::Name(name.parse().unwrap());
+        Request::FetchJoinInfo(FetchJoinInfo { room, doubted: vec![two.alices.id.uid] })
+    };
+    let Ok(Response::JoinInfo(info)) = two.alice.ask(by_name("lobby")).await else { panic!("join info") };
+    assert_eq!(
+        (info.room, info.base, info.group, info.by),
+        (two.room, two.world.base(two.joined), group(), two.bobs.id.uid)
+    );
+    assert_eq!(code(two.alice.ask(by_name("nowhere")).await), RefusalCode::RoomUnknown);
 }
 
 #[tokio::test]
@@ -150,26 +128,6 @@ async fn who_leaves_gets_the_leave_and_nothing_after_it() {
     let message = two.world.message(two.room, joined, 2, b"hello?");
     assert_eq!(code(wire.ask(Request::Append(message)).await), RefusalCode::NotAMember);
     assert!(wire.events.is_empty(), "{:?}", wire.events);
-}
-
-#[tokio::test]
-async fn a_removal_that_another_member_confirms_ends_the_reading() {
-    let mut two = Two::new().await;
-    let eve = two.world.user("eve").await;
-    let mut eves = Wire::log_in(&two.world, &eve).await;
-    let joined = append(&mut eves, two.world.join(two.room, two.joined, &eve)).await;
-    eves.follow(two.room, joined).await;
-    assert_eq!(eves.page().await.records.len(), 0);
-    let removal = Statement { removed: vec![eve.id], ..Statement::default() };
-    let removed = append(&mut two.alice, two.world.commit(two.room, joined, &removal, Vec::new())).await;
-    assert_eq!(eves.records(two.room, 1).await[0].sequence, 3);
-    let confirm = Confirm { room: two.room, sequence: removed.sequence, valid: true };
-    assert_eq!(two.bob.ask(Request::Confirm(confirm)).await, Ok(Response::Done));
-    let last = eves.page().await;
-    assert!(last.ended && last.records.is_empty(), "{last:?}");
-    append(&mut two.alice, two.world.message(two.room, removed, 1, b"without eve")).await;
-    assert_eq!(eves.ask(Request::Ping).await, Ok(Response::Done));
-    assert!(eves.events.is_empty(), "{:?}", eves.events);
 }
 
 #[tokio::test]
@@ -208,46 +166,13 @@ async fn a_welcome_comes_live_and_at_each_login_until_it_is_acknowledged() {
         assert_eq!((welcome.room, welcome.base), (two.room, two.world.base(added)));
         assert_eq!(welcome.welcome.as_slice(), b"welcome");
     }
-    let acknowledge = AcknowledgeWelcome { room: two.room, sequence: added.sequence };
+    let acknowledge = AcknowledgeWelcome { room: two.room, sequence: added.sequence, joined: true };
     assert_eq!(live.ask(Request::AcknowledgeWelcome(acknowledge)).await, Ok(Response::Done));
     let (mut last, logged_in) = Wire::try_log_in(&two.world, &carol).await.unwrap();
     assert_eq!(logged_in.rooms.len(), 1);
     assert_eq!(last.ask(Request::Ping).await, Ok(Response::Done));
     last.follow(two.room, added).await;
     assert!(matches!(last.event().await, Event::Page(_)), "no Welcome before it");
-}
-
-#[tokio::test]
-async fn key_packages_are_counted_claimed_once_and_limited() {
-    let two = Two::new().await;
-    let (mut alice, mut bob) = (two.alice, two.bob);
-    let upload = |one_time: Vec<Vec<u8>>| {
-        let one_time = one_time.into_iter().map(Into::into).collect();
-        Request::PublishKeyPackages(PublishKeyPackages {
-            one_time,
-            last_resort: Some(b"last".to_vec().into()),
-        })
-    };
-    assert_eq!(
-        bob.ask(upload(vec![b"one".to_vec(), b"two".to_vec()])).await,
-        Ok(Response::KeyPackageCount(2))
-    );
-    assert_eq!(code(bob.ask(upload(vec![vec![0; limits::KEY_PACKAGE + 1]])).await), RefusalCode::TooLarge);
-    assert_eq!(
-        code(bob.ask(upload((0..=limits::KEY_PACKAGES).map(|n| n.to_be_bytes().to_vec()).collect())).await),
-        RefusalCode::TooLarge
-    );
-    let selector = AccountSelector::Name("bobby".parse().unwrap());
-    let uid = two.world.store.account(&selector).await.unwrap().unwrap().account.uid;
-    let mut claimed = Vec::new();
-    for _ in 0..4 {
-        let Ok(Response::KeyPackages(packages)) = alice.ask(Request::ClaimKeyPackages(uid)).await else {
-            panic!("key packages")
-        };
-        claimed.push(packages[0].key_package.to_vec());
-    }
-    claimed[..2].sort();
-    assert_eq!(claimed, [&b"one"[..], b"two", b"last", b"last"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Rules of who reads which part of a log.
 
+use openchat_protocol::account::AcknowledgeWelcome;
+
 use super::World;
 use crate::room::Interval;
 use crate::room_log::{AppendError, PageLimit};
@@ -70,4 +72,18 @@ pub async fn a_device_that_rejoins_stays_a_member(world: &World) {
     assert!(world.is_member(room, bob).await);
     assert_eq!(world.sequences(room, bob, 0).await, [1, 2, 3]);
     assert_eq!(world.store.rooms_of(bob).await.unwrap().len(), 1);
+}
+
+/// Else whoever adds it with a Welcome that it cannot use would have ended its membership.
+pub async fn a_member_is_not_added_anew(world: &World) {
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let room = world.room(Some("lobby"), alice).await;
+    world.join(room, bob).await;
+    let again = world.append(world.commit(room, bob, &[alice], &[alice]).await).await;
+    assert_eq!((again.change.joined, again.change.ended), (vec![], vec![]));
+    let refusal = AcknowledgeWelcome { room, sequence: again.position.sequence, joined: false };
+    assert!(world.store.next_welcome(alice, 0).await.unwrap().is_some());
+    assert_eq!(world.acknowledge(alice, refusal).await, []);
+    assert_eq!(world.store.next_welcome(alice, 0).await, Ok(None));
+    assert!(world.is_member(room, alice).await);
 }

@@ -2,13 +2,13 @@
 
 use openchat_protocol::limits::ROOMS_PER_USER;
 use openchat_protocol::record::{Base, Position};
-use openchat_protocol::room::{CreateRoom, PublishGroup, RoomSelector};
+use openchat_protocol::room::{CreateRoom, RoomSelector};
 use openchat_protocol::{DeviceId, Did, RoomId, Timestamp};
 use tokio::task::JoinSet;
 
 use super::World;
-use super::world::{NOW, group};
-use crate::room::{CreateRoomError, Interval, LISTED_AFTER_THE_LAST_MEMBER, PublishGroupError};
+use super::world::NOW;
+use crate::room::{CreateRoomError, Interval, LISTED_AFTER_THE_LAST_MEMBER};
 use crate::room_log::AppendError;
 
 /// From the first record on.
@@ -22,7 +22,7 @@ pub async fn a_creator_is_the_member_of_its_room(world: &World) {
     let rooms = world.store.rooms_of(alice).await.unwrap();
     assert_eq!(rooms.len(), 1);
     assert_eq!((rooms[0].room, &rooms[0].name, rooms[0].head), (create.room, &create.name, 0));
-    let info = world.store.join_info(&RoomSelector::Id(create.room), alice).await.unwrap().unwrap();
+    let info = world.join_info(&RoomSelector::Id(create.room), alice).await.unwrap();
     let start = Base { incarnation: world.store.incarnation(), commit: Position::start(create.room) };
     assert_eq!((info.base, info.group, info.name), (start, create.group, create.name));
     let bob = world.user("bob").await;
@@ -56,7 +56,7 @@ pub async fn a_room_name_and_its_look_alikes_are_taken_once(world: &World) {
         assert_eq!(refused, Err(CreateRoomError::NameTaken), "{name}");
     }
     let look_alike = RoomSelector::Name("rnike".parse().unwrap());
-    assert_eq!(world.store.join_info(&look_alike, bob).await, Ok(None));
+    assert_eq!(world.join_info(&look_alike, bob).await, None);
     world.room(None, alice).await;
     world.room(None, bob).await;
 }
@@ -67,11 +67,11 @@ pub async fn the_name_of_a_room_without_members_is_free(world: &World) {
     let old = world.room(Some("lobby"), alice).await;
     world.leave(old, alice).await;
     let selector = RoomSelector::Name("lobby".parse().unwrap());
-    let found = async || world.store.join_info(&selector, bob).await.unwrap().map(|info| info.room);
+    let found = async || world.join_info(&selector, bob).await.map(|info| info.room);
     assert_eq!(found().await, Some(old));
     let new = world.room(Some("l0bby"), bob).await;
     assert_eq!(found().await, None, "the old name is gone");
-    assert_eq!(world.store.join_info(&RoomSelector::Id(old), bob).await, Ok(None));
+    assert_eq!(world.join_info(&RoomSelector::Id(old), bob).await, None);
     let listed = world.store.list_rooms(NOW).await.unwrap();
     assert_eq!(listed.iter().map(|room| room.room).collect::<Vec<_>>(), [new]);
     let join = world.commit(old, bob, &[bob], &[]).await;
@@ -116,11 +116,11 @@ pub async fn private_rooms_are_hidden_from_strangers(world: &World) {
     let room = world.room(None, alice).await;
     assert_eq!(world.store.list_rooms(NOW).await, Ok(vec![]));
     let id = RoomSelector::Id(room);
-    assert_eq!(world.store.join_info(&id, bob).await, Ok(None));
+    assert_eq!(world.join_info(&id, bob).await, None);
     let second = world.device(alice.uid).await;
-    assert!(world.store.join_info(&id, second).await.unwrap().is_some(), "another device of a member");
+    assert!(world.join_info(&id, second).await.is_some(), "another device of a member");
     world.leave(room, alice).await;
-    assert_eq!(world.store.join_info(&id, second).await, Ok(None), "of a former member");
+    assert_eq!(world.join_info(&id, second).await, None, "of a former member");
 }
 
 /// Rooms that were left do not count.
@@ -145,25 +145,4 @@ pub async fn rooms_of_a_user_are_limited(world: &World) {
     assert_eq!(world.try_append(added).await, refused);
     world.leave(first, alice).await;
     world.append(join).await;
-}
-
-/// Whoever is a member and has seen the last commit.
-pub async fn a_member_replaces_the_group_of_the_last_commit(world: &World) {
-    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
-    let room = world.room(Some("lobby"), alice).await;
-    let old = world.base(room, alice).await;
-    let commit = world.add(room, alice, &[]).await;
-    let publish = |base| PublishGroup { room, base, group: group("good") };
-    let stale = Err(PublishGroupError::Stale { last_commit: commit.position.sequence });
-    assert_eq!(world.store.publish_group(publish(old), alice).await, stale);
-    let base = world.base(room, alice).await;
-    let refused = world.store.publish_group(publish(base), bob).await;
-    assert_eq!(refused, Err(PublishGroupError::NotAMember));
-    assert_ne!(
-        world.store.join_info(&RoomSelector::Id(room), bob).await.unwrap().unwrap().group,
-        group("good")
-    );
-    world.store.publish_group(publish(base), alice).await.unwrap();
-    let info = world.store.join_info(&RoomSelector::Id(room), bob).await.unwrap().unwrap();
-    assert_eq!((info.group, info.base), (group("good"), base));
 }

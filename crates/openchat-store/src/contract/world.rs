@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::rand;
-use openchat_protocol::account::PublishKeyPackages;
+use openchat_protocol::account::{
+    AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, PublishKeyPackages,
+};
 use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot, Welcome};
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
-use openchat_protocol::room::{Confirm, CreateRoom, RoomSelector};
+use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinInfo, RoomSelector};
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{ChainHash, DeviceId, Did, InviteHash, MessageId, RoomId, Timestamp, Uid};
 use tokio::task::JoinSet;
@@ -16,11 +18,15 @@ use tokio::task::JoinSet;
 use crate::Store;
 use crate::account::NewAccount;
 use crate::device::NewDevice;
+use crate::group::JoinOffer;
 use crate::invite::NewInvite;
 use crate::room_log::{AppendError, AppendOutcome, NewRecord, PageLimit, StoredRecord};
 
 /// A moment long after 1970, for clocks that go back.
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// The cipher suite of key packages, unless the rule is about suites.
+pub(super) const SUITE: u16 = 0xf0c1;
 
 /// A store, and names for whom it is asked about.
 #[derive(Clone)]
@@ -101,9 +107,23 @@ impl World {
         room
     }
 
-    /// The base of the room's last commit, as somebody sees it who may join.
-    pub(super) async fn base(&self, room: RoomId, device: DeviceId) -> Base {
-        self.store.join_info(&RoomSelector::Id(room), device).await.unwrap().unwrap().base
+    /// What a joiner gets who doubts nobody.
+    pub async fn join_info(&self, room: &RoomSelector, device: DeviceId) -> Option<JoinInfo> {
+        match self.join_offer(room, device, &[]).await {
+            Some(JoinOffer::Group(info)) => Some(info),
+            Some(JoinOffer::Doubted { .. }) => panic!("nobody was doubted"),
+            None => None,
+        }
+    }
+
+    pub(super) async fn join_offer(
+        &self,
+        room: &RoomSelector,
+        device: DeviceId,
+        doubted: &[Uid],
+    ) -> Option<JoinOffer> {
+        let request = FetchJoinInfo { room: room.clone(), doubted: doubted.to_vec() };
+        self.store.join_offer(&request, device).await.unwrap()
     }
 
     pub(super) async fn message(&self, room: RoomId, author: DeviceId, text: &str) -> NewRecord {
@@ -119,7 +139,7 @@ impl World {
         payload: &str,
         commit: Option<(Statement, CommitBundle)>,
     ) -> NewRecord {
-        let info = self.store.join_info(&RoomSelector::Id(room), author).await.unwrap();
+        let info = self.join_info(&RoomSelector::Id(room), author).await;
         let start = Base { incarnation: self.store.incarnation(), commit: Position::start(room) };
         let base = info.map_or(start, |info| info.base);
         let (statement, bundle) = commit.unzip();
@@ -136,8 +156,19 @@ impl World {
         joined: &[DeviceId],
         removed: &[DeviceId],
     ) -> NewRecord {
-        let statement = Statement { joined: joined.to_vec(), removed: removed.to_vec(), leaves: Vec::new() };
-        let added = joined.iter().filter(|device| **device != author);
+        let statement =
+            Statement { joined: joined.to_vec(), removed: removed.to_vec(), ..Statement::default() };
+        self.commit_with(room, author, statement).await
+    }
+
+    /// A commit by a member that names the administrators.
+    pub(super) async fn administrators(&self, room: RoomId, author: DeviceId, uids: &[Uid]) -> NewRecord {
+        let statement = Statement { admins: Some(uids.to_vec()), ..Statement::default() };
+        self.commit_with(room, author, statement).await
+    }
+
+    async fn commit_with(&self, room: RoomId, author: DeviceId, statement: Statement) -> NewRecord {
+        let added = statement.joined.iter().filter(|device| **device != author);
         let welcomes = added.map(|device| Welcome { device: *device, message: b"welcome".to_vec().into() });
         let group = group(&format!("by {author}"));
         let bundle = CommitBundle { group, welcomes: welcomes.collect() };
@@ -191,9 +222,11 @@ impl World {
         self.append(self.leave_notice(room, device).await).await
     }
 
-    /// Votes, and says whose membership ended by it.
-    pub(super) async fn vote(&self, room: RoomId, sequence: u64, by: DeviceId, valid: bool) -> Vec<DeviceId> {
-        self.store.confirm(Confirm { room, sequence, valid }, by).await.unwrap().ended
+    /// Acknowledges a Welcome, and says whose membership ended by it.
+    pub(super) async fn acknowledge(&self, device: DeviceId, welcome: AcknowledgeWelcome) -> Vec<DeviceId> {
+        let change = self.store.acknowledge_welcome(device, welcome).await.unwrap();
+        assert_eq!(change.joined, []);
+        change.ended
     }
 
     pub(super) async fn is_member(&self, room: RoomId, device: DeviceId) -> bool {
@@ -221,11 +254,28 @@ impl World {
         bytes.iter().map(|bytes| Record::from_bytes(bytes).unwrap().sequence).collect()
     }
 
+    /// Claims packages of the usual suite.
+    pub(super) async fn claim(&self, uid: Uid) -> Vec<ClaimedKeyPackage> {
+        self.store.claim_key_packages(ClaimKeyPackages { uid, suite: SUITE }).await.unwrap()
+    }
+
+    /// One-time packages of the usual suite.
+    pub(super) async fn packages_left(&self, device: DeviceId) -> u32 {
+        let counts = self.store.key_package_counts(device).await.unwrap();
+        counts.iter().find(|count| count.suite == SUITE).map_or(0, |count| count.one_time)
+    }
+
+    /// Key packages of the usual suite.
     pub(super) fn packages(&self, one_time: usize, last_resort: bool) -> PublishKeyPackages {
+        self.packages_of(SUITE, one_time, last_resort)
+    }
+
+    pub(super) fn packages_of(&self, suite: u16, one_time: usize, last_resort: bool) -> PublishKeyPackages {
         let package = || self.fresh::<32>().to_vec().into();
         PublishKeyPackages {
             one_time: (0..one_time).map(|_| package()).collect(),
             last_resort: last_resort.then(package),
+            suite,
         }
     }
 }

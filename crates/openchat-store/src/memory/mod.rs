@@ -9,18 +9,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use openchat_protocol::account::{
-    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+    AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, KeyPackageCount,
+    PublishKeyPackages,
 };
-use openchat_protocol::room::{
-    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
-};
+use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
 
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
-use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::welcome::QueuedWelcome;
 use crate::{Store, StoreError};
@@ -124,12 +124,12 @@ impl Store for MemoryStore {
         Ok(self.state().list_rooms(now))
     }
 
-    async fn join_info(
+    async fn join_offer(
         &self,
-        selector: &RoomSelector,
+        request: &FetchJoinInfo,
         device: DeviceId,
-    ) -> Result<Option<JoinInfo>, StoreError> {
-        Ok(self.state().join_info(selector, device, self.incarnation))
+    ) -> Result<Option<JoinOffer>, StoreError> {
+        Ok(self.state().join_offer(request, device, self.incarnation))
     }
 
     async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError> {
@@ -138,17 +138,6 @@ impl Store for MemoryStore {
 
     async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError> {
         Ok(self.state().rooms.get(&room).and_then(|room| room.membership(device)))
-    }
-
-    async fn confirm(&self, confirm: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError> {
-        let mut state = self.state();
-        state.rooms.get_mut(&confirm.room).ok_or(ConfirmError::NotAMember)?.confirm(confirm, by)
-    }
-
-    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError> {
-        let mut state = self.state();
-        let room = state.rooms.get_mut(&publish.room).ok_or(PublishGroupError::NotAMember)?;
-        room.publish_group(publish, by, self.incarnation)
     }
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
@@ -181,12 +170,15 @@ impl Store for MemoryStore {
         self.state().publish_key_packages(device, packages)
     }
 
-    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError> {
-        Ok(self.state().key_package_count(device))
+    async fn key_package_counts(&self, device: DeviceId) -> Result<Vec<KeyPackageCount>, StoreError> {
+        Ok(self.state().key_package_counts(device))
     }
 
-    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
-        Ok(self.state().claim_key_packages(uid))
+    async fn claim_key_packages(
+        &self,
+        claim: ClaimKeyPackages,
+    ) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
+        Ok(self.state().claim_key_packages(claim))
     }
 
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
@@ -197,9 +189,8 @@ impl Store for MemoryStore {
         &self,
         device: DeviceId,
         welcome: AcknowledgeWelcome,
-    ) -> Result<(), StoreError> {
-        self.state().acknowledge_welcome(device, welcome);
-        Ok(())
+    ) -> Result<MembershipChange, StoreError> {
+        Ok(self.state().acknowledge_welcome(device, welcome))
     }
 }
 

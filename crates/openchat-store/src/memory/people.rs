@@ -1,12 +1,13 @@
 //! Accounts, devices, invites, key packages and waiting Welcomes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use minicbor::bytes::ByteVec;
 use openchat_protocol::account::{
-    Account, AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+    Account, AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, KeyPackageCount,
+    PublishKeyPackages,
 };
-use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGES};
+use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_SUITES, KEY_PACKAGES};
 use openchat_protocol::{DeviceId, InviteHash, RoomName, Timestamp, Uid};
 
 use super::State;
@@ -14,6 +15,7 @@ use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::invite::{CreateInviteError, KEPT_AFTER_EXPIRY, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
+use crate::room::MembershipChange;
 use crate::welcome::QueuedWelcome;
 
 #[derive(Debug)]
@@ -23,8 +25,20 @@ pub(super) struct Device {
     known: NewDevice,
     revoked: bool,
     last_seen: Timestamp,
+    /// By cipher suite; none of them empty.
+    packages: BTreeMap<u16, Packages>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Packages {
     one_time: VecDeque<ByteVec>,
     last_resort: Option<ByteVec>,
+}
+
+impl Packages {
+    fn is_empty(&self) -> bool {
+        self.one_time.is_empty() && self.last_resort.is_none()
+    }
 }
 
 impl Device {
@@ -113,14 +127,8 @@ impl State {
 
     fn add_device(&mut self, known: NewDevice, now: Timestamp) {
         self.enrolled += 1;
-        let device = Device {
-            order: self.enrolled,
-            known,
-            revoked: false,
-            last_seen: now,
-            one_time: VecDeque::new(),
-            last_resort: None,
-        };
+        let device =
+            Device { order: self.enrolled, known, revoked: false, last_seen: now, packages: BTreeMap::new() };
         self.devices.insert(device.known.device, device);
     }
 
@@ -154,8 +162,7 @@ impl State {
     pub(super) fn revoke_device(&mut self, device: DeviceId) -> bool {
         let Some(known) = self.devices.get_mut(&device) else { return false };
         known.revoked = true;
-        known.one_time.clear();
-        known.last_resort = None;
+        known.packages.clear();
         self.welcomes.retain(|_, (whose, _)| *whose != device);
         true
     }
@@ -191,28 +198,41 @@ impl State {
     ) -> Result<u32, PublishKeyPackagesError> {
         let known = self.devices.get_mut(&device).filter(|device| !device.revoked);
         let device = known.ok_or(PublishKeyPackagesError::DeviceUnknown)?;
-        let mut one_time = device.one_time.clone();
+        let mut packages_now = device.packages.clone();
+        let now = packages_now.entry(packages.suite).or_default();
         for package in packages.one_time {
-            if !one_time.contains(&package) {
-                one_time.push_back(package);
+            if !now.one_time.contains(&package) {
+                now.one_time.push_back(package);
             }
         }
-        if one_time.len() > KEY_PACKAGES {
+        now.last_resort = packages.last_resort.or(now.last_resort.take());
+        let one_time = now.one_time.len();
+        if one_time > KEY_PACKAGES {
             return Err(PublishKeyPackagesError::TooMany);
         }
-        device.one_time = one_time;
-        device.last_resort = packages.last_resort.or(device.last_resort.take());
-        Ok(count(device.one_time.len()))
+        packages_now.retain(|_, packages| !packages.is_empty());
+        if packages_now.len() > KEY_PACKAGE_SUITES {
+            return Err(PublishKeyPackagesError::TooManySuites);
+        }
+        device.packages = packages_now;
+        Ok(count(one_time))
     }
 
-    pub(super) fn key_package_count(&self, device: DeviceId) -> u32 {
-        self.devices.get(&device).map_or(0, |device| count(device.one_time.len()))
+    pub(super) fn key_package_counts(&self, device: DeviceId) -> Vec<KeyPackageCount> {
+        let packages = self.devices.get(&device).into_iter().flat_map(|device| &device.packages);
+        let count = |(suite, packages): (&u16, &Packages)| KeyPackageCount {
+            suite: *suite,
+            one_time: count(packages.one_time.len()),
+        };
+        packages.map(count).collect()
     }
 
-    pub(super) fn claim_key_packages(&mut self, uid: Uid) -> Vec<ClaimedKeyPackage> {
-        let of_user = self.devices.values_mut().filter(|device| device.known.device.uid == uid);
+    pub(super) fn claim_key_packages(&mut self, claim: ClaimKeyPackages) -> Vec<ClaimedKeyPackage> {
+        let of_user = self.devices.values_mut().filter(|device| device.known.device.uid == claim.uid);
         let claim = |device: &mut Device| {
-            let key_package = device.one_time.pop_front().or_else(|| device.last_resort.clone())?;
+            let packages = device.packages.get_mut(&claim.suite)?;
+            let key_package = packages.one_time.pop_front().or_else(|| packages.last_resort.clone())?;
+            device.packages.retain(|_, packages| !packages.is_empty());
             Some(ClaimedKeyPackage { device: device.known.device, key_package })
         };
         of_user.filter_map(claim).collect()
@@ -223,11 +243,18 @@ impl State {
         later.find(|(_, (whose, _))| *whose == device).map(|(_, (_, welcome))| welcome.clone())
     }
 
-    pub(super) fn acknowledge_welcome(&mut self, device: DeviceId, done: AcknowledgeWelcome) {
+    pub(super) fn acknowledge_welcome(
+        &mut self,
+        device: DeviceId,
+        done: AcknowledgeWelcome,
+    ) -> MembershipChange {
         self.welcomes.retain(|_, (whose, queued)| {
             let of = &queued.welcome;
             *whose != device || of.room != done.room || of.base.commit.sequence != done.sequence
         });
+        let room = self.rooms.get_mut(&done.room).filter(|_| !done.joined);
+        let ended = room.is_some_and(|room| room.end_what_began_at(device, done.sequence));
+        MembershipChange { joined: Vec::new(), ended: ended.then_some(device).into_iter().collect() }
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use openchat_protocol::append::GroupSnapshot;
 use openchat_protocol::record::{Base, Position, Record};
-use openchat_protocol::room::{Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup};
+use openchat_protocol::room::{CreateRoom, JoinInfo, JoinedRoom};
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, RoomName, Timestamp, Uid};
 
 use crate::effect::Effect;
-use crate::room::{ConfirmError, Interval, Membership, MembershipChange, PublishGroupError};
+use crate::group::JoinOffer;
+use crate::room::{Interval, Membership, MembershipChange};
 use crate::room_log::{
     AppendOutcome, LogPage, NewContent, NewRecord, PageInProgress, PageLimit, StoredRecord,
 };
@@ -24,15 +25,15 @@ pub(super) struct Room {
     /// The sequence of each record, by what must be unique of it.
     known: BTreeMap<(DeviceId, MessageId), u64>,
     last_commit: Position,
+    /// What joiners get, and who made it.
     group: GroupSnapshot,
+    author: Uid,
+    administrators: BTreeSet<Uid>,
     intervals: BTreeMap<DeviceId, Vec<Interval>>,
-    /// Removals that wait for a vote, by the sequence of their commit.
-    waiting: BTreeMap<u64, BTreeSet<DeviceId>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    author: DeviceId,
     time: Timestamp,
     chain: ChainHash,
     bytes: Bytes,
@@ -49,8 +50,9 @@ impl Room {
             known: BTreeMap::new(),
             last_commit: Position::start(create.room),
             group: create.group,
+            author: creator.uid,
+            administrators: BTreeSet::from([creator.uid]),
             intervals: BTreeMap::from([(creator, vec![Interval { joined_at: 0, ended_at: None }])]),
-            waiting: BTreeMap::new(),
         }
     }
 
@@ -92,13 +94,23 @@ impl Room {
         JoinedRoom { room: self.id, name: self.name.clone(), head: self.head().sequence }
     }
 
-    pub(super) fn join_info(&self, incarnation: Incarnation) -> JoinInfo {
-        JoinInfo {
+    pub(super) fn is_administrator(&self, uid: Uid) -> bool {
+        self.administrators.contains(&uid)
+    }
+
+    pub(super) fn join_offer(&self, doubted: &[Uid], joiner: Uid, incarnation: Incarnation) -> JoinOffer {
+        if doubted.contains(&self.author) {
+            let can_help = |uid| uid != joiner && !doubted.contains(&uid);
+            let helpers = self.members().filter(|device| can_help(device.uid)).collect();
+            return JoinOffer::Doubted { room: self.id, helpers };
+        }
+        JoinOffer::Group(JoinInfo {
             room: self.id,
             name: self.name.clone(),
             base: self.last_commit(incarnation),
             group: self.group.clone(),
-        }
+            by: self.author,
+        })
     }
 
     pub(super) fn repeated(&self, record: &NewRecord) -> Option<AppendOutcome> {
@@ -127,7 +139,7 @@ impl Room {
         let bytes = Bytes::from(record.to_bytes());
         let position = Position { sequence: record.sequence, chain: before.chain.then(&bytes) };
         let Record { time, author, message_id, .. } = record;
-        self.log.push(Entry { author, time, chain: position.chain, bytes: bytes.clone() });
+        self.log.push(Entry { time, chain: position.chain, bytes: bytes.clone() });
         self.known.insert((author, message_id), position.sequence);
         self.last_time = time;
         let change = self.follow(new, effect, position);
@@ -142,7 +154,7 @@ impl Room {
             }
             (NewContent::Commit(commit), Some(effect)) => {
                 self.last_commit = position;
-                self.group = commit.bundle().group.clone();
+                (self.author, self.group) = (new.author.uid, commit.bundle().group.clone());
                 self.apply(effect, position.sequence);
                 effect.change()
             }
@@ -151,15 +163,14 @@ impl Room {
     }
 
     fn apply(&mut self, effect: &Effect, sequence: u64) {
-        if effect.waits {
-            self.waiting.insert(sequence, effect.removed.clone());
-        } else {
-            effect.removed.iter().for_each(|device| self.end(*device, sequence));
-        }
+        effect.removed.iter().for_each(|device| self.end(*device, sequence));
         for device in &effect.joined {
             self.end(*device, sequence);
             let intervals = self.intervals.entry(*device).or_default();
             intervals.push(Interval { joined_at: sequence, ended_at: None });
+        }
+        if let Some(uids) = &effect.administrators {
+            self.administrators.clone_from(uids);
         }
     }
 
@@ -170,49 +181,11 @@ impl Room {
         }
     }
 
-    pub(super) fn confirm(&mut self, vote: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError> {
-        if !self.is_member(by) {
-            return Err(ConfirmError::NotAMember);
-        }
-        if !vote.valid || !self.may_decide(by, vote.sequence) {
-            return Ok(MembershipChange::default());
-        }
-        let before: BTreeSet<_> = self.members().collect();
-        for device in self.waiting.remove(&vote.sequence).unwrap_or_default() {
-            self.remove_at(device, vote.sequence);
-        }
-        let after: BTreeSet<_> = self.members().collect();
-        Ok(MembershipChange { joined: Vec::new(), ended: before.difference(&after).copied().collect() })
-    }
-
-    fn may_decide(&self, by: DeviceId, sequence: u64) -> bool {
-        let was_member = self.membership(by).is_some_and(|membership| membership.was_member_before(sequence));
-        let removed = self.waiting.get(&sequence).is_some_and(|removed| removed.contains(&by));
-        was_member && !removed && self.entry(sequence).is_some_and(|entry| entry.author.uid != by.uid)
-    }
-
-    /// Ends the interval that the removed device was in when the commit came; a later one, of a rejoin, stays.
-    fn remove_at(&mut self, device: DeviceId, sequence: u64) {
-        let intervals = self.intervals.get_mut(&device).into_iter().flatten();
-        for interval in intervals.filter(|interval| interval.spans(sequence)) {
-            interval.ended_at = Some(sequence);
-        }
-    }
-
-    pub(super) fn publish_group(
-        &mut self,
-        publish: PublishGroup,
-        by: DeviceId,
-        incarnation: Incarnation,
-    ) -> Result<(), PublishGroupError> {
-        if !self.is_member(by) {
-            return Err(PublishGroupError::NotAMember);
-        }
-        if publish.base != self.last_commit(incarnation) {
-            return Err(PublishGroupError::Stale { last_commit: self.last_commit.sequence });
-        }
-        self.group = publish.group;
-        Ok(())
+    /// Ends the interval that the commit at `sequence` opened, if it is open. Whether it was.
+    pub(super) fn end_what_began_at(&mut self, device: DeviceId, sequence: u64) -> bool {
+        let last = self.intervals.get_mut(&device).and_then(|intervals| intervals.last_mut());
+        let began = last.filter(|last| last.is_open() && last.joined_at == sequence && sequence > 0);
+        began.map(|interval| interval.ended_at = Some(sequence)).is_some()
     }
 
     fn entry(&self, sequence: u64) -> Option<&Entry> {

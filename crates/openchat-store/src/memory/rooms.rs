@@ -2,13 +2,16 @@
 
 use openchat_protocol::limits::{LISTED_ROOMS, ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::Base;
-use openchat_protocol::room::{CreateRoom, JoinInfo, JoinedRoom, PendingWelcome, RoomSelector, RoomSummary};
+use openchat_protocol::room::{
+    CreateRoom, FetchJoinInfo, JoinedRoom, PendingWelcome, RoomSelector, RoomSummary,
+};
 use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
 
 use super::people::count;
 use super::room::Room;
 use super::{State, people};
 use crate::effect::Effect;
+use crate::group::JoinOffer;
 use crate::room::{CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER};
 use crate::room_log::{AppendError, AppendOutcome, NewCommit, NewContent, NewRecord};
 use crate::welcome::QueuedWelcome;
@@ -74,17 +77,18 @@ impl State {
         Some(RoomSummary { room: id, name, members: count(room.users().len()), last_activity })
     }
 
-    pub(super) fn join_info(
+    pub(super) fn join_offer(
         &self,
-        selector: &RoomSelector,
+        request: &FetchJoinInfo,
         device: DeviceId,
         incarnation: Incarnation,
-    ) -> Option<JoinInfo> {
-        let room = match selector {
+    ) -> Option<JoinOffer> {
+        let room = match &request.room {
             RoomSelector::Id(id) => self.rooms.get(id),
             RoomSelector::Name(name) => self.rooms.values().find(|room| room.name.as_ref() == Some(name)),
         };
-        room.filter(|room| room.is_open_to(device)).map(|room| room.join_info(incarnation))
+        let room = room.filter(|room| room.is_open_to(device))?;
+        Some(room.join_offer(&request.doubted, device.uid, incarnation))
     }
 
     pub(super) fn rooms_of(&self, device: DeviceId) -> Vec<JoinedRoom> {
@@ -122,9 +126,9 @@ impl State {
     }
 
     fn effect(&self, room: &Room, commit: &NewCommit, author: DeviceId) -> Result<Effect, AppendError> {
-        let effect =
-            Effect::of(commit.statement(), author, |device| Ok::<_, AppendError>(room.is_member(device)))?;
-        if let Some(unknown) = effect.joined.iter().find(|device| !self.is_usable(**device)) {
+        let is_member = |device| Ok::<_, AppendError>(room.is_member(device));
+        let effect = Effect::of(commit.statement(), author, room.is_administrator(author.uid), is_member)?;
+        if let Some(unknown) = commit.statement().joined.iter().find(|device| !self.is_usable(**device)) {
             return Err(AppendError::DeviceUnknown(*unknown));
         }
         let new = effect.joined.iter().filter(|device| !room.is_member(**device)).count();

@@ -1,9 +1,9 @@
 //! The mirror of each room's members in SQLite.
 
-use openchat_protocol::{DeviceId, Uid};
-use rusqlite::{Connection, OptionalExtension, params};
+use openchat_protocol::Uid;
+use rusqlite::{Connection, params};
 
-use super::columns::{device_id, int};
+use super::columns::int;
 use crate::room::Interval;
 
 pub(super) fn is_member(connection: &Connection, room: i64, device: i64) -> rusqlite::Result<bool> {
@@ -66,79 +66,18 @@ pub(super) fn end(connection: &Connection, room: i64, device: i64, sequence: u64
         .map(drop)
 }
 
-/// Notes that a member is removed by the commit at `sequence`, once that is confirmed.
-pub(super) fn removal_waits(
+/// Ends the interval that the commit at `sequence` opened, if it is open. Whether it was.
+pub(super) fn end_what_began_at(
     connection: &Connection,
     room: i64,
     device: i64,
     sequence: u64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO removal (room, sequence, device) VALUES (?1, ?2, ?3)")?
-        .execute(params![room, int(sequence), device])
-        .map(drop)
-}
-
-/// Whether a member's vote counts: it is no device of the commit's author, nor removed by it.
-pub(super) fn may_decide(
-    connection: &Connection,
-    room: i64,
-    sequence: u64,
-    by: DeviceId,
 ) -> rusqlite::Result<bool> {
-    connection
+    let ended = connection
         .prepare_cached(
-            "SELECT 1 FROM log l JOIN device a ON a.id = l.author JOIN device d ON d.uid = ?3 AND d.did = ?4
-             WHERE l.room = ?1 AND l.sequence = ?2 AND a.uid <> d.uid AND NOT EXISTS
-             (SELECT 1 FROM removal WHERE room = ?1 AND sequence = ?2 AND device = d.id)",
+            "UPDATE membership SET ended_at = joined_at
+             WHERE device = ?1 AND room = ?2 AND joined_at = ?3 AND joined_at > 0 AND ended_at IS NULL",
         )?
-        .exists(params![room, int(sequence), by.uid.0, by.did.0])
-}
-
-/// Ends the intervals of those who wait to be removed by the commit at `sequence`, and names those who are no members
-/// any more. Who has rejoined since keeps the later interval.
-pub(super) fn apply_removals(
-    connection: &Connection,
-    room: i64,
-    sequence: u64,
-) -> rusqlite::Result<Vec<DeviceId>> {
-    let sequence = int(sequence);
-    let mut ended = Vec::new();
-    for (row, device) in waiting(connection, room, sequence)? {
-        if end_at(connection, room, row, sequence)? {
-            ended.push(device);
-        }
-    }
-    connection
-        .prepare_cached("DELETE FROM removal WHERE room = ?1 AND sequence = ?2")?
-        .execute(params![room, sequence])?;
-    Ok(ended)
-}
-
-fn waiting(connection: &Connection, room: i64, sequence: i64) -> rusqlite::Result<Vec<(i64, DeviceId)>> {
-    connection
-        .prepare_cached(
-            "SELECT d.id, d.uid, d.did FROM removal w JOIN device d ON d.id = w.device
-             WHERE w.room = ?1 AND w.sequence = ?2 ORDER BY d.uid, d.did",
-        )?
-        .query_map(params![room, sequence], |row| Ok((row.get(0)?, device_id(row, 1)?)))?
-        .collect()
-}
-
-/// Ends the interval that contains `sequence`. Whether it was open.
-fn end_at(connection: &Connection, room: i64, device: i64, sequence: i64) -> rusqlite::Result<bool> {
-    let found: Option<(i64, Option<i64>)> = connection
-        .prepare_cached(
-            "SELECT joined_at, ended_at FROM membership WHERE room = ?1 AND device = ?2 AND joined_at < ?3
-             AND (ended_at IS NULL OR ended_at >= ?3)",
-        )?
-        .query_row(params![room, device, sequence], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((joined_at, ended_at)) = found else { return Ok(false) };
-    connection
-        .prepare_cached(
-            "UPDATE membership SET ended_at = ?4 WHERE room = ?1 AND device = ?2 AND joined_at = ?3",
-        )?
-        .execute(params![room, device, joined_at, sequence])?;
-    Ok(ended_at.is_none())
+        .execute(params![device, room, int(sequence)])?;
+    Ok(ended > 0)
 }

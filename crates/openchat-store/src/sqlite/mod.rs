@@ -1,9 +1,11 @@
 //! The store on disk: one SQLite file, one writer, a few readers.
 
 mod account;
+mod administrator;
 mod columns;
 mod device;
 mod failure;
+mod group;
 mod invite;
 mod key_package;
 mod membership;
@@ -20,11 +22,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use openchat_protocol::account::{
-    AccountSelector, AcknowledgeWelcome, ClaimedKeyPackage, PublishKeyPackages,
+    AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, KeyPackageCount,
+    PublishKeyPackages,
 };
-use openchat_protocol::room::{
-    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
-};
+use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
 
 use self::open::Lock;
@@ -33,9 +34,10 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::device::{EnrolError, NewDevice, StoredDevice};
+use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
-use crate::room::{ConfirmError, CreateRoomError, Membership, MembershipChange, PublishGroupError};
+use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::welcome::QueuedWelcome;
 use crate::{Store, StoreError};
@@ -132,13 +134,13 @@ impl Store for SqliteStore {
         self.readers.run(move |connection| room::list(connection, now)).await
     }
 
-    async fn join_info(
+    async fn join_offer(
         &self,
-        selector: &RoomSelector,
+        request: &FetchJoinInfo,
         device: DeviceId,
-    ) -> Result<Option<JoinInfo>, StoreError> {
-        let (selector, incarnation) = (selector.clone(), self.incarnation);
-        self.readers.run(move |connection| room::join_info(connection, &selector, device, incarnation)).await
+    ) -> Result<Option<JoinOffer>, StoreError> {
+        let (request, incarnation) = (request.clone(), self.incarnation);
+        self.readers.run(move |connection| group::offer(connection, &request, device, incarnation)).await
     }
 
     async fn rooms_of(&self, device: DeviceId) -> Result<Vec<JoinedRoom>, StoreError> {
@@ -148,15 +150,6 @@ impl Store for SqliteStore {
     async fn membership(&self, room: RoomId, device: DeviceId) -> Result<Option<Membership>, StoreError> {
         let find = move |connection: &_| Ok(room::membership(connection, room, device)?);
         self.readers.run(find).await.map(|found| found.map(|(_, membership)| membership))
-    }
-
-    async fn confirm(&self, vote: Confirm, by: DeviceId) -> Result<MembershipChange, ConfirmError> {
-        self.writer.run(move |connection| room::confirm(connection, vote, by)).await
-    }
-
-    async fn publish_group(&self, publish: PublishGroup, by: DeviceId) -> Result<(), PublishGroupError> {
-        let incarnation = self.incarnation;
-        self.writer.run(move |connection| room::publish_group(connection, &publish, by, incarnation)).await
     }
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
@@ -186,12 +179,15 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| key_package::publish(connection, device, &packages)).await
     }
 
-    async fn key_package_count(&self, device: DeviceId) -> Result<u32, StoreError> {
-        self.readers.run(move |connection| key_package::count(connection, device)).await
+    async fn key_package_counts(&self, device: DeviceId) -> Result<Vec<KeyPackageCount>, StoreError> {
+        self.readers.run(move |connection| key_package::counts(connection, device)).await
     }
 
-    async fn claim_key_packages(&self, uid: Uid) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
-        self.writer.run(move |connection| key_package::claim(connection, uid)).await
+    async fn claim_key_packages(
+        &self,
+        claim: ClaimKeyPackages,
+    ) -> Result<Vec<ClaimedKeyPackage>, StoreError> {
+        self.writer.run(move |connection| key_package::claim(connection, claim)).await
     }
 
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
@@ -203,7 +199,7 @@ impl Store for SqliteStore {
         &self,
         device: DeviceId,
         done: AcknowledgeWelcome,
-    ) -> Result<(), StoreError> {
+    ) -> Result<MembershipChange, StoreError> {
         self.writer.run(move |connection| welcome::acknowledge(connection, device, done)).await
     }
 }

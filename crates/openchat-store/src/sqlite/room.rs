@@ -1,22 +1,16 @@
 //! Rooms and their members in SQLite.
 
-use openchat_protocol::append::GroupSnapshot;
 use openchat_protocol::limits::{LISTED_ROOMS, ROOMS_PER_USER};
-use openchat_protocol::record::{Base, Position};
-use openchat_protocol::room::{
-    Confirm, CreateRoom, JoinInfo, JoinedRoom, PublishGroup, RoomSelector, RoomSummary,
-};
-use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::record::Position;
+use openchat_protocol::room::{CreateRoom, JoinedRoom, RoomSummary};
+use openchat_protocol::{DeviceId, RoomId, RoomName, Timestamp, Uid};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{damaged, device_row, int, position, room_name, timestamp, usable_device_row};
 use super::failure::Failure;
-use super::membership;
+use super::{administrator, group, membership};
 use crate::StoreError;
-use crate::room::{
-    ConfirmError, CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER, Membership, MembershipChange,
-    PublishGroupError,
-};
+use crate::room::{CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER, Membership};
 
 pub(super) fn create(
     connection: &Connection,
@@ -38,6 +32,8 @@ pub(super) fn create(
         free_name(connection, name)?;
     }
     let room = insert(connection, new, device, now)?;
+    group::put(connection, room, creator.uid, &new.group)?;
+    administrator::replace(connection, room, [creator.uid])?;
     membership::open(connection, room, device, 0)?;
     Ok(())
 }
@@ -83,19 +79,7 @@ fn insert(connection: &Connection, new: &CreateRoom, creator: i64, now: Timestam
             Position::start(new.room).chain.0,
             int(now.0),
         ])?;
-    let room = connection.last_insert_rowid();
-    put_group(connection, room, &new.group)?;
-    Ok(room)
-}
-
-pub(super) fn put_group(connection: &Connection, room: i64, group: &GroupSnapshot) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO room_group (room, group_info, tree) VALUES (?1, ?2, ?3)
-             ON CONFLICT (room) DO UPDATE SET group_info = excluded.group_info, tree = excluded.tree",
-        )?
-        .execute(params![room, group.group_info.as_slice(), group.tree.as_slice()])
-        .map(drop)
+    Ok(connection.last_insert_rowid())
 }
 
 /// What an append and a read have to know of a room.
@@ -153,45 +137,6 @@ pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<RoomSu
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn join_info(
-    connection: &Connection,
-    selector: &RoomSelector,
-    device: DeviceId,
-    incarnation: Incarnation,
-) -> Result<Option<JoinInfo>, Failure<StoreError>> {
-    let id = match selector {
-        RoomSelector::Id(room) => Some(*room),
-        RoomSelector::Name(name) => by_name(connection, name)?,
-    };
-    let Some(id) = id else { return Ok(None) };
-    let Some(room) = state(connection, id)? else { return Ok(None) };
-    if !is_open_to(connection, &room, device.uid)? {
-        return Ok(None);
-    }
-    let base = Base { incarnation, commit: room.last_commit };
-    let info = |row: &Row<'_>| {
-        let group = GroupSnapshot {
-            group_info: row.get::<_, Vec<u8>>(1)?.into(),
-            tree: row.get::<_, Vec<u8>>(2)?.into(),
-        };
-        Ok(JoinInfo { room: id, name: room_name(row, 0)?, base, group })
-    };
-    let found = connection
-        .prepare_cached(
-            "SELECT r.name, g.group_info, g.tree FROM room r JOIN room_group g ON g.room = r.id WHERE r.id = ?1",
-        )?
-        .query_row([room.row], info)?;
-    Ok(Some(found))
-}
-
-fn by_name(connection: &Connection, name: &RoomName) -> rusqlite::Result<Option<RoomId>> {
-    // Names are unique because their skeletons are; the index is on the skeleton.
-    connection
-        .prepare_cached("SELECT room FROM room WHERE skeleton = ?1 AND name = ?2")?
-        .query_row(params![name.skeleton(), name.as_str()], |row| row.get(0).map(RoomId))
-        .optional()
-}
-
 /// Whether a device of this user may join by itself.
 pub(super) fn is_open_to(connection: &Connection, room: &State, uid: Uid) -> rusqlite::Result<bool> {
     Ok(room.has_name || membership::has_user(connection, room.row, uid)?)
@@ -223,34 +168,4 @@ pub(super) fn membership(
     let intervals = membership::intervals(connection, room.row, device)?;
     let membership = Membership { intervals, head: room.head.sequence };
     Ok((!membership.intervals.is_empty()).then_some((room, membership)))
-}
-
-pub(super) fn confirm(
-    connection: &Connection,
-    vote: Confirm,
-    by: DeviceId,
-) -> Result<MembershipChange, Failure<ConfirmError>> {
-    let member = membership(connection, vote.room, by)?.filter(|(_, membership)| membership.is_member());
-    let (room, membership) = member.ok_or(Failure::Rule(ConfirmError::NotAMember))?;
-    let member_before = membership.was_member_before(vote.sequence);
-    if !vote.valid || !member_before || !membership::may_decide(connection, room.row, vote.sequence, by)? {
-        return Ok(MembershipChange::default());
-    }
-    let ended = membership::apply_removals(connection, room.row, vote.sequence)?;
-    Ok(MembershipChange { joined: Vec::new(), ended })
-}
-
-pub(super) fn publish_group(
-    connection: &Connection,
-    publish: &PublishGroup,
-    by: DeviceId,
-    incarnation: Incarnation,
-) -> Result<(), Failure<PublishGroupError>> {
-    let member = membership(connection, publish.room, by)?.filter(|(_, membership)| membership.is_member());
-    let (room, _) = member.ok_or(Failure::Rule(PublishGroupError::NotAMember))?;
-    if publish.base != (Base { incarnation, commit: room.last_commit }) {
-        return Err(Failure::Rule(PublishGroupError::Stale { last_commit: room.last_commit.sequence }));
-    }
-    put_group(connection, room.row, &publish.group)?;
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Room logs in SQLite.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use openchat_protocol::limits::{ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::{Base, Position, Record};
@@ -9,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{damaged, device_row, int, position, usable_device_row};
 use super::failure::Failure;
 use super::room::State;
-use super::{membership, room, welcome};
+use super::{administrator, group, membership, room, welcome};
 use crate::StoreError;
 use crate::effect::Effect;
 use crate::room::MembershipChange;
@@ -81,16 +83,19 @@ fn effect(
         Some(row) => membership::is_member(connection, room.row, row),
         None => Ok(false),
     };
-    let effect = Effect::of(commit.statement(), author, is_member)?;
-    let mut new_devices = 0;
-    for &device in &effect.joined {
+    let by_administrator = administrator::is_one(connection, room.row, author.uid)?;
+    let effect = Effect::of(commit.statement(), author, by_administrator, is_member)?;
+    let mut new_devices = BTreeSet::new();
+    for &device in &commit.statement().joined {
         let unknown = Failure::Rule(AppendError::DeviceUnknown(device));
         let row = usable_device_row(connection, device)?.ok_or(unknown)?;
-        new_devices += usize::from(!membership::is_member(connection, room.row, row)?);
+        if !membership::is_member(connection, room.row, row)? {
+            new_devices.insert(device);
+        }
         check_rooms_of(connection, room, device)?;
     }
     let gone = effect.change().ended.len();
-    if membership::count(connection, room.row)? + new_devices - gone > ROOM_DEVICES {
+    if membership::count(connection, room.row)? + new_devices.len() - gone > ROOM_DEVICES {
         return Err(Failure::Rule(AppendError::RoomFull));
     }
     Ok(effect)
@@ -165,7 +170,7 @@ fn follow(
         }
         (NewContent::Commit(commit), Some(effect)) => {
             set_last_commit(connection, room.row, position)?;
-            room::put_group(connection, room.row, &commit.bundle().group)?;
+            group::put(connection, room.row, new.author.uid, &commit.bundle().group)?;
             apply(connection, room.row, effect, position.sequence)?;
             welcome::queue(connection, room.row, position.sequence, commit.bundle())?;
             Ok(effect.change())
@@ -184,15 +189,14 @@ fn set_last_commit(connection: &Connection, room: i64, position: Position) -> ru
 fn apply(connection: &Connection, room: i64, effect: &Effect, sequence: u64) -> rusqlite::Result<()> {
     for device in &effect.removed {
         let Some(device) = device_row(connection, *device)? else { continue };
-        if effect.waits {
-            membership::removal_waits(connection, room, device, sequence)?;
-        } else {
-            membership::end(connection, room, device, sequence)?;
-        }
+        membership::end(connection, room, device, sequence)?;
     }
     for device in &effect.joined {
         let Some(device) = device_row(connection, *device)? else { continue };
         membership::open(connection, room, device, sequence)?;
+    }
+    if let Some(uids) = &effect.administrators {
+        administrator::replace(connection, room, uids.iter().copied())?;
     }
     Ok(())
 }

@@ -51,12 +51,20 @@ CREATE TABLE room (
     commit_chain BLOB NOT NULL CHECK (length(commit_chain) = 32)
 ) STRICT;
 
--- Apart from the room, whose row every append rewrites.
+-- What joiners get. Apart from the room, whose row every append rewrites.
 CREATE TABLE room_group (
     room INTEGER PRIMARY KEY REFERENCES room,
+    author BLOB NOT NULL REFERENCES account,
     group_info BLOB NOT NULL,
     tree BLOB NOT NULL
 ) STRICT;
+
+-- Whoever a commit names, known here or not.
+CREATE TABLE administrator (
+    room INTEGER NOT NULL REFERENCES room,
+    uid BLOB NOT NULL CHECK (length(uid) = 16),
+    PRIMARY KEY (room, uid)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE membership (
     room INTEGER NOT NULL REFERENCES room,
@@ -66,14 +74,6 @@ CREATE TABLE membership (
     PRIMARY KEY (room, device, joined_at)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX membership_open ON membership (device, room) WHERE ended_at IS NULL;
-
--- Removals that wait for a vote.
-CREATE TABLE removal (
-    room INTEGER NOT NULL REFERENCES room,
-    sequence INTEGER NOT NULL,
-    device INTEGER NOT NULL REFERENCES device,
-    PRIMARY KEY (room, sequence, device)
-) STRICT, WITHOUT ROWID;
 
 -- Rows are only ever added, at the end.
 CREATE TABLE log (
@@ -91,10 +91,11 @@ CREATE UNIQUE INDEX log_message ON log (room, author, message_id);
 CREATE TABLE key_package (
     id INTEGER PRIMARY KEY,
     device INTEGER NOT NULL REFERENCES device,
+    suite INTEGER NOT NULL,
     last_resort INTEGER NOT NULL,
     package BLOB NOT NULL
 ) STRICT;
-CREATE INDEX key_package_device ON key_package (device, last_resort);
+CREATE INDEX key_package_device ON key_package (device, suite, last_resort);
 
 -- Numbers are not used again, so that a reader's cursor never skips a new row.
 CREATE TABLE welcome (

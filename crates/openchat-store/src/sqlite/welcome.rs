@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{device_row, int, position};
 use super::failure::Failure;
+use super::membership;
 use crate::StoreError;
+use crate::room::MembershipChange;
 use crate::welcome::QueuedWelcome;
 
 /// Stores the Welcomes of the commit at `sequence`, whose devices are known.
@@ -68,25 +70,29 @@ pub(super) fn acknowledge(
     connection: &Connection,
     device: DeviceId,
     done: AcknowledgeWelcome,
-) -> Result<(), Failure<StoreError>> {
-    let Some(device) = device_row(connection, device)? else { return Ok(()) };
+) -> Result<MembershipChange, Failure<StoreError>> {
+    let unchanged = MembershipChange::default();
+    let Some(row) = device_row(connection, device)? else { return Ok(unchanged) };
     let Some(room) = connection
         .prepare_cached("SELECT id FROM room WHERE room = ?1")?
         .query_row([done.room.0], |row| row.get::<_, i64>(0))
         .optional()?
     else {
-        return Ok(());
+        return Ok(unchanged);
     };
     connection
         .prepare_cached("DELETE FROM welcome WHERE room = ?1 AND sequence = ?2 AND device = ?3")?
-        .execute(params![room, int(done.sequence), device])?;
+        .execute(params![room, int(done.sequence), row])?;
     connection
         .prepare_cached(
             "DELETE FROM welcome_tree WHERE room = ?1 AND sequence = ?2
              AND NOT EXISTS (SELECT 1 FROM welcome WHERE room = ?1 AND sequence = ?2)",
         )?
         .execute(params![room, int(done.sequence)])?;
-    Ok(())
+    if done.joined || !membership::end_what_began_at(connection, room, row, done.sequence)? {
+        return Ok(unchanged);
+    }
+    Ok(MembershipChange { ended: vec![device], ..unchanged })
 }
 
 pub(super) fn forget_all(connection: &Connection, device: i64) -> rusqlite::Result<()> {

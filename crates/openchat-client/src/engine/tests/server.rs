@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use minicbor::bytes::ByteVec;
 use openchat_identity::{TrustAnchor, Validity, challenge};
 use openchat_protocol::account::{
-    Account, AccountSelector, ClaimedKeyPackage, Greeting, LoggedIn, PublishKeyPackages, RegistrationPolicy,
+    Account, AccountSelector, ClaimedKeyPackage, Greeting, KeyPackageCount, LoggedIn, PublishKeyPackages,
+    RegistrationPolicy,
 };
 use openchat_protocol::append::{Append, Appended, GroupSnapshot};
 use openchat_protocol::mls_head::Head;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{
-    Confirm, JoinInfo, JoinedRoom, Page, PendingWelcome, PublishGroup, RoomSelector, RoomSummary,
+    FetchJoinInfo, JoinInfo, JoinedRoom, Page, PendingWelcome, RoomSelector, RoomSummary,
 };
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{
     Address, ClientFrame, DeviceId, Event, Incarnation, Refusal, RefusalCode, Request, Response, RoomId,
-    RoomName, ServerFrame, Timestamp, codec,
+    RoomName, ServerFrame, Timestamp, Uid, codec,
 };
 
 pub(super) const EXPORTER: [u8; 32] = [5; 32];
@@ -32,7 +33,9 @@ pub(super) struct FakeServer {
     pub(super) accounts: Vec<Account>,
     pub(super) chains: HashMap<DeviceId, Vec<ByteVec>>,
     pub(super) rooms: BTreeMap<RoomId, FakeRoom>,
-    pub(super) key_packages: HashMap<DeviceId, PublishKeyPackages>,
+    pub(super) key_packages: HashMap<(DeviceId, u16), PublishKeyPackages>,
+    /// Devices that are asked for a new group of a room.
+    wanted: Vec<(DeviceId, RoomId)>,
     /// Welcomes that wait, and whether they were sent on this connection.
     welcomes: HashMap<DeviceId, Vec<(PendingWelcome, bool)>>,
     /// What each connected device follows.
@@ -46,7 +49,9 @@ pub(super) struct FakeServer {
     /// These devices see a log with a record more at its beginning.
     pub(super) shows_another_log: HashSet<DeviceId>,
     /// Whose key packages are given, whoever is asked for.
-    pub(super) claims_instead: Option<openchat_protocol::Uid>,
+    pub(super) claims_instead: Option<Uid>,
+    /// The next Welcome is damaged.
+    pub(super) spoil_welcome: bool,
     /// Refuse the next append so.
     pub(super) refuse_append: Option<Refusal>,
     /// What its host says how it is reached.
@@ -64,10 +69,13 @@ pub(super) struct FakeRoom {
     name: Option<RoomName>,
     pub(super) log: Vec<(Record, Position)>,
     pub(super) group: GroupSnapshot,
+    /// Whose commit the group came with.
+    pub(super) by: Uid,
+    /// The creator: nobody else removes other people.
+    admin: Uid,
     last_commit: Position,
     /// Sequences between which a device reads; open-ended while it is a member.
     members: HashMap<DeviceId, (u64, Option<u64>)>,
-    unconfirmed: HashMap<u64, Vec<DeviceId>>,
 }
 
 impl FakeServer {
@@ -79,6 +87,7 @@ impl FakeServer {
             chains: HashMap::new(),
             rooms: BTreeMap::new(),
             key_packages: HashMap::new(),
+            wanted: Vec::new(),
             welcomes: HashMap::new(),
             sessions: HashMap::new(),
             claims_instead: None,
@@ -86,6 +95,7 @@ impl FakeServer {
             seen: Vec::new(),
             swallow: false,
             shows_another_log: HashSet::new(),
+            spoil_welcome: false,
             refuse_append: None,
             address: None,
         }
@@ -93,6 +103,11 @@ impl FakeServer {
 
     fn incarnation(&self) -> Incarnation {
         Incarnation([1; 8])
+    }
+
+    /// Asks `device` for a new group of `room`.
+    pub(super) fn want_group(&mut self, device: DeviceId, room: RoomId) {
+        self.wanted.push((device, room));
     }
 
     pub(super) fn disconnect(&mut self, device: DeviceId) {
@@ -128,6 +143,8 @@ impl FakeServer {
         if self.greeted.remove(&device) {
             news.push(Event::WelcomesSent);
         }
+        let wanted = self.wanted.extract_if(.., |(asked, _)| *asked == device);
+        news.extend(wanted.map(|(_, room)| Event::GroupWanted(room)));
         news.into_iter().map(ServerFrame::Event).collect()
     }
 
@@ -142,7 +159,7 @@ impl FakeServer {
             }
             Request::ListRooms => Ok(Response::Rooms(self.list())),
             Request::CreateRoom(create) => self.create(device, create),
-            Request::FetchJoinInfo(selector) => self.join_info(&selector),
+            Request::FetchJoinInfo(fetch) => self.join_info(device, &fetch),
             Request::Append(append) => self.append(device, append),
             Request::Follow(follow) => {
                 let room = self.room(follow.room)?;
@@ -154,17 +171,19 @@ impl FakeServer {
                 session.insert(follow.room, Sent { sequence: follow.after.sequence, begun: false });
                 Ok(Response::Done)
             }
-            Request::Confirm(confirm) => self.confirm(confirm),
-            Request::PublishGroup(publish) => self.publish(publish),
             Request::LookUp(selector) => self.look_up(&selector),
             Request::PublishKeyPackages(publish) => Ok(self.publish_key_packages(device, publish)),
-            Request::ClaimKeyPackages(uid) => {
-                let uid = self.claims_instead.unwrap_or(uid);
+            Request::ClaimKeyPackages(wanted) => {
+                let uid = self.claims_instead.unwrap_or(wanted.uid);
                 let packages = &mut self.key_packages;
-                let claimed = packages.iter_mut().filter(|(device, _)| device.uid == uid).filter_map(claim);
+                let fits = |(device, suite): &(DeviceId, u16)| device.uid == uid && *suite == wanted.suite;
+                let claimed = packages.iter_mut().filter(|(key, _)| fits(key)).filter_map(claim);
                 Ok(Response::KeyPackages(claimed.collect()))
             }
             Request::AcknowledgeWelcome(used) => {
+                if let Some(room) = self.rooms.get_mut(&used.room).filter(|_| !used.joined) {
+                    room.end(device, used.sequence);
+                }
                 let welcomes = self.welcomes.entry(device).or_default();
                 welcomes.retain(|(it, _)| it.room != used.room || it.base.commit.sequence > used.sequence);
                 Ok(Response::Done)
@@ -198,10 +217,7 @@ impl FakeServer {
         Ok(Response::LoggedIn(LoggedIn {
             device,
             name: account.name.clone(),
-            key_packages: self
-                .key_packages
-                .get(&device)
-                .map_or(0, |it| u32::try_from(it.one_time.len()).unwrap()),
+            key_packages: self.key_package_counts(device),
             rooms: rooms.map(|(id, room)| room.summary(*id)).collect(),
         }))
     }
@@ -223,26 +239,34 @@ impl FakeServer {
             name: create.name,
             log: Vec::new(),
             group: create.group,
+            by: device.uid,
+            admin: device.uid,
             last_commit: Position::start(create.room),
             members: HashMap::from([(device, (1, None))]),
-            unconfirmed: HashMap::new(),
         };
         self.rooms.insert(create.room, room);
         Ok(Response::Done)
     }
 
-    fn join_info(&mut self, selector: &RoomSelector) -> Answer {
-        let named = |(id, room): &(&RoomId, &FakeRoom)| match selector {
+    fn join_info(&mut self, asker: DeviceId, fetch: &FetchJoinInfo) -> Answer {
+        let named = |(id, room): &(&RoomId, &FakeRoom)| match &fetch.room {
             RoomSelector::Id(wanted) => *id == wanted,
             RoomSelector::Name(name) => room.name.as_ref() == Some(name),
         };
         let (id, room) = self.rooms.iter().find(named).ok_or_else(no_room)?;
+        if fetch.doubted.contains(&room.by) {
+            let fits = |it: &&DeviceId| it.uid != asker.uid && !fetch.doubted.contains(&it.uid);
+            let asked = self.sessions.keys().filter(|it| room.is_member(**it)).find(fits);
+            self.wanted.extend(asked.map(|device| (*device, *id)));
+            return Err(Refusal::new(RefusalCode::GroupUnavailable, "a member was asked, if one is here"));
+        }
         let base = Base { incarnation: self.incarnation(), commit: room.last_commit };
         Ok(Response::JoinInfo(JoinInfo {
             room: *id,
             name: room.name.clone(),
             base,
             group: room.group.clone(),
+            by: room.by,
         }))
     }
 
@@ -277,8 +301,11 @@ impl FakeServer {
             room.take(record, position, statement.as_ref());
         }
         if let Some(bundle) = bundle {
-            room.group = bundle.group;
-            for welcome in bundle.welcomes {
+            (room.group, room.by) = (bundle.group, author.uid);
+            for mut welcome in bundle.welcomes {
+                if std::mem::take(&mut self.spoil_welcome) {
+                    welcome.message.pop();
+                }
                 let base = Base { incarnation, commit: position };
                 let tree = room.group.tree.clone();
                 let pending = PendingWelcome { room: id, base, welcome: welcome.message, tree };
@@ -288,20 +315,10 @@ impl FakeServer {
         Ok(Response::Appended(Appended::Stored { position, time: now }))
     }
 
-    fn confirm(&mut self, confirm: Confirm) -> Answer {
-        let room = self.rooms.get_mut(&confirm.room).ok_or_else(no_room)?;
-        for device in room.unconfirmed.remove(&confirm.sequence).unwrap_or_default() {
-            room.end(device, confirm.sequence);
-        }
-        Ok(Response::Done)
-    }
-
-    fn publish(&mut self, publish: PublishGroup) -> Answer {
-        let room = self.rooms.get_mut(&publish.room).ok_or_else(no_room)?;
-        if publish.base.commit == room.last_commit {
-            room.group = publish.group;
-        }
-        Ok(Response::Done)
+    fn key_package_counts(&self, device: DeviceId) -> Vec<KeyPackageCount> {
+        let of_device = self.key_packages.iter().filter(|((owner, _), _)| *owner == device);
+        let count = |packages: &PublishKeyPackages| u32::try_from(packages.one_time.len()).unwrap();
+        of_device.map(|((_, suite), it)| KeyPackageCount { suite: *suite, one_time: count(it) }).collect()
     }
 
     fn look_up(&self, selector: &AccountSelector) -> Answer {
@@ -314,8 +331,9 @@ impl FakeServer {
     }
 
     fn publish_key_packages(&mut self, device: DeviceId, publish: PublishKeyPackages) -> Response {
-        let none = PublishKeyPackages { one_time: Vec::new(), last_resort: None };
-        let kept = self.key_packages.entry(device).or_insert(none);
+        let suite = publish.suite;
+        let none = PublishKeyPackages { one_time: Vec::new(), last_resort: None, suite };
+        let kept = self.key_packages.entry((device, suite)).or_insert(none);
         kept.one_time.extend(publish.one_time);
         kept.last_resort = publish.last_resort.or(kept.last_resort.take());
         Response::KeyPackageCount(u32::try_from(kept.one_time.len()).unwrap())
@@ -359,10 +377,9 @@ impl FakeRoom {
             (RecordKind::Commit, statement) => {
                 self.last_commit = position;
                 let statement = statement.cloned().unwrap_or_default();
-                let others = statement.removed.iter().filter(|device| device.uid != author.uid);
-                if others.clone().any(|device| self.is_member(*device)) {
-                    self.unconfirmed.insert(sequence, others.copied().collect());
-                }
+                let removes = |it: &&DeviceId| it.uid == author.uid || author.uid == self.admin;
+                let removed: Vec<_> = statement.removed.iter().filter(removes).copied().collect();
+                removed.into_iter().for_each(|device| self.end(device, sequence));
                 for device in statement.joined {
                     self.members.insert(device, (sequence, None));
                 }
@@ -405,7 +422,7 @@ fn statement_of(append: &Append) -> Option<Statement> {
     codec::decode(head.authenticated_data).ok()
 }
 
-fn claim((device, packages): (&DeviceId, &mut PublishKeyPackages)) -> Option<ClaimedKeyPackage> {
+fn claim(((device, _), packages): (&(DeviceId, u16), &mut PublishKeyPackages)) -> Option<ClaimedKeyPackage> {
     let key_package = packages.one_time.pop().or_else(|| packages.last_resort.clone())?;
     Some(ClaimedKeyPackage { device: *device, key_package })
 }
@@ -421,8 +438,6 @@ fn name_of(request: &Request) -> &'static str {
             RecordKind::Commit => "commit",
             RecordKind::Leave => "leave",
         },
-        Request::Confirm(_) => "confirm",
-        Request::PublishGroup(_) => "publish group",
         Request::PublishKeyPackages(_) => "publish key packages",
         Request::LookUp(_) => "look up",
         Request::AcknowledgeWelcome(_) => "acknowledge welcome",

@@ -150,7 +150,7 @@ fn joining_and_creating_survive_a_crash() {
     }
 }
 
-fn copy_files(from: &Path, to: &Path) {
+pub(super) fn copy_files(from: &Path, to: &Path) {
     for file in ["vault.db", "vault.key"] {
         std::fs::copy(from.join(file), to.join(file)).unwrap();
     }
@@ -201,7 +201,7 @@ fn two_histories_of_one_room_are_noticed() {
     world.say(ALICE, room, "two");
     world.say(ALICE, room, "three");
     let alarms = world.alarms(BOB);
-    assert!(matches!(alarms[..], [Alarm::Fork { .. }, ..]), "{alarms:?}");
+    assert!(matches!(alarms[..], [Alarm::Fork { .. }]), "once, whatever more she says: {alarms:?}");
     assert!(world.alarms(ALICE).is_empty());
 }
 
@@ -243,7 +243,6 @@ fn a_garbage_commit_blocks_nobody_and_is_replaced_for_joiners() {
     append_garbage(&mut world, room, BOB);
     world.say(ALICE, room, "undisturbed");
     world.pass(MINUTE);
-    assert!(world.seen("publish group") >= 1);
     assert_eq!(world.said(BOB, room), ["alice: undisturbed"]);
     world.join(CAROL, "lobby");
     world.say(CAROL, room, "came in");

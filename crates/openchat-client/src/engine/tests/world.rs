@@ -50,7 +50,7 @@ pub(super) struct World {
     tickets: u64,
 }
 
-fn password() -> Password {
+pub(super) fn password() -> Password {
     Password::new("a long password of the tests")
 }
 
@@ -229,6 +229,12 @@ impl World {
                 client.incoming.extend(news);
             }
         }
+    }
+
+    /// The server asks somebody for a new group of a room.
+    pub(super) fn want_group(&mut self, client: usize, room: RoomId) {
+        self.server.want_group(self.clients[client].device, room);
+        self.deliver();
     }
 
     fn ring(&mut self, client: usize) -> bool {
