@@ -61,6 +61,11 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
         frame::put(value, limits::FRAME, &mut self.output)
     }
 
+    /// Makes room for about so many bytes that are put next, and no more.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.output.reserve_exact(bytes);
+    }
+
     /// Bytes that the peer has yet to take.
     pub(crate) fn backlog(&self) -> usize {
         self.output.len() - self.written
@@ -108,9 +113,23 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(if length == 0 { Io::Closed } else { Io::Read }))
     }
 
+    /// Gives the memory of what has been written back, also while there is more to write: a peer that is always a
+    /// little behind would else make it grow without end.
+    fn give_back(&mut self) {
+        if self.written > KEPT && self.written >= self.backlog() {
+            self.output.drain(..self.written);
+            self.output.shrink_to(self.output.len().max(KEPT));
+            self.written = 0;
+        }
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(waiting) = self.output.get(self.written..).filter(|waiting| !waiting.is_empty()) {
-            let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, waiting))?;
+            let Poll::Ready(taken) = Pin::new(&mut self.stream).poll_write(cx, waiting) else {
+                self.give_back();
+                return Poll::Pending;
+            };
+            let taken = taken?;
             if taken == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -155,6 +174,23 @@ mod tests {
         assert!(connection.take(limits::FRAME).unwrap().is_some());
         assert_eq!(connection.take(limits::FRAME), Ok(None));
         assert_eq!(connection.input.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_always_a_little_behind_costs_no_memory() {
+        let (mut peer, mut connection) = pair(1000);
+        connection.put(&"x".repeat(5000)).unwrap();
+        for _ in 0..100 {
+            connection.put(&"x".repeat(30_000)).unwrap();
+            let mut taken = vec![0; 30_000];
+            let reading = peer.read_exact(&mut taken);
+            tokio::select! {
+                read = reading => drop(read.unwrap()),
+                io = connection.next(false) => panic!("{io:?}, though the peer has not taken all"),
+            }
+            let capacity = connection.output.capacity();
+            assert!(connection.backlog() > 0 && capacity < 100_000, "{capacity}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 //! A [`Server`] is started with a [`Config`], an authority and a store, and steered through what that returns.
 
 mod bootstrap;
+mod budget;
 mod clock;
 pub mod config;
 mod connection;

@@ -51,6 +51,11 @@ pub(crate) fn carry_out(state: Arc<State>, asker: Asker, request: Request) -> Bo
     }
 }
 
+/// Whether the answer may be of a size that must not be there many times over.
+pub(crate) fn may_be_answered_at_length(request: &Request) -> bool {
+    matches!(request, Request::FetchJoinInfo(_) | Request::ListRooms | Request::ClaimKeyPackages(_))
+}
+
 async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answer {
     match (request, asker.device) {
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,

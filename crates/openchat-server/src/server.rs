@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fanout::Rooms;
@@ -82,6 +83,7 @@ impl Server {
             rooms: Arc::new(Rooms::default()),
             live: Arc::new(Live::new(&config.limits)),
             rates: Rates::new(&config.limits),
+            budget: Budget::default(),
             clock,
         });
         let listener = Listener::new(socket, Arc::clone(&state))?;

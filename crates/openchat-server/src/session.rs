@@ -21,6 +21,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error};
 
+use crate::budget::Share;
 use crate::connection::{Connection, Io};
 use crate::live::Presence;
 use crate::rates::Network;
@@ -40,6 +41,8 @@ const BACKLOG: usize = 256 << 10;
 /// Rooms one session may follow: those it is in, and as many that it was in.
 const FOLLOWED: usize = 2 * ROOMS_PER_USER;
 
+/// A large answer has to be taken in so many times the time in which some of it has to be.
+const LARGE_ANSWER: u32 = 4;
 /// Time for the last bytes of a session that the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -58,10 +61,17 @@ enum Turn {
     Follow(u64, Follow),
 }
 
+/// A request whose answer may be large.
+struct Large {
+    id: u64,
+    request: Request,
+    size: usize,
+}
+
 /// Something that was waited for.
 enum Done {
     Answer { id: u64, size: usize, answer: Answer },
-    Loaded(Loaded),
+    Nothing,
 }
 
 /// A session. What others want of it comes through the bell of its presence.
@@ -82,11 +92,16 @@ pub(crate) struct Session<S> {
     readings: HashMap<RoomId, Reading>,
     /// Rooms to look after, each once.
     ready: VecDeque<RoomId>,
+    /// Requests whose answers may be large; each waits until the one before is on its way.
+    large: VecDeque<Large>,
+    /// The memory of the large answer that is on its way.
+    share: Option<Share>,
     welcome_due: bool,
     welcome_cursor: u64,
     /// The client was told that nothing more waits for it.
     welcomes_sent: bool,
-    loading: bool,
+    /// What is read for the session itself. Nobody else is concerned: it ends with the session.
+    loading: Option<BoxFuture<'static, Loaded>>,
 }
 
 impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
@@ -114,10 +129,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             request_bytes: 0,
             readings: HashMap::new(),
             ready: VecDeque::new(),
+            large: VecDeque::new(),
+            share: None,
             welcome_due: false,
             welcome_cursor: 0,
             welcomes_sent: false,
-            loading: false,
+            loading: None,
         }
     }
 
@@ -148,6 +165,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             select! {
                 biased;
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.handle_done(done),
+                loaded = delivery::loaded(&mut self.loading) => self.handle_loaded(loaded),
                 () = self.presence.bell().rung() => {
                     if let Some(end) = self.handle_rings() {
                         return end;
@@ -251,6 +269,10 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     fn begin(&mut self, id: u64, request: Request, size: usize) {
         self.requests += 1;
         self.request_bytes += size;
+        if self.device.is_some() && requests::may_be_answered_at_length(&request) {
+            self.large.push_back(Large { id, request, size });
+            return;
+        }
         let asker = Asker { network: self.network, device: self.device };
         let answer = requests::carry_out(Arc::clone(&self.state), asker, request);
         self.work.push(Box::pin(async move { Done::Answer { id, size, answer: answer.await } }));
@@ -259,12 +281,17 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Answer { id, size, answer } => {
-                self.requests -= 1;
-                self.request_bytes -= size;
-                self.answer(id, answer);
+                self.settle(id, size, answer);
             }
-            Done::Loaded(loaded) => self.handle_loaded(loaded),
+            Done::Nothing => {}
         }
+    }
+
+    /// Answers a request that had begun.
+    fn settle(&mut self, id: u64, size: usize, answer: Answer) {
+        self.requests -= 1;
+        self.request_bytes -= size;
+        self.answer(id, answer);
     }
 
     fn answer(&mut self, id: u64, answer: Answer) {
@@ -349,10 +376,11 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             return Some(End::Goodbye(Refusal::new(RefusalCode::NotLoggedIn, detail)));
         }
         let (idle, stalled) = (self.connection.idle(), self.connection.stalled());
-        if idle < limits.idle() && stalled < limits.write() {
+        let held = self.share.as_ref().map_or(Duration::ZERO, |share| share.since().elapsed());
+        if idle < limits.idle() && stalled < limits.write() && held < limits.write() * LARGE_ANSWER {
             return None;
         }
-        debug!(?idle, ?stalled, "a peer is taken for dead");
+        debug!(?idle, ?stalled, ?held, "a peer is taken for dead, or for too slow");
         Some(End::Gone)
     }
 
@@ -366,6 +394,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     /// What is under way is always carried through, for what the store does others have to be told.
     async fn finish(mut self: Box<Self>, end: End) {
         self.readings.clear();
+        (self.loading, self.share) = (None, None);
         if let End::Goodbye(reason) = end {
             debug!(code = ?reason.code, "session ended by the server");
             if reason.code == Some(RefusalCode::Stopping) {

@@ -7,6 +7,7 @@ use openchat_protocol::account::RegistrationPolicy;
 use openchat_protocol::{Address, Timestamp};
 use openchat_store::Store;
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::fanout::Rooms;
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) live: Arc<Live>,
     pub(crate) rates: Rates,
+    pub(crate) budget: Budget,
     pub(crate) clock: Clock,
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn spawn(state: &Arc<State>) -> JoinHandle<()> {
 
 async fn sweep(state: &State) {
     state.rates.forget_rested();
+    state.budget.forget_rested();
     state.live.end_expired(state.now());
     for (room, device) in state.rooms.followed() {
         match state.store.membership(room, device).await {

@@ -153,6 +153,9 @@ pub trait Store: Send + Sync + 'static {
 
     // Welcomes
 
+    /// Whether [`next_welcome`](Self::next_welcome) has something.
+    async fn welcome_waits(&self, device: DeviceId, cursor: u64) -> Result<bool, StoreError>;
+
     /// The oldest waiting Welcome of a device after `cursor`, which is 0 at first. One at a time, for each may come
     /// with a tree of megabytes.
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError>;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use openchat_protocol::{DeviceId, Event, RoomId, ServerFrame};
+use futures_util::future::BoxFuture;
+use openchat_protocol::{DeviceId, Event, Response, RoomId, ServerFrame};
 use openchat_store::StoreError;
 use openchat_store::room::Membership;
 use openchat_store::room_log::{LogPage, PageLimit, ReadError};
@@ -10,21 +11,25 @@ use openchat_store::welcome::QueuedWelcome;
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tracing::{error, warn};
 
-use super::{Done, Session};
+use super::{Done, Large, Session};
+use crate::budget::Share;
 use crate::page::PageFrame;
 use crate::reading::{Reading, Step};
-use crate::requests::store_failed;
+use crate::requests::{self, Answer, Asker, store_failed};
 use crate::state::State;
 
 /// While so many bytes wait to be written, no further page is read.
 const ROUND: usize = 64 << 10;
 
+/// More than a frame takes besides its large parts.
+const HEAD: usize = 1 << 10;
+
 /// What the store has answered to the session itself.
 pub(super) enum Loaded {
     Page { room: RoomId, after: u64, result: Result<LogPage, ReadError> },
     Membership { room: RoomId, result: Result<Option<Membership>, StoreError> },
-    Welcome(Result<Option<QueuedWelcome>, StoreError>),
-    Nothing,
+    Welcome(Option<Share>, Result<Option<QueuedWelcome>, StoreError>),
+    Answer { share: Share, id: u64, size: usize, answer: Answer },
 }
 
 impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
@@ -32,9 +37,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     /// stays where it is, and its cursor too.
     pub(super) fn deliver(&mut self) {
         let Some(device) = self.device else { return };
-        while !self.loading && self.connection.backlog() < ROUND {
+        while self.loading.is_none() && self.connection.backlog() < ROUND {
+            self.share = None;
             if self.welcome_due {
                 self.load_welcome(device);
+            } else if let Some(large) = self.large.pop_front() {
+                self.load_answer(device, large);
             } else if let Some(room) = self.ready.pop_front() {
                 self.deliver_room(device, room);
             } else {
@@ -73,30 +81,67 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
 
     fn load_welcome(&mut self, device: DeviceId) {
         let cursor = self.welcome_cursor;
-        self.load(async move |state| Loaded::Welcome(state.store.next_welcome(device, cursor).await));
+        self.load(async move |state| {
+            // At most logins there is none, and nobody waits for memory in order to hear so.
+            match state.store.welcome_waits(device, cursor).await {
+                Ok(true) => {
+                    let share = state.budget.share(device.uid).await;
+                    Loaded::Welcome(Some(share), state.store.next_welcome(device, cursor).await)
+                }
+                Ok(false) => Loaded::Welcome(None, Ok(None)),
+                Err(error) => Loaded::Welcome(None, Err(error)),
+            }
+        });
     }
 
-    /// One at a time, so that what was read and cannot be sent yet is one page at most.
+    fn load_answer(&mut self, device: DeviceId, large: Large) {
+        let asker = Asker { network: self.network, device: Some(device) };
+        let Large { id, request, size } = large;
+        self.load(async move |state| {
+            let share = state.budget.share(device.uid).await;
+            let answer = requests::carry_out(state, asker, request).await;
+            Loaded::Answer { share, id, size, answer }
+        });
+    }
+
+    /// One at a time, so that what was read and cannot be sent yet is one page, or one large answer, at most.
     fn load<F>(&mut self, read: impl FnOnce(Arc<State>) -> F)
     where
         F: Future<Output = Loaded> + Send + 'static,
     {
-        self.loading = true;
-        let reading = read(Arc::clone(&self.state));
-        self.work.push(Box::pin(async move { Done::Loaded(reading.await) }));
+        self.loading = Some(Box::pin(read(Arc::clone(&self.state))));
     }
 
     pub(super) fn handle_loaded(&mut self, loaded: Loaded) {
+        self.loading = None;
         match loaded {
-            Loaded::Nothing => return,
             Loaded::Page { room, after, result: Ok(page) } => self.handle_page(room, after, &page),
             Loaded::Page { room, result: Err(ReadError::NotAMember), .. } => self.end_reading(room),
             // What failed is tried again when the bell rings next, at the next sweep for instance.
             Loaded::Page { result: Err(ReadError::Store(error)), .. } => read_failed(&error),
             Loaded::Membership { room, result } => self.handle_membership(room, result),
-            Loaded::Welcome(result) => self.handle_welcome(result),
+            Loaded::Welcome(share, result) => {
+                if let Ok(Some(queued)) = &result {
+                    let welcome = &queued.welcome;
+                    self.connection.reserve(welcome.tree.len() + welcome.welcome.len() + HEAD);
+                }
+                self.handle_welcome(result);
+                share.into_iter().for_each(|share| self.hold(share));
+            }
+            Loaded::Answer { share, id, size, answer } => {
+                if let Ok(Response::JoinInfo(info)) = &answer {
+                    self.connection.reserve(info.group.tree.len() + info.group.group_info.len() + HEAD);
+                }
+                self.settle(id, size, answer);
+                self.hold(share);
+            }
         }
-        self.loading = false;
+    }
+
+    /// Keeps as much of `share` as now waits to be written.
+    fn hold(&mut self, mut share: Share) {
+        share.shrink(self.connection.backlog());
+        self.share = Some(share);
     }
 
     fn handle_page(&mut self, room: RoomId, after: u64, page: &LogPage) {
@@ -174,9 +219,17 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             let state = Arc::clone(&self.state);
             self.work.push(Box::pin(async move {
                 note_presence(&state, device).await;
-                Done::Loaded(Loaded::Nothing)
+                Done::Nothing
             }));
         }
+    }
+}
+
+/// Waits for what is being read; for ever, when nothing is.
+pub(super) async fn loaded(loading: &mut Option<BoxFuture<'static, Loaded>>) -> Loaded {
+    match loading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,6 +14,7 @@ mod flood;
 mod garbage;
 mod joining;
 mod key_packages;
+mod large_answers;
 mod lifecycle;
 mod login;
 mod mls;

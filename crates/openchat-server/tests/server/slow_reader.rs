@@ -11,7 +11,7 @@ const MESSAGES: u64 = 1000;
 const SIZE: usize = 16 << 10;
 
 /// Memory of this process, in bytes.
-fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }

@@ -23,6 +23,9 @@ use crate::world::{Device, World};
 /// Longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes that the system takes for a client that does not read.
+const RECEIVE_BUFFER: u32 = 64 << 10;
+
 pub(crate) struct Wire {
     pub(crate) stream: TlsStream<TcpStream>,
     input: BytesMut,
@@ -33,6 +36,8 @@ pub(crate) struct Wire {
 /// A plain connection from one of the many addresses of the loopback network.
 pub(crate) async fn dial(from: [u8; 4], to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
+    // The system keeps no megabytes for a client that does not read.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.bind((from, 0).into())?;
     socket.connect(to).await
 }
@@ -121,6 +126,19 @@ impl Wire {
         frame::put(&ClientFrame { id: self.next_id, request }, limits::FRAME, &mut bytes).unwrap();
         self.send_bytes(&bytes).await;
         self.next_id
+    }
+
+    /// Sends a request so many times, in one piece.
+    pub(crate) async fn send_many(&mut self, request: &Request, count: usize) -> Vec<u64> {
+        let mut bytes = Vec::new();
+        let ids: Vec<_> = (self.next_id + 1..).take(count).collect();
+        for id in &ids {
+            let frame = ClientFrame { id: *id, request: request.clone() };
+            frame::put(&frame, limits::FRAME, &mut bytes).unwrap();
+        }
+        self.next_id += count as u64;
+        self.send_bytes(&bytes).await;
+        ids
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {

@@ -24,8 +24,10 @@ pub async fn welcomes_wait_in_order_until_acknowledged(world: &World) {
         while let Some(queued) = world.store.next_welcome(device, cursor).await.unwrap() {
             assert_eq!(queued.welcome.welcome.as_slice(), b"welcome");
             found.push((queued.welcome.room, queued.welcome.base, queued.welcome.tree));
+            assert_eq!(world.store.welcome_waits(device, cursor).await, Ok(true));
             cursor = queued.cursor;
         }
+        assert_eq!(world.store.welcome_waits(device, cursor).await, Ok(false));
         found
     };
     assert_eq!(waiting(bob).await, expected);

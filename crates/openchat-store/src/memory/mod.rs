@@ -181,6 +181,10 @@ impl Store for MemoryStore {
         Ok(self.state().claim_key_packages(claim))
     }
 
+    async fn welcome_waits(&self, device: DeviceId, cursor: u64) -> Result<bool, StoreError> {
+        Ok(self.state().next_welcome(device, cursor).is_some())
+    }
+
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
         Ok(self.state().next_welcome(device, cursor))
     }

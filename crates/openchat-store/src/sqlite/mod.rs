@@ -190,6 +190,10 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| key_package::claim(connection, claim)).await
     }
 
+    async fn welcome_waits(&self, device: DeviceId, cursor: u64) -> Result<bool, StoreError> {
+        self.readers.run(move |connection| welcome::waits(connection, device, cursor)).await
+    }
+
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
         let incarnation = self.incarnation;
         self.readers.run(move |connection| welcome::next(connection, device, cursor, incarnation)).await

@@ -36,6 +36,16 @@ pub(super) fn queue(
     Ok(())
 }
 
+pub(super) fn waits(
+    connection: &Connection,
+    device: DeviceId,
+    cursor: u64,
+) -> Result<bool, Failure<StoreError>> {
+    let Some(device) = device_row(connection, device)? else { return Ok(false) };
+    let mut find = connection.prepare_cached("SELECT 1 FROM welcome WHERE device = ?1 AND id > ?2")?;
+    Ok(find.exists(params![device, int(cursor)])?)
+}
+
 pub(super) fn next(
     connection: &Connection,
     device: DeviceId,
