@@ -65,6 +65,8 @@ pub struct Limits {
     pub claims_per_minute: u32,
     /// Commits one device may append to one room in a minute.
     pub commits_per_minute: u32,
+    /// Rooms one account may make in an hour.
+    pub rooms_per_hour: u32,
 }
 
 impl Default for Limits {
@@ -83,6 +85,7 @@ impl Default for Limits {
             kib_per_second: 1024,
             claims_per_minute: 120,
             commits_per_minute: COMMITS_PER_MINUTE,
+            rooms_per_hour: 60,
         }
     }
 }
@@ -189,7 +192,7 @@ impl Config {
 
 impl Limits {
     /// Each limit by its key, with its value and what is possible.
-    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 13] {
+    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 14] {
         [
             ("connections", self.connections, 1..=1_000_000),
             ("connections_before_login", self.connections_before_login, 1..=100_000),
@@ -204,6 +207,7 @@ impl Limits {
             ("kib_per_second", self.kib_per_second, 512..=100_000),
             ("claims_per_minute", self.claims_per_minute, 1..=100_000),
             ("commits_per_minute", self.commits_per_minute, 1..=COMMITS_PER_MINUTE),
+            ("rooms_per_hour", self.rooms_per_hour, 1..=1_000_000),
         ]
     }
 

@@ -62,6 +62,7 @@ pub(crate) struct Rates {
     pub(crate) bytes: Rate<Uid>,
     pub(crate) claims: Rate<Uid>,
     pub(crate) commits: Rate<(DeviceId, RoomId)>,
+    pub(crate) rooms: Rate<Uid>,
     /// Joiners who need another group than the last commit's.
     pub(crate) wishes: Rate<DeviceId>,
     /// Wishes that are passed on to somebody in the room.
@@ -81,6 +82,7 @@ impl Rates {
             bytes: Rate::new(per_second(limits.kib_per_second.saturating_mul(1024))),
             claims: Rate::new(per_minute(limits.claims_per_minute)),
             commits: Rate::new(per_minute(limits.commits_per_minute)),
+            rooms: Rate::new(Quota::per_hour(at_least_one(limits.rooms_per_hour))),
             wishes: Rate::new(Quota::per_minute(NonZeroU32::MIN).allow_burst(WISHES)),
             wanted: Rate::new(Quota::per_minute(WANTED).allow_burst(NonZeroU32::MIN)),
         }
@@ -94,6 +96,7 @@ impl Rates {
         self.bytes.limiter.retain_recent();
         self.claims.limiter.retain_recent();
         self.commits.limiter.retain_recent();
+        self.rooms.limiter.retain_recent();
         self.wishes.limiter.retain_recent();
         self.wanted.limiter.retain_recent();
     }

@@ -19,6 +19,7 @@ pub mod room;
 pub mod room_log;
 mod sqlite;
 mod store;
+pub mod sweep;
 pub mod welcome;
 
 pub use error::StoreError;

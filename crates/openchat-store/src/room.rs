@@ -67,8 +67,11 @@ pub enum CreateRoomError {
     /// A room with members has this name, or one that looks like it.
     #[error("a room of this name, or of one that looks like it, exists: join it, or choose another name")]
     NameTaken,
-    /// The creator is in [`ROOMS_PER_USER`](openchat_protocol::limits::ROOMS_PER_USER) rooms.
-    #[error("this user is in too many rooms: leave one first")]
+    /// The creator has [`ROOMS_PER_USER`](openchat_protocol::limits::ROOMS_PER_USER) rooms: those it is in, and those it
+    /// has made and everybody has left.
+    #[error(
+        "this user has too many rooms (one that everybody has left counts for seven days): leave one that others stay in, or wait"
+    )]
     TooManyRooms,
     /// The creating device is unknown here, or revoked.
     #[error("this device is unknown here or revoked: enrol it first")]

@@ -16,6 +16,7 @@ use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::sweep::Swept;
 use crate::welcome::QueuedWelcome;
 
 /// What the server remembers.
@@ -77,7 +78,8 @@ pub trait Store: Send + Sync + 'static {
 
     // Rooms
 
-    /// Makes a room with `creator` as its only member and administrator. Takes over the name of a room that has no members any more.
+    /// Makes a room with `creator` as its only member and administrator. Rooms that its user has made and everybody has
+    /// left count as the user's until they are swept. Takes over the name of a room that has no members any more.
     async fn create_room(
         &self,
         room: CreateRoom,
@@ -167,4 +169,11 @@ pub trait Store: Send + Sync + 'static {
         device: DeviceId,
         welcome: AcknowledgeWelcome,
     ) -> Result<MembershipChange, StoreError>;
+
+    // What time ends
+
+    /// Forgets Welcomes after [`WELCOME_LIFE`](crate::welcome::WELCOME_LIFE), and rooms without members when they
+    /// are [listed](crate::room::LISTED_AFTER_THE_LAST_MEMBER) no more. A piece of the work at a time, for others wait
+    /// meanwhile; the answer says whether there is more.
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError>;
 }

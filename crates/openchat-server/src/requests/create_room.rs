@@ -10,6 +10,7 @@ use crate::state::State;
 
 pub(crate) async fn handle(state: &State, device: DeviceId, request: CreateRoom) -> Answer {
     check_group(&request.group)?;
+    state.rates.rooms.check(&device.uid)?;
     state.store.create_room(request, device, state.now()).await.map_err(|error| refusal(&error))?;
     Ok(Response::Done)
 }

@@ -20,6 +20,7 @@ mod login;
 mod mls;
 mod removal;
 mod room;
+mod rooms_over;
 mod slow_reader;
 mod two;
 mod wire;

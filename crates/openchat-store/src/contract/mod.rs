@@ -15,6 +15,7 @@ pub mod log_rules;
 pub mod membership;
 pub mod removal;
 pub mod room;
+pub mod sweep;
 pub mod welcome;
 mod world;
 
@@ -97,6 +98,10 @@ macro_rules! store_contract {
             welcome: who_did_not_come_in_is_no_member;
             welcome: a_late_refusal_ends_no_other_membership;
             welcome: a_revoked_device_has_no_welcomes;
+            sweep: a_welcome_is_forgotten_after_its_life;
+            sweep: a_room_that_everybody_left_is_forgotten_after_its_time;
+            sweep: a_room_with_members_stays_however_quiet;
+            sweep: rooms_that_were_left_count_until_they_are_swept;
         );
     };
     (@rules $make:path; $($topic:ident : $rule:ident;)*) => {

@@ -218,7 +218,7 @@ impl World {
         self.record(room, device, RecordKind::Leave, "leave", None).await
     }
 
-    pub(super) async fn leave(&self, room: RoomId, device: DeviceId) -> StoredRecord {
+    pub(crate) async fn leave(&self, room: RoomId, device: DeviceId) -> StoredRecord {
         self.append(self.leave_notice(room, device).await).await
     }
 

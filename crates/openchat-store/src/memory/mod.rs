@@ -22,6 +22,7 @@ use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::sweep::Swept;
 use crate::welcome::QueuedWelcome;
 use crate::{Store, StoreError};
 
@@ -39,7 +40,7 @@ struct State {
     enrolled: u64,
     invites: BTreeMap<InviteHash, NewInvite>,
     rooms: BTreeMap<RoomId, room::Room>,
-    welcomes: BTreeMap<u64, (DeviceId, QueuedWelcome)>,
+    welcomes: BTreeMap<u64, people::Welcome>,
     last_welcome: u64,
 }
 
@@ -195,6 +196,10 @@ impl Store for MemoryStore {
         welcome: AcknowledgeWelcome,
     ) -> Result<MembershipChange, StoreError> {
         Ok(self.state().acknowledge_welcome(device, welcome))
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        Ok(self.state().sweep(now))
     }
 }
 

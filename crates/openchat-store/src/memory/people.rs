@@ -1,6 +1,7 @@
 //! Accounts, devices, invites, key packages and waiting Welcomes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use minicbor::bytes::ByteVec;
 use openchat_protocol::account::{
@@ -8,7 +9,9 @@ use openchat_protocol::account::{
     PublishKeyPackages,
 };
 use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_SUITES, KEY_PACKAGES};
-use openchat_protocol::{DeviceId, InviteHash, RoomName, Timestamp, Uid};
+use openchat_protocol::record::Base;
+use openchat_protocol::room::PendingWelcome;
+use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid};
 
 use super::State;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -48,6 +51,24 @@ impl Device {
 
     pub(super) fn last_seen(&self) -> Timestamp {
         self.last_seen
+    }
+}
+
+/// A Welcome that waits. Those of one commit share its tree.
+#[derive(Debug)]
+pub(super) struct Welcome {
+    pub(super) device: DeviceId,
+    pub(super) room: RoomId,
+    pub(super) base: Base,
+    pub(super) message: ByteVec,
+    pub(super) tree: Arc<ByteVec>,
+    pub(super) queued: Timestamp,
+}
+
+impl Welcome {
+    fn queued_at(&self, cursor: u64) -> QueuedWelcome {
+        let (welcome, tree) = (self.message.clone(), self.tree.as_ref().clone());
+        QueuedWelcome { cursor, welcome: PendingWelcome { room: self.room, base: self.base, welcome, tree } }
     }
 }
 
@@ -163,7 +184,7 @@ impl State {
         let Some(known) = self.devices.get_mut(&device) else { return false };
         known.revoked = true;
         known.packages.clear();
-        self.welcomes.retain(|_, (whose, _)| *whose != device);
+        self.welcomes.retain(|_, welcome| welcome.device != device);
         true
     }
 
@@ -240,7 +261,9 @@ impl State {
 
     pub(super) fn next_welcome(&self, device: DeviceId, cursor: u64) -> Option<QueuedWelcome> {
         let mut later = self.welcomes.range(cursor.saturating_add(1)..);
-        later.find(|(_, (whose, _))| *whose == device).map(|(_, (_, welcome))| welcome.clone())
+        later
+            .find(|(_, welcome)| welcome.device == device)
+            .map(|(cursor, welcome)| welcome.queued_at(*cursor))
     }
 
     pub(super) fn acknowledge_welcome(
@@ -248,9 +271,8 @@ impl State {
         device: DeviceId,
         done: AcknowledgeWelcome,
     ) -> MembershipChange {
-        self.welcomes.retain(|_, (whose, queued)| {
-            let of = &queued.welcome;
-            *whose != device || of.room != done.room || of.base.commit.sequence != done.sequence
+        self.welcomes.retain(|_, of| {
+            of.device != device || of.room != done.room || of.base.commit.sequence != done.sequence
         });
         let room = self.rooms.get_mut(&done.room).filter(|_| !done.joined);
         let ended = room.is_some_and(|room| room.end_what_began_at(device, done.sequence));

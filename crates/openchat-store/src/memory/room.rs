@@ -61,6 +61,10 @@ impl Room {
         self.intervals.iter().filter(move |(_, intervals)| open(intervals)).map(|(device, _)| *device)
     }
 
+    pub(super) fn is_deserted(&self) -> bool {
+        self.members().next().is_none()
+    }
+
     pub(super) fn users(&self) -> BTreeSet<Uid> {
         self.members().map(|device| device.uid).collect()
     }

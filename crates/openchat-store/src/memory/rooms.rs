@@ -1,10 +1,10 @@
 //! The rooms together: names, listing, and the rules of an append that look beyond one room.
 
+use std::sync::Arc;
+
 use openchat_protocol::limits::{LISTED_ROOMS, ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::Base;
-use openchat_protocol::room::{
-    CreateRoom, FetchJoinInfo, JoinedRoom, PendingWelcome, RoomSelector, RoomSummary,
-};
+use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSelector, RoomSummary};
 use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
 
 use super::people::count;
@@ -14,7 +14,7 @@ use crate::effect::Effect;
 use crate::group::JoinOffer;
 use crate::room::{CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER};
 use crate::room_log::{AppendError, AppendOutcome, NewCommit, NewContent, NewRecord};
-use crate::welcome::QueuedWelcome;
+use crate::sweep::{Swept, oldest_room, oldest_welcome};
 
 impl State {
     pub(super) fn create_room(
@@ -30,7 +30,7 @@ impl State {
         if !self.is_usable(creator) {
             return Err(CreateRoomError::DeviceUnknown);
         }
-        if self.rooms_of_user(creator.uid) >= ROOMS_PER_USER {
+        if self.rooms_of_user(creator.uid) + self.deserted_by(creator.uid) >= ROOMS_PER_USER {
             return Err(CreateRoomError::TooManyRooms);
         }
         if let Some(name) = &create.name {
@@ -59,6 +59,20 @@ impl State {
 
     fn rooms_of_user(&self, uid: Uid) -> usize {
         self.rooms.values().filter(|room| room.members().any(|member| member.uid == uid)).count()
+    }
+
+    /// Rooms that a user has made and that have no members any more.
+    fn deserted_by(&self, uid: Uid) -> usize {
+        self.rooms.values().filter(|room| room.creator.uid == uid && room.is_deserted()).count()
+    }
+
+    pub(super) fn sweep(&mut self, now: Timestamp) -> Swept {
+        let (welcomes, rooms) = (self.welcomes.len(), self.rooms.len());
+        self.welcomes.retain(|_, welcome| welcome.queued >= oldest_welcome(now));
+        let welcomes = welcomes - self.welcomes.len();
+        self.rooms.retain(|_, room| !room.is_deserted() || room.last_time >= oldest_room(now));
+        self.welcomes.retain(|_, welcome| self.rooms.contains_key(&welcome.room));
+        Swept { welcomes, rooms: rooms - self.rooms.len(), more: false }
     }
 
     pub(super) fn list_rooms(&self, now: Timestamp) -> Vec<RoomSummary> {
@@ -120,7 +134,7 @@ impl State {
         let room = self.rooms.get_mut(&new.room).ok_or(AppendError::RoomUnknown)?;
         let stored = room.append(new, effect.as_ref(), now);
         if let NewContent::Commit(commit) = &new.content {
-            self.queue_welcomes(new.room, Base { incarnation, commit: stored.position }, commit);
+            self.queue_welcomes(new.room, Base { incarnation, commit: stored.position }, commit, stored.time);
         }
         Ok(AppendOutcome::Stored(stored))
     }
@@ -144,13 +158,13 @@ impl State {
         }
     }
 
-    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: &NewCommit) {
+    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: &NewCommit, queued: Timestamp) {
+        let tree = Arc::new(commit.bundle().group.tree.clone());
         for welcome in &commit.bundle().welcomes {
             self.last_welcome += 1;
-            let (message, tree) = (welcome.message.clone(), commit.bundle().group.tree.clone());
-            let pending = PendingWelcome { room, base, welcome: message, tree };
-            let queued = QueuedWelcome { cursor: self.last_welcome, welcome: pending };
-            self.welcomes.insert(self.last_welcome, (welcome.device, queued));
+            let (message, tree) = (welcome.message.clone(), Arc::clone(&tree));
+            let waiting = people::Welcome { device: welcome.device, room, base, message, tree, queued };
+            self.welcomes.insert(self.last_welcome, waiting);
         }
     }
 }

@@ -13,6 +13,7 @@ mod open;
 mod readers;
 mod room;
 mod room_log;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod welcome;
@@ -39,6 +40,7 @@ use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
+use crate::sweep::Swept;
 use crate::welcome::QueuedWelcome;
 use crate::{Store, StoreError};
 
@@ -205,5 +207,10 @@ impl Store for SqliteStore {
         done: AcknowledgeWelcome,
     ) -> Result<MembershipChange, StoreError> {
         self.writer.run(move |connection| welcome::acknowledge(connection, device, done)).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        let rooms = self.readers.run(move |connection| sweep::deserted(connection, now)).await?;
+        self.writer.run(move |connection| sweep::sweep(connection, &rooms, now)).await
     }
 }

@@ -10,7 +10,8 @@ use super::columns::{damaged, device_row, int, position, room_name, timestamp, u
 use super::failure::Failure;
 use super::{administrator, group, membership};
 use crate::StoreError;
-use crate::room::{CreateRoomError, LISTED_AFTER_THE_LAST_MEMBER, Membership};
+use crate::room::{CreateRoomError, Membership};
+use crate::sweep::oldest_room;
 
 pub(super) fn create(
     connection: &Connection,
@@ -25,7 +26,8 @@ pub(super) fn create(
     }
     let device =
         usable_device_row(connection, creator)?.ok_or(Failure::Rule(CreateRoomError::DeviceUnknown))?;
-    if membership::rooms_of_user(connection, creator.uid)? >= ROOMS_PER_USER {
+    let rooms = membership::rooms_of_user(connection, creator.uid)? + deserted_by(connection, creator.uid)?;
+    if rooms >= ROOMS_PER_USER {
         return Err(Failure::Rule(CreateRoomError::TooManyRooms));
     }
     if let Some(name) = &new.name {
@@ -46,6 +48,16 @@ fn creator_and_name(
         .prepare_cached("SELECT creator, name FROM room WHERE room = ?1")?
         .query_row([room.0], |row| Ok((row.get(0)?, room_name(row, 1)?)))
         .optional()
+}
+
+/// Rooms that a user has made and that have no members any more.
+fn deserted_by(connection: &Connection, uid: Uid) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM device d JOIN room r ON r.creator = d.id WHERE d.uid = ?1 AND NOT EXISTS
+             (SELECT 1 FROM membership m WHERE m.room = r.id AND m.ended_at IS NULL)",
+        )?
+        .query_row([uid.0], |row| row.get(0))
 }
 
 /// Takes the name from a room that has lost its last member.
@@ -111,7 +123,6 @@ pub(super) fn state(connection: &Connection, room: RoomId) -> rusqlite::Result<O
 }
 
 pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<RoomSummary>, Failure<StoreError>> {
-    let window = u64::try_from(LISTED_AFTER_THE_LAST_MEMBER.as_millis()).unwrap_or(u64::MAX);
     let summary = |row: &Row<'_>| {
         let name = room_name(row, 1)?.ok_or_else(|| damaged(1, std::fmt::Error))?;
         Ok(RoomSummary {
@@ -133,7 +144,7 @@ pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<RoomSu
          ORDER BY activity DESC, r.name
          LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![int(now.0.saturating_sub(window)), LISTED_ROOMS], summary)?;
+    let rows = statement.query_map(params![int(oldest_room(now).0), LISTED_ROOMS], summary)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -45,7 +45,7 @@ pub(super) fn append(
     let bytes = Bytes::from(record.to_bytes());
     let position = Position { sequence: record.sequence, chain: room.head.chain.then(&bytes) };
     insert(connection, &room, author, &record, position, &bytes)?;
-    let change = follow(connection, &room, author, &new, effect.as_ref(), position)?;
+    let change = follow(connection, &room, author, &new, effect.as_ref(), position, record.time)?;
     Ok(AppendOutcome::Stored(StoredRecord { position, time: record.time, bytes, change }))
 }
 
@@ -162,6 +162,7 @@ fn follow(
     new: &NewRecord,
     effect: Option<&Effect>,
     position: Position,
+    now: Timestamp,
 ) -> rusqlite::Result<MembershipChange> {
     match (&new.content, effect) {
         (NewContent::Leave, _) => {
@@ -172,7 +173,7 @@ fn follow(
             set_last_commit(connection, room.row, position)?;
             group::put(connection, room.row, new.author.uid, &commit.bundle().group)?;
             apply(connection, room.row, effect, position.sequence)?;
-            welcome::queue(connection, room.row, position.sequence, commit.bundle())?;
+            welcome::queue(connection, room.row, position.sequence, commit.bundle(), now)?;
             Ok(effect.change())
         }
         (NewContent::Message | NewContent::Commit(_), _) => Ok(MembershipChange::default()),

@@ -37,10 +37,11 @@ CREATE TABLE invite (
 CREATE INDEX invite_creator ON invite (creator);
 CREATE INDEX invite_expires ON invite (expires);
 
--- A room without a name is private, or has lost its name to another after its last member left.
+-- A room without a name is private, or has lost its name to another after its last member left. One without an
+-- identifier is deleted; its row stays until its log is gone, piece by piece.
 CREATE TABLE room (
     id INTEGER PRIMARY KEY,
-    room BLOB NOT NULL UNIQUE CHECK (length(room) = 16),
+    room BLOB UNIQUE CHECK (length(room) = 16),
     name TEXT,
     skeleton TEXT UNIQUE,
     creator INTEGER NOT NULL REFERENCES device,
@@ -50,6 +51,9 @@ CREATE TABLE room (
     commit_sequence INTEGER NOT NULL,
     commit_chain BLOB NOT NULL CHECK (length(commit_chain) = 32)
 ) STRICT;
+
+CREATE INDEX room_creator ON room (creator);
+CREATE INDEX room_deleted ON room (id) WHERE room IS NULL;
 
 -- What joiners get. Apart from the room, whose row every append rewrites.
 CREATE TABLE room_group (
@@ -113,6 +117,8 @@ CREATE INDEX welcome_commit ON welcome (room, sequence, device);
 CREATE TABLE welcome_tree (
     room INTEGER NOT NULL REFERENCES room,
     sequence INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
     tree BLOB NOT NULL,
     PRIMARY KEY (room, sequence)
 ) STRICT;
+CREATE INDEX welcome_tree_queued ON welcome_tree (queued);

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::failure::Failure;
 use super::{OpenError, SqliteStore};
-use crate::contract::{Fixture, World, acknowledged_records_are_there, many_authors_at_once};
+use crate::contract::{self, Fixture, World, acknowledged_records_are_there, many_authors_at_once};
 use crate::room_log::{AppendError, AppendOutcome};
 use crate::{Store, StoreError};
 
@@ -82,6 +82,35 @@ async fn reopening_keeps_everything() {
 async fn each_database_has_a_life_of_its_own() {
     let (one, other) = (OnDisk::new(), OnDisk::new());
     assert_ne!(one.open().unwrap().incarnation(), other.open().unwrap().incarnation());
+}
+
+/// More records than one sweep deletes, and nothing of another room.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_a_room_that_everybody_left() {
+    let disk = OnDisk::new();
+    let world = disk.world();
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let count = |tables: &[&str]| {
+        let connection = Connection::open(disk.path()).unwrap();
+        let rows = |table: &&str| {
+            let count = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&count, [], |row| row.get::<_, usize>(0)).unwrap()
+        };
+        tables.iter().map(rows).collect::<Vec<_>>()
+    };
+    let tables = ["room", "room_group", "administrator", "membership", "welcome", "welcome_tree", "log"];
+    world.room(Some("other"), bob).await;
+    let before = count(&tables);
+    let room = world.room(Some("lobby"), alice).await;
+    let all = many_authors_at_once(&world, room, alice, 40).await;
+    assert!(all.len() > 300);
+    for device in world.store().devices_of(alice.uid).await.unwrap() {
+        world.leave(room, device.device).await;
+    }
+    assert!(count(&tables).iter().zip(&before).all(|(now, before)| now > before));
+    let late = Timestamp(u64::MAX >> 2);
+    assert_eq!(contract::sweep::sweep(&world, late).await, (7, 1));
+    assert_eq!(count(&tables), before);
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
-use openchat_protocol::{DeviceId, Incarnation, RoomId};
+use openchat_protocol::{DeviceId, Incarnation, RoomId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{device_row, int, position};
@@ -20,13 +20,14 @@ pub(super) fn queue(
     room: i64,
     sequence: u64,
     bundle: &CommitBundle,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
     if bundle.welcomes.is_empty() {
         return Ok(());
     }
     connection
-        .prepare_cached("INSERT INTO welcome_tree (room, sequence, tree) VALUES (?1, ?2, ?3)")?
-        .execute(params![room, int(sequence), bundle.group.tree.as_slice()])?;
+        .prepare_cached("INSERT INTO welcome_tree (room, sequence, queued, tree) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![room, int(sequence), int(now.0), bundle.group.tree.as_slice()])?;
     let mut add = connection
         .prepare_cached("INSERT INTO welcome (device, room, sequence, message) VALUES (?1, ?2, ?3, ?4)")?;
     for welcome in &bundle.welcomes {
