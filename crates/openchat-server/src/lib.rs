@@ -10,6 +10,7 @@ mod connection;
 mod doorbell;
 mod fanout;
 mod listener;
+mod listing;
 mod live;
 mod page;
 mod rates;

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fanout::Rooms;
 use crate::listener::Listener;
+use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
 use crate::requests::login::{account_disabled, device_revoked};
@@ -84,6 +85,7 @@ impl Server {
             live: Arc::new(Live::new(&config.limits)),
             rates: Rates::new(&config.limits),
             budget: Budget::default(),
+            listing: Listing::default(),
             clock,
         });
         let listener = Listener::new(socket, Arc::clone(&state))?;

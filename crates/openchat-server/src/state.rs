@@ -11,6 +11,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::fanout::Rooms;
+use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
 
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) live: Arc<Live>,
     pub(crate) rates: Rates,
     pub(crate) budget: Budget,
+    pub(crate) listing: Listing,
     pub(crate) clock: Clock,
 }
 

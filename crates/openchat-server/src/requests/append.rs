@@ -6,6 +6,7 @@ use openchat_protocol::mls_head::{ContentType, Framing, Head};
 use openchat_protocol::record::RecordKind;
 use openchat_protocol::statement::{LeaveNotice, Statement};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, codec};
+use openchat_store::room::MembershipChange;
 use openchat_store::room_log::{AppendError, AppendOutcome, NewRecord};
 
 use crate::requests::{Answer, malformed, store_failed, within};
@@ -25,6 +26,9 @@ pub(crate) async fn handle(state: &State, device: DeviceId, request: Append) -> 
     let outcome = state.store.append(record, state.now()).await.map_err(|error| refusal(&error))?;
     if let AppendOutcome::Stored(stored) = &outcome {
         state.rooms.stored(room, stored);
+        if stored.change != MembershipChange::default() {
+            state.listing.forget();
+        }
         welcomed.into_iter().for_each(|device| state.live.ring_welcome(device));
     }
     Ok(Response::Appended(outcome.answer()))

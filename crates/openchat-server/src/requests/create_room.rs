@@ -12,6 +12,7 @@ pub(crate) async fn handle(state: &State, device: DeviceId, request: CreateRoom)
     check_group(&request.group)?;
     state.rates.rooms.check(&device.uid)?;
     state.store.create_room(request, device, state.now()).await.map_err(|error| refusal(&error))?;
+    state.listing.forget();
     Ok(Response::Done)
 }
 

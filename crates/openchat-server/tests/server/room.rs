@@ -87,11 +87,25 @@ async fn a_log_that_is_not_the_servers_is_not_followed() {
     }
 }
 
+async fn listed(wire: &mut Wire) -> Vec<(RoomId, u32)> {
+    let Ok(Response::Rooms(rooms)) = wire.ask(Request::ListRooms).await else { panic!("rooms") };
+    rooms.iter().map(|room| (room.room, room.members)).collect()
+}
+
+#[tokio::test]
+async fn rooms_that_are_made_joined_and_left_show_at_once() {
+    let mut two = Two::new().await;
+    assert_eq!(listed(&mut two.alice).await, [(two.room, 2)]);
+    append(&mut two.bob, two.world.leave(two.room, two.joined, &two.bobs)).await;
+    assert_eq!(listed(&mut two.alice).await, [(two.room, 1)]);
+    let other = two.world.room(&mut two.bob, "other").await;
+    assert!(listed(&mut two.alice).await.contains(&(other, 1)));
+}
+
 #[tokio::test]
 async fn rooms_are_listed_and_join_info_is_given() {
     let mut two = Two::new().await;
-    let Ok(Response::Rooms(rooms)) = two.alice.ask(Request::ListRooms).await else { panic!("rooms") };
-    assert_eq!(rooms.iter().map(|room| (room.room, room.members)).collect::<Vec<_>>(), [(two.room, 2)]);
+    assert_eq!(listed(&mut two.alice).await, [(two.room, 2)]);
     let by_name = |name: &str| {
         let room = RoomSelector::Name(name.parse().unwrap());
         Request::FetchJoinInfo(FetchJoinInfo { room, doubted: vec![two.alices.id.uid] })
