@@ -202,7 +202,8 @@ fn who_was_removed_is_told_by_whom() {
         assert!(!outcome.err.contains("/join"), "{outcome:?}");
     }
     assert!(home.run("bob", &["tail", "lobby"]).out.contains("alice removed bob"));
-    (alice.end().ok(), carol.end().ok());
+    alice.end().ok();
+    carol.end().ok();
 }
 
 #[test]
