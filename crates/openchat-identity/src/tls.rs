@@ -1,14 +1,15 @@
 //! TLS 1.3 on both sides: one provider, one verifier, no tickets, no early data.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openchat_protocol::{ALPN, ServerFingerprint, Timestamp};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
-use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, CommonState, ConnectionCommon, DigitallySignedStruct,
@@ -42,32 +43,55 @@ fn provider() -> Arc<CryptoProvider> {
     })
 }
 
-/// The server's side. A client certificate is optional; one that is shown must be a device below `anchor`.
-pub fn server_config(
-    leaf: ServerLeaf,
+/// The server's side. A client certificate is optional; one that is shown must be a device below the anchor.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    provider: Arc<CryptoProvider>,
+    certificate: Arc<dyn ResolvesServerCert>,
     anchor: TrustAnchor,
     clock: Arc<dyn TimeProvider>,
-) -> Result<Arc<ServerConfig>, Error> {
-    let chain = leaf.chain.into_iter().map(CertificateDer::from).collect();
-    let mut config = ServerConfig::builder_with_details(provider(), clock)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(DeviceVerifier(anchor)))
-        .with_single_cert(chain, leaf.key_pkcs8.into())?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.max_early_data_size = 0;
-    Ok(Arc::new(config))
 }
 
-/// Who is on the other end of a finished handshake; nobody, when no certificate was shown.
-pub fn peer_member(
-    connection: &CommonState,
-    anchor: &TrustAnchor,
-    now: Timestamp,
-) -> Result<Option<VerifiedMember>, TrustError> {
-    let chain = connection.peer_certificates();
-    chain.map(|chain| anchor.verify_device(chain, Validity::At(now))).transpose()
+impl ServerTls {
+    /// A server that shows `leaf` and trusts what is below `anchor`.
+    pub fn new(leaf: ServerLeaf, anchor: TrustAnchor, clock: Arc<dyn TimeProvider>) -> Result<Self, Error> {
+        let provider = provider();
+        let chain = leaf.chain.into_iter().map(CertificateDer::from).collect();
+        let key = CertifiedKey::from_der(chain, leaf.key_pkcs8.into(), &provider)?;
+        Ok(Self { provider, certificate: Arc::new(SingleCertAndKey::from(key)), anchor, clock })
+    }
+
+    /// What one connection needs. One of its own, so that what the handshake verifies can be asked for afterwards.
+    pub fn accept(&self) -> Result<(Arc<ServerConfig>, Shown), Error> {
+        let verifier = Arc::new(DeviceVerifier { anchor: self.anchor.clone(), verified: Mutex::default() });
+        let provider = Arc::clone(&self.provider);
+        let mut config = ServerConfig::builder_with_details(provider, Arc::clone(&self.clock))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(Arc::clone(&verifier) as Arc<dyn ClientCertVerifier>)
+            .with_cert_resolver(Arc::clone(&self.certificate));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.max_early_data_size = 0;
+        Ok((Arc::new(config), Shown(verifier)))
+    }
+}
+
+/// What the other end of one connection shows.
+#[derive(Debug)]
+pub struct Shown(Arc<DeviceVerifier>);
+
+impl Shown {
+    /// Who is on the other end of `connection`, whose handshake is finished; nobody, when no certificate was shown. The
+    /// chain is not verified again: it is, byte for byte, the one that the handshake has verified.
+    pub fn member(self, connection: &CommonState) -> Option<VerifiedMember> {
+        if connection.is_handshaking() {
+            return None;
+        }
+        let verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let shown = connection.peer_certificates()?;
+        (shown == verified.chain).then_some(verified.member)
+    }
 }
 
 /// The client's side, for one server.
@@ -174,7 +198,16 @@ macro_rules! p384_handshakes {
 }
 
 #[derive(Debug)]
-struct DeviceVerifier(TrustAnchor);
+struct DeviceVerifier {
+    anchor: TrustAnchor,
+    verified: Mutex<Option<Verified>>,
+}
+
+#[derive(Debug)]
+struct Verified {
+    chain: Vec<CertificateDer<'static>>,
+    member: VerifiedMember,
+}
 
 impl ClientCertVerifier for DeviceVerifier {
     fn client_auth_mandatory(&self) -> bool {
@@ -191,13 +224,16 @@ impl ClientCertVerifier for DeviceVerifier {
         above: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.0.verify_device(&whole(leaf, above), Validity::At(timestamp(now)));
-        verified.map(|_| ClientCertVerified::assertion()).map_err(|error| match error {
+        let verified = self.anchor.verify_device(&whole(leaf, above), Validity::At(timestamp(now)));
+        let member = verified.map_err(|error| match error {
             // rustls makes an alert of it by which the client learns that dates are to blame.
             TrustError::Expired { .. } => CertificateError::Expired.into(),
             TrustError::NotYetValid { .. } => CertificateError::NotValidYet.into(),
             error => untrusted(error),
-        })
+        })?;
+        let chain = std::iter::once(leaf).chain(above).map(|der| der.clone().into_owned()).collect();
+        *self.verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(Verified { chain, member });
+        Ok(ClientCertVerified::assertion())
     }
 
     p384_handshakes!();

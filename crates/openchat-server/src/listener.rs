@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openchat_identity::tls;
+use openchat_identity::tls::{self, ServerTls, Shown};
 use openchat_protocol::{ALPN, Timestamp};
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::oneshot;
@@ -33,15 +32,15 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 pub(crate) struct Listener {
     socket: TcpListener,
     state: Arc<State>,
-    tls: Arc<ServerConfig>,
+    tls: ServerTls,
     tls_made: Timestamp,
     connections: JoinSet<()>,
 }
 
 /// The TLS side of a server, with a fresh key.
-fn server_tls(state: &State) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_tls(state: &State) -> Result<ServerTls, rustls::Error> {
     let leaf = state.authority.issue_server_leaf(state.now());
-    tls::server_config(leaf, state.authority.anchor().clone(), Arc::new(state.clock.clone()))
+    ServerTls::new(leaf, state.authority.anchor().clone(), Arc::new(state.clock.clone()))
 }
 
 impl Listener {
@@ -91,8 +90,13 @@ impl Listener {
             return;
         };
         self.renew_tls();
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
-        self.connections.spawn(serve(Arc::clone(&self.state), acceptor, stream, network, presence));
+        match self.tls.accept() {
+            Ok((config, shown)) => {
+                let door = Door { acceptor: TlsAcceptor::from(config), shown };
+                self.connections.spawn(serve(Arc::clone(&self.state), door, stream, network, presence));
+            }
+            Err(error) => error!(%error, "no handshake is possible"),
+        }
     }
 
     fn renew_tls(&mut self) {
@@ -138,23 +142,23 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(
-    state: Arc<State>,
+/// The TLS side of one connection.
+struct Door {
     acceptor: TlsAcceptor,
-    stream: TcpStream,
-    network: Network,
-    presence: Presence,
-) {
+    shown: Shown,
+}
+
+async fn serve(state: Arc<State>, door: Door, stream: TcpStream, network: Network, presence: Presence) {
     let login_until = Instant::now() + state.limits.login();
     // Boxed, so that the session does not keep the memory of its handshake.
-    let greeted = Box::pin(handshake(&state, acceptor, stream, &presence)).await;
+    let greeted = Box::pin(handshake(&state, door, stream, &presence)).await;
     let Some((stream, peer)) = greeted else { return };
     Box::new(Session::new(state, stream, peer, network, presence, login_until)).run().await;
 }
 
 async fn handshake(
     state: &State,
-    acceptor: TlsAcceptor,
+    door: Door,
     stream: TcpStream,
     presence: &Presence,
 ) -> Option<(TlsStream<TcpStream>, Peer)> {
@@ -163,26 +167,24 @@ async fn handshake(
     }
     let accepted = select! {
         () = presence.bell().rung() => return None,
-        accepted = timeout(state.limits.handshake(), acceptor.accept(stream)) => accepted,
+        accepted = timeout(state.limits.handshake(), door.acceptor.accept(stream)) => accepted,
     };
     match accepted {
         Err(_) => info!("a connection was dropped: no TLS handshake in time"),
         Ok(Err(error)) => info!(%error, "a connection was dropped: no TLS handshake"),
-        Ok(Ok(stream)) => return peer(state, &stream).map(|peer| (stream, peer)),
+        Ok(Ok(stream)) => return peer(door.shown, &stream).map(|peer| (stream, peer)),
     }
     None
 }
 
 /// What the handshake has shown of the other end.
-fn peer(state: &State, stream: &TlsStream<TcpStream>) -> Option<Peer> {
+fn peer(shown: Shown, stream: &TlsStream<TcpStream>) -> Option<Peer> {
     let (_, connection) = stream.get_ref();
     if connection.alpn_protocol() != Some(ALPN) {
         info!("a connection was dropped: it does not speak this protocol");
         return None;
     }
-    let member = tls::peer_member(connection, state.authority.anchor(), state.now());
-    let member = member.inspect_err(|error| debug!(%error, "a certificate was refused")).ok()?.map(Box::new);
     let channel =
         tls::channel_binding(connection).inspect_err(|error| error!(%error, "no channel binding")).ok()?;
-    Some(Peer { member, channel })
+    Some(Peer { member: shown.member(connection).map(Box::new), channel })
 }

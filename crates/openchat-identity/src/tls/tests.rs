@@ -85,8 +85,13 @@ impl Setting {
     }
 
     fn server(&self, now: Timestamp) -> Arc<ServerConfig> {
+        self.accept(now).0
+    }
+
+    fn accept(&self, now: Timestamp) -> (Arc<ServerConfig>, Shown) {
         let leaf = self.authority.issue_server_leaf(now);
-        server_config(leaf, self.authority.anchor().clone(), clock(now)).unwrap()
+        let tls = ServerTls::new(leaf, self.authority.anchor().clone(), clock(now)).unwrap();
+        tls.accept().unwrap()
     }
 
     fn client(&self, now: Timestamp) -> ClientTls {
@@ -95,17 +100,22 @@ impl Setting {
     }
 
     fn connect(&self) -> Link {
-        let mut link = Link::new(&self.client(NOW), self.server(NOW));
+        self.connect_and_show().0
+    }
+
+    fn connect_and_show(&self) -> (Link, Shown) {
+        let (server, shown) = self.accept(NOW);
+        let mut link = Link::new(&self.client(NOW), server);
         assert_eq!(link.run(), (None, None));
-        link
+        (link, shown)
     }
 }
 
 #[test]
 fn both_ends_know_each_other() {
     let setting = Setting::new();
-    let link = setting.connect();
-    let member = peer_member(&link.server, setting.authority.anchor(), NOW).unwrap().unwrap();
+    let (link, shown) = setting.connect_and_show();
+    let member = shown.member(&link.server).unwrap();
     assert_eq!(member.device(), setting.id);
     assert_eq!(member.device_key(), &setting.device.public_point());
     let anchor = setting.client(NOW).anchor(&link.client, NOW).unwrap();
@@ -132,9 +142,22 @@ fn the_binding_is_one_per_channel() {
 fn a_client_without_certificate_is_nobody() {
     let setting = Setting::new();
     let client = client_config(setting.authority.fingerprint(), None, clock(NOW)).unwrap();
-    let mut link = Link::new(&client, setting.server(NOW));
+    let (server, shown) = setting.accept(NOW);
+    let mut link = Link::new(&client, server);
     assert_eq!(link.run(), (None, None));
-    assert_eq!(peer_member(&link.server, setting.authority.anchor(), NOW), Ok(None));
+    assert_eq!(shown.member(&link.server), None);
+}
+
+#[test]
+fn a_member_is_known_after_its_own_handshake_and_by_no_other() {
+    let (setting, other) = (Setting::new(), Setting::new());
+    let (link, shown) = setting.connect_and_show();
+    let (elsewhere, shown_elsewhere) = other.connect_and_show();
+    assert_eq!(shown.member(&elsewhere.server), None, "another chain than the one that was verified");
+    assert_eq!(shown_elsewhere.member(&link.server), None);
+    let (server, unfinished) = setting.accept(NOW);
+    let begun = Link::new(&setting.client(NOW), server);
+    assert_eq!(unfinished.member(&begun.server), None);
 }
 
 #[test]
@@ -163,7 +186,7 @@ fn a_user_is_no_server() {
         vec![leaf.clone()],
     ] {
         let leaf = ServerLeaf { chain, key_pkcs8: key.to_pkcs8().to_vec().into() };
-        let server = server_config(leaf, world.anchor.clone(), clock(NOW)).unwrap();
+        let (server, _) = ServerTls::new(leaf, world.anchor.clone(), clock(NOW)).unwrap().accept().unwrap();
         let client = client_config(world.anchor.fingerprint(), None, clock(NOW)).unwrap();
         let (client, _) = Link::new(&client, server).run();
         assert!(trust_error(&client.unwrap()).is_some());
