@@ -2,6 +2,8 @@
 //!
 //! A [`Server`] is started with a [`Config`], an authority and a store, and steered through what that returns.
 
+#[cfg(unix)]
+pub mod admin;
 mod bootstrap;
 mod budget;
 mod clock;

@@ -20,7 +20,6 @@ use crate::listener::Listener;
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
-use crate::requests::login::{account_disabled, device_revoked};
 use crate::state::State;
 
 /// Bytes that the system takes from us for a connection before its peer has them.
@@ -92,7 +91,14 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(listener.run(stopped));
         info!(port = address.port(), "listening");
-        Ok(Running { address, state, stop, task })
+        Ok(Running {
+            address,
+            state,
+            stop,
+            task,
+            #[cfg(unix)]
+            door: None,
+        })
     }
 }
 
@@ -122,6 +128,8 @@ pub struct Running {
     state: Arc<State>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    #[cfg(unix)]
+    door: Option<crate::admin::Door>,
 }
 
 impl Running {
@@ -142,18 +150,21 @@ impl Running {
 
     /// Disables an account and ends its connections, or enables it again. `false` when there is none.
     pub async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
-        let known = self.state.store.set_disabled(uid, disabled).await?;
-        if disabled {
-            self.state.live.end_user(uid, &account_disabled());
-        }
-        Ok(known)
+        self.state.set_disabled(uid, disabled).await
     }
 
     /// Revokes a device for good and ends its connections. `false` when it is unknown.
     pub async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError> {
-        let known = self.state.store.revoke_device(device).await?;
-        self.state.live.end_device(device, &device_revoked());
-        Ok(known)
+        self.state.revoke_device(device).await
+    }
+
+    /// Lets the operator in, by a socket in `folder` that closes when the server stops: see [`Admin`](crate::admin::Admin).
+    #[cfg(unix)]
+    pub fn open_admin_door(&mut self, folder: &std::path::Path) -> io::Result<()> {
+        // One that is open already removes its socket when it closes, so it has to go first.
+        self.door = None;
+        self.door = Some(crate::admin::Door::open(folder, Arc::clone(&self.state))?);
+        Ok(())
     }
 
     /// Stops: lets nobody in, finishes what is under way, tells all clients to connect again, and returns when all is

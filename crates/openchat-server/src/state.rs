@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use openchat_identity::authority::Authority;
 use openchat_protocol::account::RegistrationPolicy;
-use openchat_protocol::{Address, Timestamp};
-use openchat_store::Store;
+use openchat_protocol::{Address, DeviceId, Timestamp, Uid};
+use openchat_store::{Store, StoreError};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::fanout::Rooms;
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
+use crate::requests::login::{account_disabled, device_revoked};
 
 pub(crate) struct State {
     pub(crate) registration: RegistrationPolicy,
@@ -32,5 +33,21 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Disables an account and ends its connections, or enables it again. `false` when there is none.
+    pub(crate) async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
+        let known = self.store.set_disabled(uid, disabled).await?;
+        if disabled {
+            self.live.end_user(uid, &account_disabled());
+        }
+        Ok(known)
+    }
+
+    /// Revokes a device for good and ends its connections. `false` when it is unknown.
+    pub(crate) async fn revoke_device(&self, device: DeviceId) -> Result<bool, StoreError> {
+        let known = self.store.revoke_device(device).await?;
+        self.live.end_device(device, &device_revoked());
+        Ok(known)
     }
 }

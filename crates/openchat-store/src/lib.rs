@@ -7,6 +7,7 @@
 pub mod account;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod counts;
 pub mod device;
 mod effect;
 mod error;

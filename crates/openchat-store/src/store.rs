@@ -6,10 +6,13 @@ use openchat_protocol::account::{
     PublishKeyPackages,
 };
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
-use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{
+    ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
+};
 
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
@@ -48,6 +51,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account, if there is one.
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError>;
+
+    /// Accounts after a name, in the order of names.
+    async fn accounts_after(
+        &self,
+        name: Option<UserName>,
+        limit: usize,
+    ) -> Result<Vec<StoredAccount>, StoreError>;
+
+    /// How much there is.
+    async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// Disables or enables an account. `false` when there is none.
     async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError>;

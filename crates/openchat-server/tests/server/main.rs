@@ -10,6 +10,8 @@
 )]
 
 mod account;
+#[cfg(unix)]
+mod admin;
 mod flood;
 mod garbage;
 mod joining;

@@ -6,6 +6,7 @@ use openchat_protocol::account::AccountSelector;
 use super::World;
 use super::world::NOW;
 use crate::account::CreateAccountError;
+use crate::counts::Counts;
 
 /// What was put in comes out, by either selector.
 pub async fn an_account_is_found_by_uid_and_by_name(world: &World) {
@@ -60,4 +61,26 @@ pub async fn a_disabled_account_shows_at_its_devices(world: &World) {
     assert_eq!(world.store.set_disabled(device.uid, false).await, Ok(true));
     assert!(!disabled().await);
     assert_eq!(world.store.set_disabled(Uid([0; 16]), true).await, Ok(false));
+}
+
+/// Page by page; records are those of all rooms.
+pub async fn accounts_are_listed_by_name_and_counted(world: &World) {
+    assert_eq!(world.store.counts().await, Ok(Counts::default()));
+    let mut devices = Vec::new();
+    for name in ["carol", "alice", "bobby"] {
+        devices.push(world.user(name).await);
+    }
+    let listed = async |after: Option<&str>, limit| {
+        let accounts = world.store.accounts_after(after.map(|name| name.parse().unwrap()), limit).await;
+        accounts.unwrap().into_iter().map(|known| known.account.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 2).await, ["alice", "bobby"]);
+    assert_eq!(listed(Some("bobby"), 2).await, ["carol"]);
+    assert_eq!(listed(Some("carol"), 2).await, [""; 0]);
+    for device in devices {
+        let room = world.room(None, device).await;
+        world.say(room, device, "one").await;
+        world.say(room, device, "two").await;
+    }
+    assert_eq!(world.store.counts().await, Ok(Counts { accounts: 3, rooms: 3, records: 6 }));
 }

@@ -13,9 +13,12 @@ use openchat_protocol::account::{
     PublishKeyPackages,
 };
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
-use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{
+    ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
+};
 
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
@@ -77,6 +80,18 @@ impl Store for MemoryStore {
 
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
         Ok(self.state().account(selector))
+    }
+
+    async fn accounts_after(
+        &self,
+        name: Option<UserName>,
+        limit: usize,
+    ) -> Result<Vec<StoredAccount>, StoreError> {
+        Ok(self.state().accounts_after(name.as_ref(), limit))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.state().counts())
     }
 
     async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {

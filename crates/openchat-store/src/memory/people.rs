@@ -11,10 +11,11 @@ use openchat_protocol::account::{
 use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_SUITES, KEY_PACKAGES};
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
-use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::State;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::invite::{CreateInviteError, KEPT_AFTER_EXPIRY, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
@@ -118,6 +119,22 @@ impl State {
         match selector {
             AccountSelector::Uid(uid) => self.accounts.get(uid).cloned(),
             AccountSelector::Name(name) => self.accounts.values().find(|a| a.account.name == *name).cloned(),
+        }
+    }
+
+    pub(super) fn accounts_after(&self, name: Option<&UserName>, limit: usize) -> Vec<StoredAccount> {
+        let is_after = |a: &&StoredAccount| name.is_none_or(|name| a.account.name.as_str() > name.as_str());
+        let mut accounts: Vec<_> = self.accounts.values().filter(is_after).cloned().collect();
+        accounts.sort_by(|a, b| a.account.name.as_str().cmp(b.account.name.as_str()));
+        accounts.truncate(limit);
+        accounts
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            accounts: self.accounts.len() as u64,
+            rooms: self.rooms.len() as u64,
+            records: self.rooms.values().map(|room| room.head().sequence).sum(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Accounts in SQLite.
 
 use openchat_protocol::account::{Account, AccountSelector};
-use openchat_protocol::{InviteHash, RoomName, Timestamp, Uid};
+use openchat_protocol::{InviteHash, RoomName, Timestamp, Uid, UserName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{int, timestamp, user_name};
@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::invite;
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::counts::Counts;
 
 pub(super) fn create(
     connection: &Connection,
@@ -71,6 +72,30 @@ pub(super) fn find(
         }
     };
     Ok(found.optional()?)
+}
+
+pub(super) fn after(
+    connection: &Connection,
+    name: Option<&UserName>,
+    limit: usize,
+) -> Result<Vec<StoredAccount>, Failure<StoreError>> {
+    let mut find = connection.prepare_cached(&format!("{SELECT} name > ?1 ORDER BY name LIMIT ?2"))?;
+    // Every name is after the empty text.
+    let name = name.map_or("", UserName::as_str);
+    Ok(find.query_map(params![name, limit], stored)?.collect::<Result<_, _>>()?)
+}
+
+/// Records by the heads of their rooms: counting them one by one would take long.
+pub(super) fn counts(connection: &Connection) -> Result<Counts, Failure<StoreError>> {
+    let counts = connection
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM account), count(*), coalesce(sum(head), 0)
+             FROM room WHERE room IS NOT NULL",
+        )?
+        .query_row([], |row| {
+            Ok(Counts { accounts: row.get(0)?, rooms: row.get(1)?, records: row.get(2)? })
+        })?;
+    Ok(counts)
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {

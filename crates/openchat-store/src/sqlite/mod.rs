@@ -27,13 +27,16 @@ use openchat_protocol::account::{
     PublishKeyPackages,
 };
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
-use openchat_protocol::{ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{
+    ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
+};
 
 use self::open::Lock;
 pub use self::open::OpenError;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
@@ -89,6 +92,18 @@ impl Store for SqliteStore {
     async fn account(&self, selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError> {
         let selector = selector.clone();
         self.readers.run(move |connection| account::find(connection, &selector)).await
+    }
+
+    async fn accounts_after(
+        &self,
+        name: Option<UserName>,
+        limit: usize,
+    ) -> Result<Vec<StoredAccount>, StoreError> {
+        self.readers.run(move |connection| account::after(connection, name.as_ref(), limit)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.readers.run(account::counts).await
     }
 
     async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError> {
