@@ -94,9 +94,15 @@ pub(crate) struct Session<S> {
     ready: VecDeque<RoomId>,
     /// Requests whose answers may be large; each waits until the one before is on its way.
     large: VecDeque<Large>,
+    /// Where this session stands in line for the memory of a large answer. Its rooms go on meanwhile.
+    standing: Option<BoxFuture<'static, Share>>,
+    /// Memory for the next large answer.
+    granted: Option<Share>,
     /// The memory of the large answer that is on its way.
     share: Option<Share>,
     welcome_due: bool,
+    /// The store has said that there is one.
+    welcome_waits: bool,
     welcome_cursor: u64,
     /// The client was told that nothing more waits for it.
     welcomes_sent: bool,
@@ -130,8 +136,11 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             readings: HashMap::new(),
             ready: VecDeque::new(),
             large: VecDeque::new(),
+            standing: None,
+            granted: None,
             share: None,
             welcome_due: false,
+            welcome_waits: false,
             welcome_cursor: 0,
             welcomes_sent: false,
             loading: None,
@@ -165,7 +174,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             select! {
                 biased;
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.handle_done(done),
-                loaded = delivery::loaded(&mut self.loading) => self.handle_loaded(loaded),
+                loaded = delivery::ready(&mut self.loading) => self.handle_loaded(loaded),
+                share = delivery::ready(&mut self.standing) => self.handle_granted(share),
                 () = self.presence.bell().rung() => {
                     if let Some(end) = self.handle_rings() {
                         return end;
@@ -376,7 +386,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             return Some(End::Goodbye(Refusal::new(RefusalCode::NotLoggedIn, detail)));
         }
         let (idle, stalled) = (self.connection.idle(), self.connection.stalled());
-        let held = self.share.as_ref().map_or(Duration::ZERO, |share| share.since().elapsed());
+        let shares = [&self.share, &self.granted].into_iter().flatten();
+        let held = shares.map(|share| share.since().elapsed()).max().unwrap_or_default();
         if idle < limits.idle() && stalled < limits.write() && held < limits.write() * LARGE_ANSWER {
             return None;
         }
@@ -394,7 +405,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     /// What is under way is always carried through, for what the store does others have to be told.
     async fn finish(mut self: Box<Self>, end: End) {
         self.readings.clear();
-        (self.loading, self.share) = (None, None);
+        (self.loading, self.standing, self.granted, self.share) = (None, None, None, None);
         if let End::Goodbye(reason) = end {
             debug!(code = ?reason.code, "session ended by the server");
             if reason.code == Some(RefusalCode::Stopping) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use openchat_protocol::{DeviceId, Event, Response, RoomId, ServerFrame};
 use openchat_store::StoreError;
 use openchat_store::room::Membership;
@@ -28,7 +28,8 @@ const HEAD: usize = 1 << 10;
 pub(super) enum Loaded {
     Page { room: RoomId, after: u64, result: Result<LogPage, ReadError> },
     Membership { room: RoomId, result: Result<Option<Membership>, StoreError> },
-    Welcome(Option<Share>, Result<Option<QueuedWelcome>, StoreError>),
+    WelcomeWaits(Result<bool, StoreError>),
+    Welcome(Share, Result<Option<QueuedWelcome>, StoreError>),
     Answer { share: Share, id: u64, size: usize, answer: Answer },
 }
 
@@ -38,17 +39,36 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn deliver(&mut self) {
         let Some(device) = self.device else { return };
         while self.loading.is_none() && self.connection.backlog() < ROUND {
+            // Whatever it was for, the peer has taken by now.
             self.share = None;
-            if self.welcome_due {
-                self.load_welcome(device);
-            } else if let Some(large) = self.large.pop_front() {
-                self.load_answer(device, large);
+            if let Some(share) = self.granted.take() {
+                self.load_large(device, share);
+            } else if self.welcome_due && !self.welcome_waits {
+                self.ask_for_welcome(device);
+            } else if self.standing.is_none() && (self.welcome_waits || !self.large.is_empty()) {
+                self.stand_in_line(device);
             } else if let Some(room) = self.ready.pop_front() {
                 self.deliver_room(device, room);
             } else {
                 return;
             }
         }
+    }
+
+    /// Asks for the memory of a large answer. Mostly it is there at once.
+    fn stand_in_line(&mut self, device: DeviceId) {
+        let state = Arc::clone(&self.state);
+        let mut share: BoxFuture<'static, Share> =
+            Box::pin(async move { state.budget.share(device.uid).await });
+        match (&mut share).now_or_never() {
+            Some(share) => self.granted = Some(share),
+            None => self.standing = Some(share),
+        }
+    }
+
+    pub(super) fn handle_granted(&mut self, share: Share) {
+        self.standing = None;
+        self.granted = Some(share);
     }
 
     /// Has a room looked after when its turn comes.
@@ -79,29 +99,24 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    fn load_welcome(&mut self, device: DeviceId) {
+    fn ask_for_welcome(&mut self, device: DeviceId) {
         let cursor = self.welcome_cursor;
-        self.load(async move |state| {
-            // At most logins there is none, and nobody waits for memory in order to hear so.
-            match state.store.welcome_waits(device, cursor).await {
-                Ok(true) => {
-                    let share = state.budget.share(device.uid).await;
-                    Loaded::Welcome(Some(share), state.store.next_welcome(device, cursor).await)
-                }
-                Ok(false) => Loaded::Welcome(None, Ok(None)),
-                Err(error) => Loaded::Welcome(None, Err(error)),
-            }
-        });
+        self.load(async move |state| Loaded::WelcomeWaits(state.store.welcome_waits(device, cursor).await));
     }
 
-    fn load_answer(&mut self, device: DeviceId, large: Large) {
-        let asker = Asker { network: self.network, device: Some(device) };
-        let Large { id, request, size } = large;
-        self.load(async move |state| {
-            let share = state.budget.share(device.uid).await;
-            let answer = requests::carry_out(state, asker, request).await;
-            Loaded::Answer { share, id, size, answer }
-        });
+    fn load_large(&mut self, device: DeviceId, share: Share) {
+        if std::mem::take(&mut self.welcome_waits) {
+            let cursor = self.welcome_cursor;
+            self.load(async move |state| {
+                Loaded::Welcome(share, state.store.next_welcome(device, cursor).await)
+            });
+        } else if let Some(Large { id, request, size }) = self.large.pop_front() {
+            let asker = Asker { network: self.network, device: Some(device) };
+            self.load(async move |state| {
+                let answer = requests::carry_out(state, asker, request).await;
+                Loaded::Answer { share, id, size, answer }
+            });
+        }
     }
 
     /// One at a time, so that what was read and cannot be sent yet is one page, or one large answer, at most.
@@ -120,13 +135,15 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             // What failed is tried again when the bell rings next, at the next sweep for instance.
             Loaded::Page { result: Err(ReadError::Store(error)), .. } => read_failed(&error),
             Loaded::Membership { room, result } => self.handle_membership(room, result),
+            Loaded::WelcomeWaits(Ok(true)) => self.welcome_waits = true,
+            Loaded::WelcomeWaits(result) => self.handle_welcome(result.map(|_| None)),
             Loaded::Welcome(share, result) => {
                 if let Ok(Some(queued)) = &result {
                     let welcome = &queued.welcome;
                     self.connection.reserve(welcome.tree.len() + welcome.welcome.len() + HEAD);
                 }
                 self.handle_welcome(result);
-                share.into_iter().for_each(|share| self.hold(share));
+                self.hold(share);
             }
             Loaded::Answer { share, id, size, answer } => {
                 if let Ok(Response::JoinInfo(info)) = &answer {
@@ -225,10 +242,10 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
-/// Waits for what is being read; for ever, when nothing is.
-pub(super) async fn loaded(loading: &mut Option<BoxFuture<'static, Loaded>>) -> Loaded {
-    match loading {
-        Some(reading) => reading.await,
+/// Waits for what is under way; for ever, when nothing is.
+pub(super) async fn ready<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> T {
+    match under_way {
+        Some(under_way) => under_way.await,
         None => std::future::pending().await,
     }
 }

@@ -93,3 +93,25 @@ async fn large_answers_that_one_user_does_not_take_keep_nobody_else_waiting() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_large_answer_reads_on_meanwhile() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let mut owner = Wire::log_in(&world, &alice).await;
+    let (room, position) = large_room(&world, &mut owner).await;
+    // Two that take nothing have all the memory that one user gets.
+    let mut greedy = Vec::new();
+    for _ in 0..2 {
+        let mut wire = Wire::log_in(&world, &alice).await;
+        wire.send(fetch(room)).await;
+        assert!(wire.stream.read_u8().await.is_ok(), "its answer is on its way");
+        greedy.push(wire);
+    }
+    let asked = owner.send(fetch(room)).await;
+    owner.follow(room, position).await;
+    append(&mut owner, world.message(room, position, 1, b"hello")).await;
+    assert_eq!(owner.records(room, 1).await.len(), 1);
+    drop(greedy);
+    assert!(matches!(owner.answer(asked).await, Ok(Response::JoinInfo(_))));
+}
