@@ -167,7 +167,7 @@ impl Driver {
                 let step = self.engine.handle_command(ticket, command, Timestamp::now());
                 self.carry_out(step);
             }
-            Job::Read(read) => read(&mut self.vault),
+            Job::Vault(work) => work(&mut self.vault),
             Job::Reconnect => {
                 let (low, high) = AT_ONCE;
                 let soon = self.tried + Duration::from_millis(self.jitter.between(low, high));

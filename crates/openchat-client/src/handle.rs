@@ -12,7 +12,7 @@ use crate::command::{Access, Answer, Command, RoomSuite};
 use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ConnectionState, Event, Line, Member, Membership, Profile, RoomOverview};
-use crate::vault::{EpochKey, Span, Vault, VaultError};
+use crate::vault::{Change, EpochKey, Span, Vault, VaultError, Write};
 
 /// Commands that may wait for the driver; whoever asks more waits too.
 pub(crate) const COMMANDS: usize = 64;
@@ -24,8 +24,8 @@ pub(crate) const EVENTS: usize = 4096;
 pub(crate) enum Job {
     /// Something for the engine.
     Command(Command, oneshot::Sender<Result<Answer, ClientError>>),
-    /// Something to look up on disk.
-    Read(Box<dyn FnOnce(&mut Vault) + Send>),
+    /// Something on disk that is not the engine's affair.
+    Vault(Box<dyn FnOnce(&mut Vault) + Send>),
     /// Try to connect now instead of after the pause.
     Reconnect,
     /// End: what is on its way to the server is flushed first.
@@ -199,12 +199,12 @@ impl ClientHandle {
 impl ClientHandle {
     /// Who this profile is.
     pub async fn profile(&self) -> Result<Profile, ClientError> {
-        self.read(|vault| vault.credentials().map(|credentials| profile_of(&credentials))).await
+        self.in_vault(|vault| vault.credentials().map(|credentials| profile_of(&credentials))).await
     }
 
     /// All rooms by name, those that were left as well.
     pub async fn rooms(&self) -> Result<Vec<RoomOverview>, ClientError> {
-        self.read(|vault| vault.rooms()).await
+        self.in_vault(|vault| vault.rooms()).await
     }
 
     /// The room of this name; one that this device is in before one that it was in.
@@ -219,7 +219,26 @@ impl ClientHandle {
 
     /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
     pub async fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, ClientError> {
-        self.read(move |vault| vault.history(room, span, limit)).await
+        self.in_vault(move |vault| vault.history(room, span, limit)).await
+    }
+
+    /// Keeps `value` under `key` in the vault, encrypted like all of it; `None` forgets what was kept. It returns when
+    /// that is on disk, which costs a write: for when somebody pauses, not for every keystroke.
+    pub async fn remember(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), ClientError> {
+        let change = Change::from_iter([Write::Setting(key.to_owned(), value)]);
+        self.in_vault(move |vault| vault.apply(&change)).await
+    }
+
+    /// What was kept under `key` with [`Self::remember`].
+    pub async fn recall(&self, key: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        let key = key.to_owned();
+        self.in_vault(move |vault| vault.setting(&key)).await
+    }
+
+    /// Everything that was kept under keys that begin with `prefix`, by key.
+    pub async fn recall_all(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, ClientError> {
+        let prefix = prefix.to_owned();
+        self.in_vault(move |vault| vault.settings(&prefix)).await
     }
 
     /// Seals `plain` under the room's present key: a line that members of this epoch open.
@@ -242,28 +261,28 @@ impl ClientHandle {
             ClientError::new(kind, error.to_string())
         };
         let id = fernet::key_id(&line).map_err(unusable)?;
-        let keys = self.read(move |vault| vault.epoch_keys(room)).await?;
+        let keys = self.in_vault(move |vault| vault.epoch_keys(room)).await?;
         let key = keys.into_iter().find(|key| key.id == id.0).ok_or_else(|| unknown_key(&id))?;
         FernetKey::from_bytes(key.key).open(&line, time_to_live, Timestamp::now()).map_err(unusable)
     }
 
     /// The room's present key for sealed lines. It opens all that is sealed until members come or go: a secret.
     pub async fn room_key(&self, room: RoomId) -> Result<EpochKey, ClientError> {
-        let keys = self.read(move |vault| vault.epoch_keys(room)).await?;
+        let keys = self.in_vault(move |vault| vault.epoch_keys(room)).await?;
         keys.into_iter().next().ok_or_else(|| {
             ClientError::new(ErrorKind::NotFound, "this profile has no key of that room")
                 .with_help("join the room first")
         })
     }
 
-    async fn read<T: Send + 'static>(
+    async fn in_vault<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut Vault) -> Result<T, VaultError> + Send + 'static,
+        work: impl FnOnce(&mut Vault) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, ClientError> {
         let (answer, answered) = oneshot::channel();
-        let job = Job::Read(Box::new(move |vault| {
+        let job = Job::Vault(Box::new(move |vault| {
             // Whoever asked may have gone.
-            let _ = answer.send(read(vault));
+            let _ = answer.send(work(vault));
         }));
         self.jobs.send(job).await.map_err(|_| ClientError::stopped())?;
         Ok(answered.await.map_err(|_| ClientError::stopped())??)

@@ -59,6 +59,7 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
         Write::KeyPackage(package) => put_key_package(database, package),
         Write::KeyPackageRemoved(id) => execute(database, "DELETE FROM key_package WHERE id = ?1", [id]),
         Write::EpochKey(room, key) => put_room_key(database, *room, key),
+        Write::Setting(key, value) => put_setting(database, key, value.as_deref()),
     }
 }
 
@@ -189,4 +190,15 @@ fn put_room_key(database: &Connection, room: RoomId, key: &EpochKey) -> rusqlite
         "INSERT OR IGNORE INTO room_key (room, id, epoch, key) VALUES (?1, ?2, ?3, ?4)",
         params![room.as_bytes(), key.id, key.epoch, key.key.as_slice()],
     )
+}
+
+fn put_setting(database: &Connection, key: &str, value: Option<&[u8]>) -> rusqlite::Result<()> {
+    match value {
+        Some(value) => execute(
+            database,
+            "INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)",
+            params![key, value],
+        ),
+        None => execute(database, "DELETE FROM setting WHERE key = ?1", [key]),
+    }
 }

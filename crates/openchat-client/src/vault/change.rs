@@ -48,6 +48,8 @@ pub enum Write {
     KeyPackageRemoved(Vec<u8>),
     /// A key for sealed files and pipes.
     EpochKey(RoomId, EpochKey),
+    /// What the screen remembers under a key; nothing is kept any more without a value.
+    Setting(String, Option<Vec<u8>>),
 }
 
 /// Without what is written.
@@ -72,6 +74,7 @@ impl fmt::Debug for Write {
             Self::KeyPackage(package) => write!(f, "{package:?}"),
             Self::KeyPackageRemoved(_) => f.write_str("KeyPackageRemoved"),
             Self::EpochKey(room, key) => write!(f, "EpochKey({room}, {key:?})"),
+            Self::Setting(key, value) => write!(f, "Setting({key}, {})", value.is_some()),
         }
     }
 }

@@ -51,6 +51,16 @@ pub(super) fn room_keys(database: &Connection, room: RoomId) -> rusqlite::Result
     })
 }
 
+pub(super) fn setting(database: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    one(database, "SELECT value FROM setting WHERE key = ?1", [key], |row| row.get(0))
+}
+
+pub(super) fn settings(database: &Connection, prefix: &str) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+    let sql =
+        "SELECT key, value FROM setting WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 ORDER BY key";
+    all(database, sql, [prefix], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<LoadedRoom> {
     let room = record.room;
     let own_commit = "SELECT own_commit FROM own_commit WHERE room = ?1";

@@ -87,12 +87,14 @@ impl Vault {
 
     fn open_with(path: PathBuf, key: &key::VaultKey) -> Result<Self, VaultError> {
         let failed = |error: rusqlite::Error| VaultError::of_database(&path, &error);
-        let database = connect(&path, key).map_err(failed)?;
+        let mut database = connect(&path, key).map_err(failed)?;
         match schema::format(&database).map_err(failed)? {
-            schema::FORMAT => Ok(Self { database, path }),
-            found if found > schema::FORMAT => Err(VaultError::Newer { path, found }),
-            _ => Err(VaultError::damaged(&path, "it has no tables")),
+            0 => return Err(VaultError::damaged(&path, "it has no tables")),
+            found if found > schema::FORMAT => return Err(VaultError::Newer { path, found }),
+            schema::FORMAT => {}
+            older => upgrade(&mut database, older).map_err(failed)?,
         }
+        Ok(Self { database, path })
     }
 
     /// Writes all of `change`, or nothing of it.
@@ -130,6 +132,16 @@ impl Vault {
         self.read(|database| load::room_keys(database, room))
     }
 
+    /// What [`Write::Setting`] has kept under `key`.
+    pub fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|database| load::setting(database, key))
+    }
+
+    /// All settings whose keys begin with `prefix`, by key.
+    pub fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, VaultError> {
+        self.read(|database| load::settings(database, prefix))
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, VaultError> {
         read(&self.database).map_err(|error| VaultError::of_database(&self.path, &error))
     }
@@ -159,12 +171,19 @@ fn create_private(path: &Path) -> Result<(), VaultError> {
 fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusqlite::Result<()> {
     let mut database = connect(path, key)?;
     let transaction = database.transaction()?;
-    schema::create(&transaction)?;
+    schema::bring_up_to_date(&transaction, 0)?;
     transaction.commit()?;
     apply::apply(&mut database, &Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]))?;
     // All of it into the one file that is renamed.
     database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")?;
     database.close().map_err(|(_, error)| error)
+}
+
+/// Brings a vault of an older format to the present one, or leaves it as it is.
+fn upgrade(database: &mut Connection, found: u32) -> rusqlite::Result<()> {
+    let transaction = database.transaction()?;
+    schema::bring_up_to_date(&transaction, found)?;
+    transaction.commit()
 }
 
 fn connect(path: &Path, key: &key::VaultKey) -> rusqlite::Result<Connection> {

@@ -1,9 +1,9 @@
 //! The vault's tables. Values that no query looks into are CBOR with numbered fields.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
 /// The format this version writes, as SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Before anything else on a connection, except the key.
 pub(super) const PRAGMAS: &str = "
@@ -15,7 +15,10 @@ pub(super) const PRAGMAS: &str = "
     PRAGMA trusted_schema = OFF;
 ";
 
-const TABLES: &str = "
+/// Makes each format of the one before it, the first of an empty database. What was released is never changed.
+const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2];
+
+pub(super) const FORMAT_1: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
     CREATE TABLE contact (uid BLOB PRIMARY KEY, name TEXT NOT NULL, first_seen INTEGER NOT NULL) STRICT;
@@ -87,9 +90,16 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Makes the tables in an empty database.
-pub(super) fn create(database: &Connection) -> rusqlite::Result<()> {
-    database.execute_batch(TABLES)?;
+const FORMAT_2: &str = "
+    -- What the screen remembers: drafts and the like. What a value means is the screen's affair.
+    CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.
+pub(super) fn bring_up_to_date(database: &Transaction<'_>, found: u32) -> rusqlite::Result<()> {
+    for step in STEPS.iter().skip(found as usize) {
+        database.execute_batch(step)?;
+    }
     database.pragma_update(None, "user_version", FORMAT)
 }
 

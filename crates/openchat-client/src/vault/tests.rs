@@ -4,7 +4,7 @@ use std::fs;
 
 use openchat_e2ee::RoomKey;
 use openchat_protocol::record::Position;
-use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid};
+use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid, codec};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -262,6 +262,7 @@ fn nothing_in_the_folder_can_be_read() {
         Write::Room(Box::new(room())),
         said(1, 0, BOB, CANARY),
         Write::Outbox(Box::new(waiting(1, CANARY))),
+        Write::Setting("draft:lobby".into(), Some(CANARY.into())),
     ]);
     vault.apply(&change).unwrap();
     // With the vault still open, so that the write-ahead log is there too.
@@ -295,4 +296,103 @@ fn a_message_that_is_sent_again_is_in_the_outbox_and_not_in_the_history() {
     let again = [Write::LineRemoved(ROOM, ME, message.message), Write::Outbox(Box::new(message))];
     vault.apply(&Change::from_iter(again)).unwrap();
     assert_eq!(texts(&vault.history(ROOM, Span::Newest, 10).unwrap()), ["of the same identifier", "hello"]);
+}
+
+#[test]
+fn what_the_screen_remembers_is_there_after_a_restart() {
+    let (folder, mut vault) = vault();
+    let set = |key: &str, value: Option<&str>| Write::Setting(key.into(), value.map(Into::into));
+    let change = [
+        set("draft:b", Some("second")),
+        set("draft:a", Some("first")),
+        set("draft:a", Some("first, better")),
+        set("draft_", Some("no draft")),
+        set("draft:c", Some("gone")),
+        set("pane", Some("")),
+    ];
+    vault.apply(&Change::from_iter(change)).unwrap();
+    vault.apply(&Change::from_iter([set("draft:c", None), set("never set", None)])).unwrap();
+    drop(vault);
+
+    let vault = Vault::open(folder.path(), &password()).unwrap();
+    assert_eq!(vault.setting("draft:a").unwrap().as_deref(), Some(&b"first, better"[..]));
+    assert_eq!(vault.setting("draft:c").unwrap(), None);
+    assert_eq!(vault.setting("pane").unwrap(), Some(Vec::new()), "empty is not forgotten");
+    let drafts: Vec<_> = vault.settings("draft:").unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(drafts, ["draft:a", "draft:b"]);
+    assert_eq!(vault.settings("").unwrap().len(), 4);
+}
+
+/// A vault as the first version wrote it, with one room in it.
+fn vault_of_format_1(lines: &[StoredLine]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key::create(&folder.path().join(KEY_FILE), &password()).unwrap();
+    create_private(&folder.path().join(DATABASE)).unwrap();
+    let database = connect(&folder.path().join(DATABASE), &key).unwrap();
+    database.execute_batch(schema::FORMAT_1).unwrap();
+    database.pragma_update(None, "user_version", 1).unwrap();
+    let insert = |sql: &str, values: &[&dyn rusqlite::ToSql]| database.execute(sql, values).unwrap();
+    insert("INSERT INTO meta VALUES ('credentials', ?1)", &[&codec::encode(&credentials())]);
+    insert("INSERT INTO contact VALUES (?1, 'bob', 1)", &[&BOB.0]);
+    insert("INSERT INTO room VALUES (?1, ?2, 1)", &[&ROOM.0, &codec::encode(&room())]);
+    let message = waiting(9, "waits");
+    insert(
+        "INSERT INTO outbox (message, room, content) VALUES (?1, ?2, ?3)",
+        &[&message.message.0, &ROOM.0, &codec::encode(&message)],
+    );
+    for StoredLine { sequence, part, time, author, entry, .. } in lines {
+        let message = entry.message().map(|message| message.0);
+        insert(
+            "INSERT INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            &[&ROOM.0, sequence, part, &time.0, &author.0, &message, &codec::encode(entry)],
+        );
+    }
+    folder
+}
+
+fn stored(write: Write) -> StoredLine {
+    let Write::Line(line) = write else { panic!("no line") };
+    line
+}
+
+#[test]
+fn a_vault_of_the_first_format_opens_and_keeps_all_it_had() {
+    let lines = [said(1, 0, BOB, "a"), said(2, 0, ME, "b"), said(3, 0, BOB, "c")].map(stored);
+    let folder = vault_of_format_1(&lines);
+    let mut vault = Vault::open(folder.path(), &password()).unwrap();
+    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a", "b", "c", "waits"]);
+    assert_eq!(vault.load().unwrap().rooms[0].record, room());
+    let overview = &vault.rooms().unwrap()[0];
+    assert_eq!((overview.read, overview.unread), (1, 1));
+    vault.apply(&Change::from_iter([Write::Setting("key".into(), Some(vec![1]))])).unwrap();
+    drop(vault);
+    let vault = Vault::open(folder.path(), &password()).unwrap();
+    assert_eq!(vault.setting("key").unwrap(), Some(vec![1]), "brought up to date once");
+    assert_eq!(schema::format(&vault.database).unwrap(), schema::FORMAT);
+}
+
+#[test]
+fn a_vault_that_cannot_be_brought_up_to_date_stays_as_it_is() {
+    let folder = vault_of_format_1(&[]);
+    let key = key::open(&folder.path().join(KEY_FILE), &password()).unwrap();
+    let mut database = connect(&folder.path().join(DATABASE), &key).unwrap();
+    database.execute_batch("CREATE TABLE setting (key TEXT)").unwrap(); // in the way of the true one
+    assert!(upgrade(&mut database, 1).is_err());
+    assert_eq!(schema::format(&database).unwrap(), 1);
+    database.execute_batch("DROP TABLE setting").unwrap();
+    drop(database);
+    assert_eq!(
+        texts(&Vault::open(folder.path(), &password()).unwrap().history(ROOM, Span::Newest, 9).unwrap()),
+        ["waits"]
+    );
+}
+
+#[test]
+fn a_vault_of_a_newer_version_is_refused() {
+    let (folder, vault) = vault();
+    vault.database.pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
+    drop(vault);
+    let error = Vault::open(folder.path(), &password()).map(drop).unwrap_err();
+    assert!(matches!(error, VaultError::Newer { found, .. } if found == schema::FORMAT + 1), "{error}");
+    assert_eq!(kind(error), ErrorKind::Version);
 }
