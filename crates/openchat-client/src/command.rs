@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use openchat_e2ee::Suite;
 use openchat_protocol::room::RoomSummary;
 use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
 
@@ -25,6 +26,24 @@ pub enum RoomSuite {
     PostQuantum,
     /// P-384 throughout, as RFC 9420 registers it: other MLS programs can join.
     Interoperable,
+}
+
+impl From<RoomSuite> for Suite {
+    fn from(suite: RoomSuite) -> Self {
+        match suite {
+            RoomSuite::PostQuantum => Self::Hybrid,
+            RoomSuite::Interoperable => Self::P384,
+        }
+    }
+}
+
+impl From<Suite> for RoomSuite {
+    fn from(suite: Suite) -> Self {
+        match suite {
+            Suite::Hybrid => Self::PostQuantum,
+            Suite::P384 => Self::Interoperable,
+        }
+    }
 }
 
 /// Something to be done. Each is answered once: when it is done, or when it is safely on disk and will be done.
@@ -93,6 +112,11 @@ pub enum Command {
         /// Which.
         room: RoomId,
     },
+    /// How a room is encrypted, and for whom; answered without the server. → [`Answer::Details`]
+    Details {
+        /// Which.
+        room: RoomId,
+    },
     /// Everything up to `sequence` was seen by a person. → [`Answer::Done`]
     MarkRead {
         /// Which room.
@@ -126,10 +150,26 @@ impl fmt::Debug for Command {
             Self::RemoveMember { .. } => "RemoveMember",
             Self::UpdateKeys { .. } => "UpdateKeys",
             Self::Members { .. } => "Members",
+            Self::Details { .. } => "Details",
             Self::MarkRead { .. } => "MarkRead",
             Self::CreateInvite { .. } => "CreateInvite",
         })
     }
+}
+
+/// A room as this device's own copy of its key tree shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomDetails {
+    /// Which.
+    pub room: RoomId,
+    /// The present epoch: how many commits have changed the keys since the room was made.
+    pub epoch: u64,
+    /// How it is encrypted.
+    pub suite: RoomSuite,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// Whether the room's policy lets this profile remove others.
+    pub is_admin: bool,
 }
 
 /// The answer to a [`Command`] that was carried out.
@@ -145,6 +185,8 @@ pub enum Answer {
     Queued(MessageId),
     /// To [`Command::Members`].
     Members(Vec<Member>),
+    /// To [`Command::Details`].
+    Details(Box<RoomDetails>),
     /// To [`Command::CreateInvite`]: the link, a secret.
     Invite(String),
 }
@@ -158,6 +200,7 @@ impl fmt::Debug for Answer {
             Self::Listing(rooms) => f.debug_tuple("Listing").field(rooms).finish(),
             Self::Queued(message) => write!(f, "Queued({message})"),
             Self::Members(members) => f.debug_tuple("Members").field(members).finish(),
+            Self::Details(details) => f.debug_tuple("Details").field(details).finish(),
             Self::Invite(_) => f.write_str("Invite(..)"),
         }
     }

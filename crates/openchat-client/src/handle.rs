@@ -8,7 +8,7 @@ use openchat_protocol::{MessageId, RoomId, RoomName, Timestamp, UserName};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
-use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ConnectionState, Event, Line, Member, Membership, Profile, RoomOverview};
@@ -120,6 +120,18 @@ impl ClientHandle {
     pub async fn members(&self, room: RoomId) -> Result<Vec<Member>, ClientError> {
         match self.ask(Command::Members { room }).await? {
             Answer::Members(members) => Ok(members),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How a room is encrypted, and for whom: its keys as they are on this device, so it needs no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] while this device is not in the room, [`ErrorKind::NotFound`] when it never was.
+    pub async fn room_details(&self, room: RoomId) -> Result<RoomDetails, ClientError> {
+        match self.ask(Command::Details { room }).await? {
+            Answer::Details(details) => Ok(*details),
             other => Err(unexpected(&other)),
         }
     }

@@ -17,7 +17,7 @@ pub mod open;
 mod random;
 pub mod vault;
 
-pub use command::{Access, Answer, Command, RoomSuite};
+pub use command::{Access, Answer, Command, RoomDetails, RoomSuite};
 pub use enrol::{Enrolled, enrol};
 pub use error::{ClientError, ErrorKind};
 pub use event::{

@@ -13,7 +13,7 @@ use super::room::{Room, Wish};
 use super::sending::{no_failed_message, no_room};
 use super::session::{Aim, Purpose};
 use super::step::{Step, Ticket};
-use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Member, Membership};
 use crate::likeness::nearest;
@@ -41,6 +41,10 @@ impl Engine {
             Command::Members { room } => self.in_room(ticket, room, |it, cx| {
                 let members = it.members(&cx.people, cx.me().uid);
                 cx.answer(ticket, Ok(Answer::Members(members)));
+            }),
+            Command::Details { room } => self.in_room(ticket, room, |it, cx| {
+                let details = it.details(cx);
+                cx.answer(ticket, details.map(|details| Answer::Details(Box::new(details))));
             }),
             Command::MarkRead { room, sequence } => self.in_room(ticket, room, |_, cx| {
                 cx.write(Write::Read(room, sequence));
@@ -212,6 +216,19 @@ impl Room {
             Some(meant) => error.with_help(format!("did you mean {meant}?")),
             None => error.with_help("see who is in the room, and how they are written"),
         }
+    }
+
+    /// What the room's keys say of it. Without keys nothing can be said.
+    fn details(&self, cx: &Core) -> Result<RoomDetails, ClientError> {
+        let group = self.group.as_ref().ok_or_else(|| self.not_in())?;
+        let me = cx.me().uid;
+        Ok(RoomDetails {
+            room: self.id(),
+            epoch: group.epoch(),
+            suite: group.suite().into(),
+            members: self.members(&cx.people, me),
+            is_admin: group.is_admin(me),
+        })
     }
 
     /// Users in the room, by the key tree.

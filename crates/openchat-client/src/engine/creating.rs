@@ -1,6 +1,6 @@
 //! Creating a room: its keys are made here and are on disk before the server hears of it.
 
-use openchat_e2ee::{RoomKey, RoomPolicy, Suite};
+use openchat_e2ee::{RoomKey, RoomPolicy};
 use openchat_protocol::record::Position;
 use openchat_protocol::room::CreateRoom;
 use openchat_protocol::{Refusal, Request, RoomId, RoomName};
@@ -32,11 +32,7 @@ impl Room {
                 RoomPolicy::private(name.clone(), me, RoomKey::generate().map_err(cannot_make)?)
             }
         };
-        let suite = match suite {
-            RoomSuite::PostQuantum => Suite::Hybrid,
-            RoomSuite::Interoperable => Suite::P384,
-        };
-        let (group, _) = cx.device.create_room(id, policy, suite, cx.now).map_err(cannot_make)?;
+        let (group, _) = cx.device.create_room(id, policy, suite.into(), cx.now).map_err(cannot_make)?;
         let mut room = Self::new(new_record(id, name, listed, Membership::Creating));
         room.set_group(group);
         room.record_changed();

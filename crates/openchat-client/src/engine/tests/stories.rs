@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{ALICE, BOB, CAROL, World, kind};
-use crate::command::{Access, Answer, Command, RoomSuite};
+use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::error::ErrorKind;
 use crate::event::{Event, Membership};
 
@@ -39,6 +39,32 @@ fn members_are_named_by_their_certificates() {
     assert_eq!(members.iter().map(|it| it.is_me).collect::<Vec<_>>(), [false, false, true]);
     let nameless = |event: &Event| matches!(event, Event::Line(line) if line.author.name.is_none());
     assert!(!world.clients[CAROL].events.iter().any(nameless), "events wait for names");
+}
+
+#[test]
+fn a_room_tells_how_it_is_encrypted_and_for_whom_without_a_connection() {
+    let mut world = World::of(&["alice", "bob"]);
+    for suite in [RoomSuite::PostQuantum, RoomSuite::Interoperable] {
+        let name = format!("{suite:?}").to_lowercase();
+        let create = Command::CreateRoom { name: name.parse().unwrap(), access: Access::Listed, suite };
+        let Ok(Answer::Room(room)) = world.ask(ALICE, create) else { panic!() };
+        world.join(BOB, &name);
+        world.disconnect(BOB);
+        world.restart(BOB);
+        for (client, is_admin) in [(ALICE, true), (BOB, false)] {
+            let Ok(Answer::Details(details)) = world.ask(client, Command::Details { room }) else { panic!() };
+            let RoomDetails { members, .. } = &*details;
+            assert_eq!(members.len(), 2);
+            assert_eq!(Some(details.epoch), world.epoch(ALICE, room));
+            assert_eq!((details.room, details.suite, details.is_admin), (room, suite, is_admin));
+        }
+        world.connect(BOB);
+        world.settle();
+        world.ask(BOB, Command::LeaveRoom { room }).unwrap();
+        world.pass(MINUTE);
+        let out = world.ask(BOB, Command::Details { room });
+        assert_eq!(kind(out), Err(ErrorKind::Refused), "no keys, no details");
+    }
 }
 
 #[test]
