@@ -261,6 +261,8 @@ pub struct EpochChanged {
     pub epoch: u64,
     /// The record of the commit that did it; 0 when the room was made.
     pub sequence: u64,
+    /// When the server accepted the commit; by this device's clock when it made the room, or was added to it.
+    pub time: Timestamp,
     /// Whose device committed.
     pub by: Person,
     /// Devices that came in.

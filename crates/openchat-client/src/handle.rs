@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{ConnectionState, Event, Line, Member, Membership, Profile, RoomOverview};
+use crate::event::{ConnectionState, EpochChanged, Event, Line, Member, Membership, Profile, RoomOverview};
 use crate::vault::{Change, EpochKey, Span, Vault, VaultError, Write};
 
 /// Commands that may wait for the driver; whoever asks more waits too.
@@ -232,6 +232,12 @@ impl ClientHandle {
     /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
     pub async fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, ClientError> {
         self.in_vault(move |vault| vault.history(room, span, limit)).await
+    }
+
+    /// The newest `limit` epochs of a room that this device was in, the oldest of them first; the newest thousand of
+    /// each room are kept.
+    pub async fn epochs(&self, room: RoomId, limit: u32) -> Result<Vec<EpochChanged>, ClientError> {
+        self.in_vault(move |vault| vault.epochs(room, limit)).await
     }
 
     /// Keeps `value` under `key` in the vault, encrypted like all of it; `None` forgets what was kept. It returns when

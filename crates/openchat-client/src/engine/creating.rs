@@ -11,9 +11,9 @@ use super::room::{Busy, Room};
 use super::session::Purpose;
 use crate::command::{Access, RoomSuite};
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Entry, EpochChanged, Event, Membership};
+use crate::event::{Entry, Membership};
 use crate::random;
-use crate::vault::Write;
+use crate::vault::{StoredEpoch, Write};
 
 impl Room {
     /// A room with this device as its only member.
@@ -67,10 +67,9 @@ impl Room {
         self.keep_epoch_key(cx);
         let me = cx.me();
         self.add_line(cx, 0, cx.now, me.uid, Entry::Created);
-        let by = cx.people.person(me.uid);
-        let room = self.id();
+        let (room, time, by) = (self.id(), cx.now, me.uid);
         let (joined, removed) = (vec![me], Vec::new());
-        cx.emit(Event::Epoch(EpochChanged { room, epoch: 0, sequence: 0, by, joined, removed }));
+        self.add_epoch(cx, StoredEpoch { room, epoch: 0, sequence: 0, time, by, joined, removed });
         self.answer_waiting(cx, Ok(()));
     }
 

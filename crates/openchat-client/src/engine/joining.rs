@@ -10,9 +10,9 @@ use super::core::Core;
 use super::room::{Busy, Room};
 use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Entry, EpochChanged, Event, Membership};
+use crate::event::{Entry, Event, Membership};
 use crate::random;
-use crate::vault::{OwnCommit, RoomRecord, Write};
+use crate::vault::{OwnCommit, RoomRecord, StoredEpoch, Write};
 
 /// Attempts to join, within some five seconds, before whoever waits for it is told that it fails.
 const ATTEMPTS: u32 = 6;
@@ -121,7 +121,7 @@ impl Room {
         let me = cx.me().uid;
         let entry = if again { Entry::Rejoined } else { Entry::Joined { who: me } };
         self.add_line(cx, position.sequence, time, me, entry);
-        self.emit_epoch(cx, position.sequence, &change);
+        self.add_change(cx, position.sequence, time, &change);
         self.answer_waiting(cx, Ok(()));
     }
 
@@ -217,19 +217,13 @@ impl Room {
     fn welcomed(&mut self, cx: &mut Core, position: Position, by: Uid) {
         self.record.membership = Membership::Member;
         self.come_in(cx, position, None);
+        cx.learn_names([by]);
         let who = cx.me().uid;
         self.add_line(cx, position.sequence, cx.now, by, Entry::Joined { who });
         let epoch = self.group.as_ref().map(openchat_e2ee::RoomGroup::epoch).unwrap_or_default();
-        let joined = vec![cx.me()];
-        let (by, sequence) = (cx.people.person(by), position.sequence);
-        cx.emit(Event::Epoch(EpochChanged {
-            room: self.id(),
-            epoch,
-            sequence,
-            by,
-            joined,
-            removed: Vec::new(),
-        }));
+        let (room, sequence, time) = (self.id(), position.sequence, cx.now);
+        let (joined, removed) = (vec![cx.me()], Vec::new());
+        self.add_epoch(cx, StoredEpoch { room, epoch, sequence, time, by, joined, removed });
         self.answer_waiting(cx, Ok(()));
     }
 }

@@ -12,7 +12,8 @@ use openchat_protocol::{DeviceId, Timestamp, Uid};
 use super::core::Core;
 use super::room::{Busy, Room};
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Entry, EpochChanged, Event, Membership};
+use crate::event::{Entry, Event, Membership};
+use crate::vault::StoredEpoch;
 
 /// Between one member's turn to step in and the next one's, in milliseconds.
 const TURN: u64 = 3_000;
@@ -31,7 +32,7 @@ impl Room {
         if change.i_am_removed {
             let who = cx.me().uid;
             self.add_line(cx, record.sequence, record.time, change.by.uid, Entry::Removed { who });
-            self.emit_epoch(cx, record.sequence, change);
+            self.add_change(cx, record.sequence, record.time, change);
             return self.close(cx, Membership::Removed);
         }
         self.take_change(cx, record.sequence, record.time, change);
@@ -70,7 +71,7 @@ impl Room {
     fn take_change(&mut self, cx: &mut Core, sequence: u64, time: Timestamp, change: &EpochChange) {
         self.renewal_due = None;
         self.announce(cx, sequence, time, change);
-        self.emit_epoch(cx, sequence, change);
+        self.add_change(cx, sequence, time, change);
         self.reset_counters(cx, &change.joined, &change.removed);
         self.keep_epoch_key(cx);
         self.take_policy();
@@ -112,16 +113,11 @@ impl Room {
         }
     }
 
-    pub(super) fn emit_epoch(&self, cx: &mut Core, sequence: u64, change: &EpochChange) {
-        let by = cx.people.person(change.by.uid);
-        cx.emit(Event::Epoch(EpochChanged {
-            room: self.id(),
-            epoch: change.epoch,
-            sequence,
-            by,
-            joined: change.joined.clone(),
-            removed: change.removed.clone(),
-        }));
+    /// `change` was made by the commit at `sequence`.
+    pub(super) fn add_change(&self, cx: &mut Core, sequence: u64, time: Timestamp, change: &EpochChange) {
+        let &EpochChange { epoch, ref by, ref joined, ref removed, .. } = change;
+        let (room, joined, removed) = (self.id(), joined.clone(), removed.clone());
+        self.add_epoch(cx, StoredEpoch { room, epoch, sequence, time, by: by.uid, joined, removed });
     }
 
     /// A commit that all members skip. What came with it for joiners is as worthless.

@@ -15,7 +15,8 @@ use crate::command::Answer;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, Event, Line, Membership};
 use crate::vault::{
-    EpochKey, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredLine, Write,
+    EpochKey, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredLine, Write,
+    epoch_changed,
 };
 
 /// Places of the hash chain that are remembered, to compare with what others have seen.
@@ -293,6 +294,13 @@ impl Room {
         let entry = entry.map(|uid| cx.people.person(uid));
         let author = cx.people.person(author);
         cx.emit(Event::Line(Line { room, sequence: Some(sequence), part, time, author, entry }));
+    }
+
+    /// The room is in its next epoch: told, and kept.
+    pub(super) fn add_epoch(&self, cx: &mut Core, epoch: StoredEpoch) {
+        cx.write(Write::Epoch(epoch.clone()));
+        let changed = epoch_changed(epoch, &cx.people.names);
+        cx.emit(Event::Epoch(changed));
     }
 
     /// The chain goes on to `position`.

@@ -7,11 +7,15 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::change::{Change, Write};
 use super::record::{
-    Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredKeyPackage, StoredLine,
+    Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredKeyPackage,
+    StoredLine,
 };
 
 /// How many places of each room's hash chain are kept.
 const CHAIN_KEPT: u64 = 1024;
+
+/// How many of each room's newest epochs are kept.
+pub(super) const EPOCHS_KEPT: u32 = 1000;
 
 /// Key of the credentials in `meta`.
 pub(super) const CREDENTIALS: &str = "credentials";
@@ -59,6 +63,7 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
         Write::KeyPackage(package) => put_key_package(database, package),
         Write::KeyPackageRemoved(id) => execute(database, "DELETE FROM key_package WHERE id = ?1", [id]),
         Write::EpochKey(room, key) => put_room_key(database, *room, key),
+        Write::Epoch(epoch) => put_epoch(database, epoch),
         Write::Setting(key, value) => put_setting(database, key, value.as_deref()),
     }
 }
@@ -189,6 +194,20 @@ fn put_room_key(database: &Connection, room: RoomId, key: &EpochKey) -> rusqlite
         database,
         "INSERT OR IGNORE INTO room_key (room, id, epoch, key) VALUES (?1, ?2, ?3, ?4)",
         params![room.as_bytes(), key.id, key.epoch, key.key.as_slice()],
+    )
+}
+
+fn put_epoch(database: &Connection, epoch: &StoredEpoch) -> rusqlite::Result<()> {
+    execute(
+        database,
+        "INSERT OR REPLACE INTO epoch_log (room, sequence, change) VALUES (?1, ?2, ?3)",
+        params![epoch.room.as_bytes(), epoch.sequence, codec::encode(epoch)],
+    )?;
+    execute(
+        database,
+        "DELETE FROM epoch_log WHERE room = ?1 AND sequence <=
+             (SELECT sequence FROM epoch_log WHERE room = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
+        params![epoch.room.as_bytes(), EPOCHS_KEPT],
     )
 }
 

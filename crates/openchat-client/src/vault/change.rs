@@ -6,8 +6,8 @@ use openchat_protocol::record::Position;
 use openchat_protocol::{DeviceId, MessageId, RoomId, Uid};
 
 use super::record::{
-    Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredGroup, StoredKeyPackage,
-    StoredLine,
+    Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup,
+    StoredKeyPackage, StoredLine,
 };
 
 /// One thing to write.
@@ -48,6 +48,8 @@ pub enum Write {
     KeyPackageRemoved(Vec<u8>),
     /// A key for sealed files and pipes.
     EpochKey(RoomId, EpochKey),
+    /// A room's step to its next epoch.
+    Epoch(StoredEpoch),
     /// What the screen remembers under a key; nothing is kept any more without a value.
     Setting(String, Option<Vec<u8>>),
 }
@@ -74,6 +76,7 @@ impl fmt::Debug for Write {
             Self::KeyPackage(package) => write!(f, "{package:?}"),
             Self::KeyPackageRemoved(_) => f.write_str("KeyPackageRemoved"),
             Self::EpochKey(room, key) => write!(f, "EpochKey({room}, {key:?})"),
+            Self::Epoch(epoch) => write!(f, "{epoch:?}"),
             Self::Setting(key, value) => write!(f, "Setting({key}, {})", value.is_some()),
         }
     }

@@ -6,8 +6,8 @@ use openchat_protocol::{RoomId, Timestamp, Uid, UserName};
 use rusqlite::{Connection, Row, params};
 
 use super::load;
-use super::record::{OutboxMessage, RoomRecord};
-use crate::event::{Delivery, Entry, Line, Person, RoomOverview};
+use super::record::{OutboxMessage, RoomRecord, StoredEpoch};
+use crate::event::{Delivery, Entry, EpochChanged, Line, Person, RoomOverview};
 
 /// Which part of a room's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,12 @@ pub(crate) fn pending_line(message: &OutboxMessage, author: Person) -> Line {
         author,
         entry: Entry::Text { message: message.message, text: message.text.clone(), delivery },
     }
+}
+
+/// A step to the next epoch as people see it.
+pub(crate) fn epoch_changed(stored: StoredEpoch, names: &Names) -> EpochChanged {
+    let StoredEpoch { room, epoch, sequence, time, by, joined, removed } = stored;
+    EpochChanged { room, epoch, sequence, time, by: names.person(by), joined, removed }
 }
 
 /// A room as people see it.
@@ -150,4 +156,17 @@ pub(super) fn rooms(database: &Connection, me: Uid) -> rusqlite::Result<Vec<Room
     let mut rooms = overviews.collect::<rusqlite::Result<Vec<_>>>()?;
     rooms.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(rooms)
+}
+
+/// The newest `limit` epochs of a room, the oldest of them first.
+pub(super) fn epochs(database: &Connection, room: RoomId, limit: u32) -> rusqlite::Result<Vec<EpochChanged>> {
+    let names = names(database)?;
+    let mut statement = database
+        .prepare_cached("SELECT change FROM epoch_log WHERE room = ?1 ORDER BY sequence DESC LIMIT ?2")?;
+    let changes = statement.query_map(params![room.as_bytes(), limit], |row| {
+        Ok(epoch_changed(load::decoded(row, 0)?, &names))
+    })?;
+    let mut epochs = changes.collect::<rusqlite::Result<Vec<_>>>()?;
+    epochs.reverse();
+    Ok(epochs)
 }

@@ -27,13 +27,13 @@ use zeroize::Zeroizing;
 pub use change::{Change, Write};
 pub use error::VaultError;
 pub use history::Span;
-pub(crate) use history::{Names, pending_line};
+pub(crate) use history::{Names, epoch_changed, pending_line};
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, Sealed,
-    StoredGroup, StoredKeyPackage, StoredLine, Unheard,
+    StoredEpoch, StoredGroup, StoredKeyPackage, StoredLine, Unheard,
 };
 
-use crate::event::{Line, RoomOverview};
+use crate::event::{EpochChanged, Line, RoomOverview};
 
 const KEY_FILE: &str = "vault.key";
 const DATABASE: &str = "vault.db";
@@ -125,6 +125,12 @@ impl Vault {
     pub fn rooms(&self) -> Result<Vec<RoomOverview>, VaultError> {
         let me = self.credentials()?.device.uid;
         self.read(|database| history::rooms(database, me))
+    }
+
+    /// The newest `limit` epochs of a room that this device was in, the oldest of them first. Of each room only the
+    /// newest thousand are kept.
+    pub fn epochs(&self, room: RoomId, limit: u32) -> Result<Vec<EpochChanged>, VaultError> {
+        self.read(|database| history::epochs(database, room, limit))
     }
 
     /// The keys of a room for sealed files and pipes, the newest first.

@@ -226,6 +226,32 @@ pub struct StoredLine {
     pub entry: Entry<Uid>,
 }
 
+/// A room's step to its next epoch: [`crate::EpochChanged`] as the vault keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredEpoch {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The new epoch.
+    #[n(1)]
+    pub epoch: u64,
+    /// The record of the commit that did it; 0 when the room was made.
+    #[n(2)]
+    pub sequence: u64,
+    /// When the server accepted the commit; by this device's clock when it made the room, or was added to it.
+    #[n(3)]
+    pub time: Timestamp,
+    /// Whose device committed.
+    #[n(4)]
+    pub by: Uid,
+    /// Devices that came in.
+    #[n(5)]
+    pub joined: Vec<DeviceId>,
+    /// Devices that are out.
+    #[n(6)]
+    pub removed: Vec<DeviceId>,
+}
+
 /// The secret half of a key package that others may use to add this device.
 #[derive(Clone)]
 pub struct StoredKeyPackage {

@@ -93,6 +93,13 @@ pub(super) const FORMAT_1: &str = "
 const FORMAT_2: &str = "
     -- What the screen remembers: drafts and the like. What a value means is the screen's affair.
     CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE epoch_log (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        sequence INTEGER NOT NULL,
+        change BLOB NOT NULL,
+        PRIMARY KEY (room, sequence)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

@@ -369,6 +369,7 @@ fn a_vault_of_the_first_format_opens_and_keeps_all_it_had() {
     let vault = Vault::open(folder.path(), &password()).unwrap();
     assert_eq!(vault.setting("key").unwrap(), Some(vec![1]), "brought up to date once");
     assert_eq!(schema::format(&vault.database).unwrap(), schema::FORMAT);
+    assert_eq!(vault.epochs(ROOM, 9).unwrap(), []);
 }
 
 #[test]
@@ -395,4 +396,31 @@ fn a_vault_of_a_newer_version_is_refused() {
     let error = Vault::open(folder.path(), &password()).map(drop).unwrap_err();
     assert!(matches!(error, VaultError::Newer { found, .. } if found == schema::FORMAT + 1), "{error}");
     assert_eq!(kind(error), ErrorKind::Version);
+}
+
+#[test]
+fn the_newest_epochs_of_each_room_are_kept() {
+    let (_folder, mut vault) = vault();
+    let epoch = |room, epoch: u64| {
+        let (sequence, time) = (2 * epoch, Timestamp(epoch));
+        Write::Epoch(StoredEpoch {
+            room,
+            epoch,
+            sequence,
+            time,
+            by: BOB,
+            joined: Vec::new(),
+            removed: Vec::new(),
+        })
+    };
+    let other = RoomId([8; 16]);
+    let rooms = [Write::Room(Box::new(room())), Write::Room(Box::new(RoomRecord { room: other, ..room() }))];
+    let kept = u64::from(apply::EPOCHS_KEPT);
+    vault.apply(&rooms.into_iter().chain([epoch(other, 1)]).collect()).unwrap();
+    vault.apply(&(1..=kept + 2).map(|number| epoch(ROOM, number)).collect()).unwrap();
+    let numbers =
+        |room, limit| vault.epochs(room, limit).unwrap().iter().map(|it| it.epoch).collect::<Vec<_>>();
+    assert_eq!(numbers(ROOM, u32::MAX), (3..=kept + 2).collect::<Vec<_>>());
+    assert_eq!(numbers(ROOM, 2), [kept + 1, kept + 2], "the newest last");
+    assert_eq!(numbers(other, 9), [1]);
 }

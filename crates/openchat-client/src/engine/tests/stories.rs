@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{ALICE, BOB, CAROL, World, kind};
 use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::error::ErrorKind;
-use crate::event::{Event, Membership};
+use crate::event::{EpochChanged, Event, Membership};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -65,6 +65,41 @@ fn a_room_tells_how_it_is_encrypted_and_for_whom_without_a_connection() {
         let out = world.ask(BOB, Command::Details { room });
         assert_eq!(kind(out), Err(ErrorKind::Refused), "no keys, no details");
     }
+}
+
+#[test]
+fn the_epochs_that_were_told_are_there_after_a_restart() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.create(ALICE, "secret", Access::Private);
+    for name in ["bob", "carol"] {
+        world.ask(ALICE, Command::AddMember { room, name: name.parse().unwrap() }).unwrap();
+    }
+    world.ask(ALICE, Command::RemoveMember { room, name: "bob".parse().unwrap() }).unwrap();
+    world.ask(CAROL, Command::UpdateKeys { room }).unwrap();
+    let device = |client: usize| world.clients[client].device;
+    let (alice, bob, carol) = (device(ALICE), device(BOB), device(CAROL));
+    for client in [ALICE, BOB, CAROL] {
+        let told = world.clients[client].events.iter();
+        let told: Vec<_> =
+            told.filter_map(|it| if let Event::Epoch(it) = it { Some(it.clone()) } else { None }).collect();
+        world.restart(client);
+        assert_eq!(world.epochs(client, room), told, "client {client}");
+    }
+    let what = |it: EpochChanged| (it.epoch, it.by.to_string(), it.joined, it.removed);
+    let epochs: Vec<_> = world.epochs(ALICE, room).into_iter().map(what).collect();
+    assert_eq!(
+        epochs,
+        [
+            (0, "alice".to_owned(), vec![alice], vec![]),
+            (1, "alice".to_owned(), vec![bob], vec![]),
+            (2, "alice".to_owned(), vec![carol], vec![]),
+            (3, "alice".to_owned(), vec![], vec![bob]),
+            (4, "carol".to_owned(), vec![], vec![]),
+        ]
+    );
+    let seen = world.epochs(BOB, room).into_iter().map(|it| it.epoch).collect::<Vec<_>>();
+    assert_eq!(seen, [1, 2, 3], "from his coming to his going");
+    assert!(world.epochs(ALICE, room).is_sorted_by_key(|it| (it.sequence, it.time)));
 }
 
 #[test]
