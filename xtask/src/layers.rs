@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("openchat-store", &["openchat-protocol"]),
     ("openchat-server", &["openchat-protocol", "openchat-identity", "openchat-store"]),
     ("openchat-client", &["openchat-protocol", "openchat-identity", "openchat-e2ee"]),
+    ("openchat-tui", &["openchat-protocol", "openchat-client"]),
     (
         "openchat",
         &["openchat-protocol", "openchat-identity", "openchat-store", "openchat-server", "openchat-client"],

@@ -1,0 +1,261 @@
+//! Markdown of messages (CommonMark and strikethrough) as styled lines: a line break is a line break, HTML is text.
+
+mod inline;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeStream};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use self::inline::Inline;
+use super::harmless::{harmless, harmless_line};
+use super::width::width;
+use super::wrap::{Margin, chop, wrap};
+
+/// How each part of a message looks. Every style is laid over `text`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Words.
+    pub text: Style,
+    /// `**strong**`.
+    pub strong: Style,
+    /// `*emphasis*`.
+    pub emphasis: Style,
+    /// `` `code` `` among words.
+    pub code: Style,
+    /// Blocks of code.
+    pub code_block: Style,
+    /// Quotes and the bar beside them; also rules and the signs of lists.
+    pub quote: Style,
+    /// Links and their targets.
+    pub link: Style,
+    /// `@name` of somebody else.
+    pub mention: Style,
+    /// `@name` of who reads.
+    pub me: Style,
+    /// Headings.
+    pub heading: Style,
+}
+
+/// Whose names are mentions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Readers<'a> {
+    /// Who reads, without `@`; empty when nobody is to be marked.
+    pub me: &'a str,
+    /// Everybody else, without `@`.
+    pub names: &'a [&'a str],
+}
+
+/// The lines of a message, each at most `width` cells (at least one) wide, made harmless.
+///
+/// What a link shows and where it leads are both on the screen unless they are the same. Where Markdown would show
+/// nothing of a message, the message is shown as it was written.
+pub fn render(markdown: &str, width: u16, look: &Look, readers: Readers<'_>) -> Vec<Line<'static>> {
+    let mut sheet = Sheet::new(width, look, readers);
+    for event in TextMergeStream::new(Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH)) {
+        sheet.take(event);
+    }
+    sheet.end_block();
+    if sheet.lines.is_empty() && !markdown.trim().is_empty() {
+        return wrap(&[Span::styled(harmless(markdown), look.text)], width, &Margin::default());
+    }
+    sheet.lines
+}
+
+/// A list that is open: the number of its next item, when it counts.
+struct List {
+    next: Option<u64>,
+}
+
+/// What is written so far, and what is open.
+struct Sheet<'a> {
+    width: u16,
+    look: &'a Look,
+    lines: Vec<Line<'static>>,
+    inline: Inline<'a>,
+    /// The text of the block of code that is open.
+    code: Option<String>,
+    margin: Margin,
+    /// For each quote and item that is open, how many spans it has in the margin: none when there was no room.
+    nesting: Vec<usize>,
+    lists: Vec<List>,
+    /// A block has ended, so that the next one is set apart by an empty line.
+    gap: bool,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(width: u16, look: &'a Look, readers: Readers<'a>) -> Self {
+        Self {
+            width,
+            look,
+            lines: Vec::new(),
+            inline: Inline::new(look, readers),
+            code: None,
+            margin: Margin::default(),
+            nesting: Vec::new(),
+            lists: Vec::new(),
+            gap: false,
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+            Event::Text(text) => match &mut self.code {
+                Some(code) => code.push_str(&text),
+                None => self.inline.words(&harmless(&text)),
+            },
+            Event::Code(text) => self.inline.code(&harmless(&text)),
+            Event::Html(text) | Event::InlineHtml(text) => self.inline.words(&harmless(&text)),
+            Event::SoftBreak | Event::HardBreak => self.inline.line_break(),
+            Event::Rule => self.rule(),
+            // Extensions that are not asked for.
+            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
+                self.inline.words(&harmless(&text));
+            }
+            Event::TaskListMarker(_) => {}
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::Heading { .. } => {
+                self.end_block();
+                self.inline.push(self.look.heading);
+            }
+            Tag::BlockQuote(_) => {
+                self.end_block();
+                self.open("▎ ", "▎ ");
+                self.inline.push(self.look.quote);
+            }
+            Tag::CodeBlock(_) => {
+                self.end_block();
+                self.code = Some(String::new());
+            }
+            Tag::List(next) => {
+                self.end_block();
+                self.lists.push(List { next });
+            }
+            Tag::Item => self.start_item(),
+            Tag::Emphasis => self.inline.push(self.look.emphasis),
+            Tag::Strong => self.inline.push(self.look.strong),
+            Tag::Strikethrough => self.inline.push(Style::new().add_modifier(Modifier::CROSSED_OUT)),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.inline.start_link(harmless_line(&dest_url));
+            }
+            _ => self.end_block(),
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Heading(_) => {
+                self.inline.pop();
+                self.end_paragraph();
+            }
+            TagEnd::BlockQuote(_) => {
+                self.end_block();
+                self.inline.pop();
+                self.close();
+                self.gap = true;
+            }
+            TagEnd::CodeBlock => self.end_code(),
+            TagEnd::List(_) => {
+                self.lists.pop();
+                self.gap |= self.lists.is_empty();
+            }
+            TagEnd::Item => {
+                self.end_block();
+                self.close();
+            }
+            TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => self.inline.pop(),
+            TagEnd::Link | TagEnd::Image => self.inline.end_link(),
+            _ => self.end_paragraph(),
+        }
+    }
+
+    fn start_item(&mut self) {
+        self.end_block();
+        let sign = match self.lists.last_mut().and_then(|list| list.next.as_mut()) {
+            Some(number) => {
+                let sign = format!("{number}. ");
+                *number = number.saturating_add(1);
+                sign
+            }
+            None => "• ".to_owned(),
+        };
+        if !self.open(&sign, &" ".repeat(width(&sign))) {
+            self.inline.words(&sign);
+        }
+    }
+
+    /// Puts something into the margin, for as long as half of the width is left for words.
+    fn open(&mut self, first: &str, rest: &str) -> bool {
+        let taken: usize = self.margin.rest.iter().map(|span| width(&span.content)).sum();
+        let fits = taken + width(first) <= usize::from(self.width) / 2;
+        if fits {
+            let style = self.look.text.patch(self.look.quote);
+            self.set_apart();
+            self.margin.first.push(Span::styled(first.to_owned(), style));
+            self.margin.rest.push(Span::styled(rest.to_owned(), style));
+        }
+        self.nesting.push(usize::from(fits));
+        fits
+    }
+
+    fn close(&mut self) {
+        let spans = self.nesting.pop().unwrap_or(0);
+        let left = self.margin.rest.len().saturating_sub(spans);
+        self.margin.rest.truncate(left);
+        self.margin.first.clone_from(&self.margin.rest);
+    }
+
+    /// Ends what has no end of its own, such as the words of an item without paragraphs.
+    fn end_block(&mut self) {
+        if let Some(spans) = self.inline.finish() {
+            self.set_apart();
+            let lines = wrap(&spans, self.width, &self.margin);
+            self.add(lines);
+        }
+    }
+
+    fn end_paragraph(&mut self) {
+        self.end_block();
+        self.gap = true;
+    }
+
+    fn end_code(&mut self) {
+        let code = harmless(&self.code.take().unwrap_or_default());
+        let style = self.look.text.patch(self.look.code_block);
+        self.set_apart();
+        let lines = chop(&[Span::styled(code, style)], self.width, &self.margin);
+        self.add(lines);
+        self.gap = true;
+    }
+
+    fn rule(&mut self) {
+        self.end_block();
+        self.set_apart();
+        let taken: usize = self.margin.rest.iter().map(|span| width(&span.content)).sum();
+        let rule = "─".repeat(usize::from(self.width).saturating_sub(taken).max(1));
+        let style = self.look.text.patch(self.look.quote);
+        let lines = chop(&[Span::styled(rule, style)], self.width, &self.margin);
+        self.add(lines);
+        self.gap = true;
+    }
+
+    /// An empty line before a block that follows another.
+    fn set_apart(&mut self) {
+        if std::mem::take(&mut self.gap) && !self.lines.is_empty() {
+            self.lines.push(Line::from(self.margin.rest.clone()));
+        }
+    }
+
+    fn add(&mut self, lines: Vec<Line<'static>>) {
+        self.lines.extend(lines);
+        self.margin.first.clone_from(&self.margin.rest);
+    }
+}
+
+#[cfg(test)]
+mod tests;
