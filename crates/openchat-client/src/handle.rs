@@ -329,4 +329,14 @@ impl Events {
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
+
+    /// An event that has happened already, without waiting.
+    pub fn waiting(&mut self) -> Option<Event> {
+        match self.0.try_recv() {
+            Ok(event) => Some(event),
+            Err(broadcast::error::TryRecvError::Lagged(lost)) => Some(Event::Lagged(lost)),
+            // The end is seen by whoever waits for the next one.
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
+        }
+    }
 }

@@ -26,5 +26,6 @@ pub use event::{
 };
 pub use handle::{ClientHandle, Events};
 pub use likeness::nearest;
+pub use openchat_identity::{InviteLink, Password};
 pub use open::{exists, open};
 pub use vault::{EpochKey, Span};
