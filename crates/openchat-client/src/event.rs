@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 
 use crate::error::ClientError;
+use crate::mention::mentions;
 
 /// Something happened. All of it that matters later is in the vault too: after [`Event::Lagged`] read it there.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,6 +207,11 @@ impl<P> Entry<P> {
         self.message().is_some()
     }
 
+    /// Whether it calls `name`.
+    pub fn mentions(&self, name: &UserName) -> bool {
+        matches!(self, Self::Text { text, .. } if mentions(text, name))
+    }
+
     /// The message that this is; nothing when it tells of something else.
     pub fn message(&self) -> Option<MessageId> {
         match self {
@@ -288,6 +294,10 @@ pub struct RoomOverview {
     pub read: u64,
     /// Messages of others after `read`.
     pub unread: u64,
+    /// Those among the unread that call this profile by its name, see [`crate::mentions`].
+    pub mentions: u64,
+    /// The time of the newest line of the history, 0 without any; what waits in the outbox does not count.
+    pub latest: Timestamp,
 }
 
 /// How this device stands to a room.

@@ -13,6 +13,7 @@ pub mod event;
 pub mod folder;
 pub mod handle;
 pub mod likeness;
+pub mod mention;
 pub mod open;
 mod random;
 pub mod vault;
@@ -26,6 +27,7 @@ pub use event::{
 };
 pub use handle::{ClientHandle, Events};
 pub use likeness::nearest;
-pub use openchat_identity::{InviteLink, Password};
+pub use mention::mentions;
 pub use open::{exists, open};
+pub use openchat_identity::{InviteLink, Password};
 pub use vault::{EpochKey, Span};

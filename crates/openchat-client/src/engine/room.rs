@@ -289,7 +289,8 @@ impl Room {
         let part = if self.next_part.0 == sequence { self.next_part.1 } else { 0 };
         self.next_part = (sequence, part + 1);
         let room = self.id();
-        let line = StoredLine { room, sequence, part, time, author, entry: entry.clone() };
+        let mention = author != cx.me().uid && entry.mentions(&cx.credentials.name);
+        let line = StoredLine { room, sequence, part, time, author, entry: entry.clone(), mention };
         cx.write(Write::Line(line));
         let entry = entry.map(|uid| cx.people.person(uid));
         let author = cx.people.person(author);

@@ -142,11 +142,11 @@ fn put_outbox(database: &Connection, message: &OutboxMessage) -> rusqlite::Resul
 }
 
 fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
-    let StoredLine { room, sequence, part, time, author, entry } = line;
+    let StoredLine { room, sequence, part, time, author, entry, mention } = line;
     execute(
         database,
-        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, message, entry)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, message, entry, mention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             room.as_bytes(),
             sequence,
@@ -154,7 +154,8 @@ fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
             time.0,
             author.as_bytes(),
             entry.message().map(|message| message.as_bytes().to_vec()),
-            codec::encode(entry)
+            codec::encode(entry),
+            mention
         ],
     )
 }

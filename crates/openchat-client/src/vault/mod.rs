@@ -189,6 +189,9 @@ fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusq
 fn upgrade(database: &mut Connection, found: u32) -> rusqlite::Result<()> {
     let transaction = database.transaction()?;
     schema::bring_up_to_date(&transaction, found)?;
+    if found < schema::WITH_MENTIONS {
+        history::find_mentions(&transaction)?;
+    }
     transaction.commit()
 }
 

@@ -224,6 +224,8 @@ pub struct StoredLine {
     pub author: Uid,
     /// What.
     pub entry: Entry<Uid>,
+    /// Whether it is a message of somebody else that calls this profile by its name.
+    pub mention: bool,
 }
 
 /// A room's step to its next epoch: [`crate::EpochChanged`] as the vault keeps it.

@@ -5,6 +5,9 @@ use rusqlite::{Connection, Transaction};
 /// The format this version writes, as SQLite's `user_version`.
 pub(super) const FORMAT: u32 = 2;
 
+/// The first format that knows which lines are mentions.
+pub(super) const WITH_MENTIONS: u32 = 2;
+
 /// Before anything else on a connection, except the key.
 pub(super) const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL;
@@ -100,6 +103,12 @@ const FORMAT_2: &str = "
         change BLOB NOT NULL,
         PRIMARY KEY (room, sequence)
     ) STRICT, WITHOUT ROWID;
+
+    -- Whether a line is a message of somebody else that calls this profile by its name.
+    ALTER TABLE history ADD COLUMN mention INTEGER NOT NULL DEFAULT 0;
+    -- What is unread is counted without a look at the lines.
+    CREATE INDEX history_said ON history (room, sequence, author) WHERE message IS NOT NULL;
+    CREATE INDEX history_mention ON history (room, sequence) WHERE mention = 1;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

@@ -63,7 +63,8 @@ fn room() -> RoomRecord {
 fn said(sequence: u64, part: u32, author: Uid, text: &str) -> Write {
     let message = MessageId([u8::try_from(2 * sequence).unwrap() + u8::try_from(part).unwrap(); 16]);
     let entry = Entry::Text { message, text: text.into(), delivery: Delivery::Sent };
-    Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry })
+    let mention = author != ME && entry.mentions(&credentials().name);
+    Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry, mention })
 }
 
 fn waiting(id: u8, text: &str) -> OutboxMessage {
@@ -162,6 +163,34 @@ fn history_is_read_in_pages_that_never_split_a_record() {
     assert_eq!(newest[2].author.to_string(), "bob");
     let rooms = vault.rooms().unwrap();
     assert_eq!((rooms[0].read, rooms[0].unread), (1, 1), "own messages are not unread");
+}
+
+#[test]
+fn a_room_tells_what_is_unread_who_is_called_and_when_something_happened() {
+    let (_folder, mut vault) = vault();
+    let counts = |vault: &Vault| {
+        let room = &vault.rooms().unwrap()[0];
+        (room.unread, room.mentions, room.latest.0)
+    };
+    vault.apply(&Change::from_iter([Write::Room(Box::new(room()))])).unwrap();
+    assert_eq!(counts(&vault), (0, 0, 0));
+    let left = StoredLine { mention: false, entry: Entry::Left, ..stored(said(9, 0, BOB, "")) };
+    let change = [
+        said(1, 0, BOB, "@alice"),
+        said(2, 0, BOB, "alice"),
+        said(3, 0, ME, "I am @alice"),
+        said(4, 0, BOB, "@ALICE?"),
+        said(4, 1, BOB, "@bob"),
+        Write::Line(left),
+    ];
+    vault.apply(&Change::from_iter(change)).unwrap();
+    assert_eq!(counts(&vault), (4, 2, 9));
+    vault.apply(&Change::from_iter([Write::Read(ROOM, 1)])).unwrap();
+    assert_eq!(counts(&vault), (3, 1, 9));
+    vault
+        .apply(&Change::from_iter([Write::Read(ROOM, 4), Write::Outbox(Box::new(waiting(9, "waits")))]))
+        .unwrap();
+    assert_eq!(counts(&vault), (0, 0, 9));
 }
 
 #[test]
@@ -357,13 +386,18 @@ fn stored(write: Write) -> StoredLine {
 
 #[test]
 fn a_vault_of_the_first_format_opens_and_keeps_all_it_had() {
-    let lines = [said(1, 0, BOB, "a"), said(2, 0, ME, "b"), said(3, 0, BOB, "c")].map(stored);
+    let lines = [(BOB, "@alice!"), (ME, "@alice"), (BOB, "c"), (BOB, "@Alice"), (BOB, "@alicia")];
+    let lines: Vec<_> =
+        (1..).zip(lines).map(|(at, (author, text))| stored(said(at, 0, author, text))).collect();
     let folder = vault_of_format_1(&lines);
     let mut vault = Vault::open(folder.path(), &password()).unwrap();
-    assert_eq!(texts(&vault.history(ROOM, Span::Newest, 9).unwrap()), ["a", "b", "c", "waits"]);
+    assert_eq!(
+        texts(&vault.history(ROOM, Span::Newest, 9).unwrap()),
+        ["@alice!", "@alice", "c", "@Alice", "@alicia", "waits"]
+    );
     assert_eq!(vault.load().unwrap().rooms[0].record, room());
     let overview = &vault.rooms().unwrap()[0];
-    assert_eq!((overview.read, overview.unread), (1, 1));
+    assert_eq!((overview.read, overview.unread, overview.mentions, overview.latest), (1, 3, 1, Timestamp(5)));
     vault.apply(&Change::from_iter([Write::Setting("key".into(), Some(vec![1]))])).unwrap();
     drop(vault);
     let vault = Vault::open(folder.path(), &password()).unwrap();

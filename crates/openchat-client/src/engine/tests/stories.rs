@@ -68,6 +68,23 @@ fn a_room_tells_how_it_is_encrypted_and_for_whom_without_a_connection() {
 }
 
 #[test]
+fn who_is_called_by_name_is_told_so_until_it_was_read() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    world.say(BOB, room, "@alice: are you there?");
+    world.say(ALICE, room, "@bob: yes, @alice is here");
+    world.say(BOB, room, "fine");
+    let overview = |world: &World, client| world.overviews(client).remove(0);
+    let alice = overview(&world, ALICE);
+    assert_eq!((alice.unread, alice.mentions), (2, 1));
+    assert_eq!(Some(alice.latest), world.lines(ALICE, room).last().map(|line| line.time));
+    assert_eq!(overview(&world, BOB).mentions, 1);
+    world.ask(ALICE, Command::MarkRead { room, sequence: alice.head }).unwrap();
+    let alice = overview(&world, ALICE);
+    assert_eq!((alice.unread, alice.mentions), (0, 0));
+}
+
+#[test]
 fn the_epochs_that_were_told_are_there_after_a_restart() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.create(ALICE, "secret", Access::Private);

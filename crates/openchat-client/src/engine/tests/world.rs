@@ -13,7 +13,7 @@ use super::server::{EXPORTER, FakeServer};
 use crate::command::{Access, Answer, Command, RoomSuite};
 use crate::engine::{Engine, HangUp, Step, Ticket};
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Alarm, Delivery, Entry, EpochChanged, Event, Line};
+use crate::event::{Alarm, Delivery, Entry, EpochChanged, Event, Line, RoomOverview};
 use crate::random;
 use crate::vault::{Credentials, Span, Vault};
 
@@ -315,6 +315,11 @@ impl World {
     pub(super) fn lines(&self, client: usize, room: RoomId) -> Vec<Line> {
         let vault = self.clients[client].vault.as_ref().unwrap();
         vault.history(room, Span::Newest, 1_000).unwrap()
+    }
+
+    /// The rooms as they are on somebody's disk.
+    pub(super) fn overviews(&self, client: usize) -> Vec<RoomOverview> {
+        self.clients[client].vault.as_ref().unwrap().rooms().unwrap()
     }
 
     /// The epochs of a room as they are on somebody's disk.
