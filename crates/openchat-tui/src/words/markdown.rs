@@ -2,11 +2,12 @@
 
 mod inline;
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeStream};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeStream};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use self::inline::Inline;
+use super::code::{CodeLook, highlight};
 use super::harmless::{harmless, harmless_line};
 use super::width::width;
 use super::wrap::{Margin, chop, wrap};
@@ -24,6 +25,8 @@ pub struct Look {
     pub code: Style,
     /// Blocks of code.
     pub code_block: Style,
+    /// What is in them, where the language is known.
+    pub syntax: CodeLook,
     /// Quotes and the bar beside them; also rules and the signs of lists.
     pub quote: Style,
     /// Links and their targets.
@@ -66,14 +69,21 @@ struct List {
     next: Option<u64>,
 }
 
+/// A block of code that is open.
+#[derive(Default)]
+struct Code {
+    language: String,
+    text: String,
+}
+
 /// What is written so far, and what is open.
 struct Sheet<'a> {
     width: u16,
     look: &'a Look,
     lines: Vec<Line<'static>>,
     inline: Inline<'a>,
-    /// The text of the block of code that is open.
-    code: Option<String>,
+    /// The block of code that is open.
+    code: Option<Code>,
     margin: Margin,
     /// For each quote and item that is open, how many spans it has in the margin: none when there was no room.
     nesting: Vec<usize>,
@@ -102,7 +112,7 @@ impl<'a> Sheet<'a> {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.code {
-                Some(code) => code.push_str(&text),
+                Some(code) => code.text.push_str(&text),
                 None => self.inline.words(&harmless(&text)),
             },
             Event::Code(text) => self.inline.code(&harmless(&text)),
@@ -128,9 +138,13 @@ impl<'a> Sheet<'a> {
                 self.open("▎ ", "▎ ");
                 self.inline.push(self.look.quote);
             }
-            Tag::CodeBlock(_) => {
+            Tag::CodeBlock(kind) => {
                 self.end_block();
-                self.code = Some(String::new());
+                let language = match kind {
+                    CodeBlockKind::Fenced(info) => info.into_string(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                self.code = Some(Code { language, text: String::new() });
             }
             Tag::List(next) => {
                 self.end_block();
@@ -225,10 +239,11 @@ impl<'a> Sheet<'a> {
     }
 
     fn end_code(&mut self) {
-        let code = harmless(&self.code.take().unwrap_or_default());
+        let Code { language, text } = self.code.take().unwrap_or_default();
         let style = self.look.text.patch(self.look.code_block);
+        let spans = highlight(&harmless(&text), &language, style, &self.look.syntax);
         self.set_apart();
-        let lines = chop(&[Span::styled(code, style)], self.width, &self.margin);
+        let lines = chop(&spans, self.width, &self.margin);
         self.add(lines);
         self.gap = true;
     }

@@ -4,11 +4,13 @@
 //! reorder do it by line and in their own way, and an isolate would be a glyph or nothing in the others. What could
 //! make them reorder the words of the program beside it, the explicit controls, is taken out by [`harmless()`].
 
+mod code;
 mod harmless;
 mod markdown;
 mod width;
 mod wrap;
 
+pub use code::CodeLook;
 pub use harmless::{harmless, harmless_line};
 pub use markdown::{Look, Readers, render};
 pub use width::{pad, truncate, width};

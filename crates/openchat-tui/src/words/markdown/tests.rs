@@ -11,6 +11,7 @@ fn look() -> Look {
         emphasis: Style::new().add_modifier(Modifier::ITALIC),
         code: colour(Color::Yellow),
         code_block: colour(Color::Green),
+        syntax: CodeLook { keyword: colour(Color::Magenta), ..CodeLook::default() },
         quote: colour(Color::Gray),
         link: colour(Color::Blue),
         mention: colour(Color::Cyan),
@@ -80,6 +81,7 @@ fn code_is_as_it_was_written() {
     assert_eq!(lines("    one\n      two", 80), ["one", "  two"]);
     assert_eq!(lines("```\nabcdef", 4), ["abcd", "ef"]);
     assert_eq!(words_in("```\n@ada https://x.example\n```", look().code_block), ["@ada https://x.example"]);
+    assert_eq!(words_in("```rust\nlet x;\n```", Style::new().fg(Color::Magenta)), ["let"]);
     assert_eq!(words_in("`@ada`", look().code), ["@ada"]);
 }
 
@@ -144,8 +146,23 @@ fn margins_leave_room_for_words() {
 
 #[test]
 fn a_large_message_made_to_be_slow_is_not() {
-    let attacks =
-        ["![a", "> ", "- ", "[", "*a_", "`", "http://)", "@", "@a.", "<", "\\", "&", "```\n", "👩\u{200d}"];
+    let attacks = [
+        "![a",
+        "> ",
+        "- ",
+        "[",
+        "*a_",
+        "`",
+        "http://)",
+        "@",
+        "@a.",
+        "<",
+        "\\",
+        "&",
+        "```\n",
+        "```rust\n\"/*'",
+        "👩\u{200d}",
+    ];
     for attack in attacks {
         let text = attack.repeat(64 * 1024 / attack.len());
         assert!(!render(&text, 80, &look(), READERS).is_empty(), "{attack:?}");
