@@ -85,11 +85,15 @@ struct Sheet<'a> {
     /// The block of code that is open.
     code: Option<Code>,
     margin: Margin,
-    /// For each quote and item that is open, how many spans it has in the margin: none when there was no room.
+    /// For each quote and item that is open, the cells of its span in the margin, or 0 when there was no room for one.
     nesting: Vec<usize>,
+    /// The sum of `nesting`.
+    taken: usize,
     lists: Vec<List>,
     /// A block has ended, so that the next one is set apart by an empty line.
     gap: bool,
+    /// There is a sign in the margin that no line has shown yet.
+    waits: bool,
 }
 
 impl<'a> Sheet<'a> {
@@ -102,8 +106,10 @@ impl<'a> Sheet<'a> {
             code: None,
             margin: Margin::default(),
             nesting: Vec::new(),
+            taken: 0,
             lists: Vec::new(),
             gap: false,
+            waits: false,
         }
     }
 
@@ -205,23 +211,31 @@ impl<'a> Sheet<'a> {
 
     /// Puts something into the margin, for as long as half of the width is left for words.
     fn open(&mut self, first: &str, rest: &str) -> bool {
-        let taken: usize = self.margin.rest.iter().map(|span| width(&span.content)).sum();
-        let fits = taken + width(first) <= usize::from(self.width) / 2;
+        let cells = width(first);
+        let fits = self.taken + cells <= usize::from(self.width) / 2;
         if fits {
             let style = self.look.text.patch(self.look.quote);
             self.set_apart();
             self.margin.first.push(Span::styled(first.to_owned(), style));
             self.margin.rest.push(Span::styled(rest.to_owned(), style));
         }
-        self.nesting.push(usize::from(fits));
+        self.waits |= fits;
+        let cells = if fits { cells } else { 0 };
+        self.nesting.push(cells);
+        self.taken += cells;
         fits
     }
 
     fn close(&mut self) {
-        let spans = self.nesting.pop().unwrap_or(0);
-        let left = self.margin.rest.len().saturating_sub(spans);
-        self.margin.rest.truncate(left);
-        self.margin.first.clone_from(&self.margin.rest);
+        if self.waits {
+            self.add(vec![Line::from(self.margin.first.clone())]);
+        }
+        let cells = self.nesting.pop().unwrap_or(0);
+        self.taken = self.taken.saturating_sub(cells);
+        if cells > 0 {
+            self.margin.rest.pop();
+            self.margin.first.clone_from(&self.margin.rest);
+        }
     }
 
     /// Ends what has no end of its own, such as the words of an item without paragraphs.
@@ -251,8 +265,7 @@ impl<'a> Sheet<'a> {
     fn rule(&mut self) {
         self.end_block();
         self.set_apart();
-        let taken: usize = self.margin.rest.iter().map(|span| width(&span.content)).sum();
-        let rule = "─".repeat(usize::from(self.width).saturating_sub(taken).max(1));
+        let rule = "─".repeat(usize::from(self.width).saturating_sub(self.taken).max(1));
         let style = self.look.text.patch(self.look.quote);
         let lines = chop(&[Span::styled(rule, style)], self.width, &self.margin);
         self.add(lines);
@@ -268,6 +281,7 @@ impl<'a> Sheet<'a> {
 
     fn add(&mut self, lines: Vec<Line<'static>>) {
         self.lines.extend(lines);
+        self.waits = false;
         self.margin.first.clone_from(&self.margin.rest);
     }
 }
