@@ -17,7 +17,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("openchat-tui", &["openchat-protocol", "openchat-client"]),
     (
         "openchat",
-        &["openchat-protocol", "openchat-identity", "openchat-store", "openchat-server", "openchat-client"],
+        &[
+            "openchat-protocol",
+            "openchat-identity",
+            "openchat-store",
+            "openchat-server",
+            "openchat-client",
+            "openchat-tui",
+        ],
     ),
     (
         "openchat-tests",

@@ -1,5 +1,7 @@
 //! Notifications of the desktop that the terminal runs on: OSC 9 and OSC 777.
 
+use std::process::Stdio;
+
 use crate::passage::Passage;
 use crate::words::{harmless_line, truncate};
 
@@ -17,6 +19,22 @@ pub fn osc9(text: &str, passage: Passage) -> String {
 /// The sequence for a notification with title and text (foot, Ghostty, WezTerm, urxvt, VTE).
 pub fn osc777(title: &str, body: &str, passage: Passage) -> String {
     passage.command(&format!("777;notify;{};{}", field(title), field(body)))
+}
+
+/// Tells the desktop of this very machine, where there is one. Who sits at another one, behind SSH, is reached by the
+/// sequences. A desktop without `notify-send` tells nothing: the bell has rung.
+pub(crate) fn desktop(title: &str, body: &str) {
+    let is_here = std::env::var_os("SSH_CONNECTION").is_none();
+    let has_desktop = ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if !is_here || !has_desktop {
+        return;
+    }
+    let mut notifier = tokio::process::Command::new("notify-send");
+    notifier.arg("--app-name=OpenChat").arg("--").arg(field(title)).arg(field(body));
+    notifier.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Ok(mut child) = notifier.spawn() {
+        tokio::spawn(async move { child.wait().await });
+    }
 }
 
 /// Words without what ends a sequence or, the semicolon, a field of it.

@@ -11,6 +11,11 @@ pub enum Passage {
 }
 
 impl Passage {
+    /// As the environment tells.
+    pub fn of_environment() -> Self {
+        if std::env::var_os("TMUX").is_some() { Self::Tmux } else { Self::Direct }
+    }
+
     /// An operating system command with this content, which must have no control characters.
     pub(crate) fn command(self, content: &str) -> String {
         debug_assert!(!content.contains(char::is_control), "the content would end the sequence");

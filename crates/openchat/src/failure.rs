@@ -76,6 +76,11 @@ impl Failure {
         &self.what
     }
 
+    /// The command that helps.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// What scripts see.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)

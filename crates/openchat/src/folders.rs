@@ -8,6 +8,7 @@ use crate::failure::{Failure, Kind};
 #[derive(Debug, Clone)]
 pub(crate) struct Folders {
     root: PathBuf,
+    settings: PathBuf,
     profile: String,
 }
 
@@ -23,6 +24,11 @@ impl Folders {
         }
         let absolute =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let settings = data
+            .clone()
+            .or_else(|| absolute("XDG_CONFIG_HOME").map(|config| config.join("openchat")))
+            .or_else(|| absolute("HOME").map(|home| home.join(".config/openchat")))
+            .unwrap_or_default();
         let root = data
             .or_else(|| absolute("XDG_DATA_HOME").map(|share| share.join("openchat")))
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share/openchat")))
@@ -33,7 +39,7 @@ impl Folders {
                 )
                 .help("openchat --data DIR …")
             })?;
-        Ok(Self { root, profile })
+        Ok(Self { root, settings, profile })
     }
 
     /// Keys, vault and settings of one identity.
@@ -48,6 +54,11 @@ impl Folders {
         let mut names: Vec<_> = names.filter_map(|folder| folder.file_name().into_string().ok()).collect();
         names.sort();
         names
+    }
+
+    /// What people choose by hand, apart from the data unless `--data` keeps everything together.
+    pub(crate) fn settings(&self) -> &std::path::Path {
+        &self.settings
     }
 
     /// The server's authority and database.

@@ -6,10 +6,11 @@ use clap::Args;
 use openchat_client::Enrolled;
 use openchat_identity::{InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
+use openchat_tui::Door;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, chat, output, session, text};
+use crate::{ask, chat, output, screen, serve, session, text};
 
 #[derive(Args)]
 #[command(
@@ -31,6 +32,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let from_input = arguments.link == "-";
     let link = if from_input { first_line()? } else { arguments.link };
     let link: InviteLink = link.trim().parse().map_err(|error| Failure::new(Kind::Usage, error))?;
+    let is_interactive = !from_input && !arguments.only && screen::is_possible();
+    if is_interactive && arguments.name.is_none() && context.password_file.is_none() {
+        return screen::show(context, Door::Invited(link.to_string()), serve::Place::default(), None).await;
+    }
     let name = match arguments.name {
         Some(name) => name,
         None => ask_name()?,
@@ -45,6 +50,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     if arguments.only || from_input || !std::io::stdin().is_terminal() {
         // One login leaves key packages on the server, with which others can add this device from now on.
         return session::visit(client, events).await;
+    }
+    if is_interactive {
+        let opened = Door::Opened(client, events);
+        return screen::show(context, opened, serve::Place::default(), enrolled.room).await;
     }
     chat::talk(client, events, enrolled.room).await
 }

@@ -11,6 +11,7 @@ mod join;
 mod key;
 mod output;
 mod rooms;
+mod screen;
 mod seal;
 mod send;
 mod serve;
@@ -51,6 +52,7 @@ const DEFAULT_PROFILE: &str = "default";
 
 const FIRST_STEPS: &str = "\
 Example, the first steps:
+  openchat               the full screen: host, join, chat
   openchat demo          see it work, with a real server and three people
   openchat up            host a server and chat on it
   openchat join 'LINK'   come in by an invite
@@ -96,6 +98,7 @@ enum Command {
 }
 
 /// What every subcommand gets.
+#[derive(Clone)]
 struct Context {
     folders: Folders,
     password_file: Option<PathBuf>,
@@ -122,15 +125,20 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let context = Context { folders, password_file: arguments.password_file };
     // Keys and signatures need no runtime; everything else talks to a socket.
     let command = match arguments.command {
-        None => return welcome::run(&context),
+        None if !screen::is_possible() => return welcome::run(&context),
         Some(Command::Key(command)) => return key::run(&context, command),
-        Some(command) => command,
+        command => command,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Kind::Internal, format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(dispatch(&context, command))
+    runtime.block_on(async {
+        match command {
+            None => screen::open(&context).await,
+            Some(command) => dispatch(&context, command).await,
+        }
+    })
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {

@@ -4,10 +4,11 @@ use clap::Args;
 use openchat_client::{Access, ClientHandle, RoomSuite};
 use openchat_identity::{InviteLink, Password};
 use openchat_protocol::{RoomName, UserName};
+use openchat_tui::Door;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{chat, join, serve, session};
+use crate::{chat, join, screen, serve, session};
 
 /// The room that everybody finds at first.
 const LOBBY: &str = "lobby";
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let is_new_here = !openchat_client::exists(&context.folders.profile());
+    if screen::is_possible() && is_new_here && arguments.name.is_none() && context.password_file.is_none() {
+        return screen::show(context, Door::Hosting, arguments.place, None).await;
+    }
     // Asked before anything is made: whoever gives up at the prompt leaves nothing behind.
     let newcomer = if is_new_here { Some(newcomer(context, arguments.name)?) } else { None };
     let mut hosted = serve::host(context, &arguments.place).await?;
@@ -62,6 +66,10 @@ async fn talk(
     };
     session::online(&client).await?;
     make_lobby(&client, &lobby).await?;
+    if screen::is_possible() {
+        let opened = Door::Opened(client, events);
+        return screen::show(context, opened, serve::Place::default(), Some(lobby)).await;
+    }
     chat::talk(client, events, Some(lobby)).await
 }
 

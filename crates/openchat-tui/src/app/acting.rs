@@ -1,0 +1,425 @@
+//! What keys, pastes and clicks do in the chat.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEventKind};
+use openchat_client::{Command as Ask, Delivery, Entry};
+use openchat_protocol::RoomId;
+
+use super::chat::Chat;
+use super::commands::Command;
+use super::completion::Completion;
+use super::overlay::{Overlay, Question};
+use super::picker::{Picker, Target};
+use crate::effect::{Effect, Read, Then};
+use crate::keymap::{Action, Chord, Lookup, Mode, Scheme};
+use crate::settings::Settings;
+use crate::theme::Theme;
+
+/// A paste of more lines than this asks first.
+const LINES_AT_ONCE: usize = 5;
+
+impl Chat {
+    pub(super) fn handle_terminal(
+        &mut self,
+        event: Event,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        match event {
+            Event::Key(key) if self.overlay.is_some() => self.press_in_overlay(key, settings, theme, out),
+            Event::Key(key) => self.press(key, settings, theme, out),
+            Event::Paste(text) => self.paste(&text),
+            Event::FocusGained => self.focused = true,
+            Event::FocusLost => self.focused = false,
+            Event::Mouse(mouse) => self.wheel(mouse.kind),
+            Event::Resize(..) => {}
+        }
+    }
+
+    fn wheel(&mut self, kind: MouseEventKind) {
+        let Some(timeline) = &mut self.timeline else { return };
+        match kind {
+            MouseEventKind::ScrollUp => timeline.view.scroll += 3,
+            MouseEventKind::ScrollDown => timeline.view.scroll -= 3,
+            _ => {}
+        }
+    }
+
+    fn paste(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        match &mut self.overlay {
+            Some(Overlay::Picker(picker)) => picker.paste(&text),
+            Some(_) => {}
+            None if text.lines().count() > LINES_AT_ONCE => {
+                self.overlay = Some(Overlay::Ask(Question::Paste(text)));
+            }
+            None => self.write(&text),
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        self.mode = Mode::Compose;
+        self.composer.insert(text);
+        self.draft_is_new = true;
+    }
+
+    fn press(&mut self, key: KeyEvent, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
+        // Somebody is here: now is better than after the pause.
+        if matches!(self.connection, openchat_client::ConnectionState::Offline { .. }) {
+            out.push(Effect::Reconnect);
+        }
+        self.prefix.push(Chord::from(key));
+        match settings.keymap.look_up(self.mode, &self.prefix) {
+            Lookup::Act(action) => {
+                self.prefix.clear();
+                self.act(action, settings, theme, out);
+            }
+            Lookup::More(_) => {}
+            Lookup::Unbound => {
+                let was_longer = self.prefix.len() > 1;
+                self.prefix.clear();
+                if was_longer {
+                    self.tell("no such key: F1 shows what works here");
+                } else if self.mode == Mode::Compose {
+                    self.type_key(key);
+                }
+            }
+        }
+    }
+
+    fn type_key(&mut self, key: KeyEvent) {
+        let handled = match key.code {
+            KeyCode::Up if key.modifiers.is_empty() => self.composer.recall_older(),
+            KeyCode::Down if key.modifiers.is_empty() => self.composer.recall_newer(),
+            _ => false,
+        };
+        if !handled {
+            self.composer.press(key);
+        }
+        self.is_peeking = false;
+        self.draft_is_new = true;
+    }
+
+    pub(super) fn act(
+        &mut self,
+        action: Action,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        if !matches!(action, Action::Complete) {
+            self.completion = None;
+        }
+        match action {
+            Action::Send => self.submit(settings, theme, out),
+            Action::NewLine => self.write("\n"),
+            Action::Complete => self.complete(),
+            Action::Picker => self.open_picker(),
+            Action::Menu => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
+            Action::NextUnread => self.visit_next_unread(out),
+            Action::Back => self.go_back(out),
+            Action::PreviousRoom => self.step_room(-1, out),
+            Action::NextRoom => self.step_room(1, out),
+            Action::Escape => self.escape(settings.keymap.scheme),
+            Action::Write => self.toggle_writing(settings.keymap.scheme),
+            Action::MarkRead => self.carry_out(Command::Read, settings, theme, out),
+            Action::Members => self.shows_members = !self.shows_members,
+            Action::RoomInfo => self.carry_out(Command::Info, settings, theme, out),
+            Action::CryptoLog => self.carry_out(Command::Log, settings, theme, out),
+            Action::Invite => self.carry_out(Command::Invite, settings, theme, out),
+            Action::Editor => out.push(Effect::Edit(self.composer.text())),
+            Action::Help => self.overlay = Some(Overlay::Help),
+            Action::Suspend => out.push(Effect::Suspend),
+            Action::Quit => self.quit(out),
+            _ => self.act_on_timeline(action, out),
+        }
+    }
+
+    fn act_on_timeline(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let Some(timeline) = &mut self.timeline else { return };
+        match action {
+            Action::PageUp => timeline.page(1),
+            Action::PageDown => timeline.page(-1),
+            Action::Top => {
+                timeline.view.bottom = (!timeline.lines.is_empty()).then_some((0, 0));
+                timeline.chosen = None;
+                timeline.choose_up();
+            }
+            Action::Bottom if timeline.at_end => {
+                timeline.go_to_end();
+                timeline.chosen = None;
+                timeline.choose_up();
+            }
+            Action::Bottom => {
+                timeline.loading = true;
+                out.push(Effect::Read(Read::History(timeline.room, openchat_client::Span::Newest)));
+            }
+            Action::SelectUp => {
+                self.mode = Mode::Normal;
+                timeline.choose_up();
+            }
+            Action::SelectDown => {
+                timeline.choose_down();
+            }
+            _ => self.act_on_chosen(action, out),
+        }
+    }
+
+    fn act_on_chosen(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let Some(line) = self.timeline.as_ref().and_then(|timeline| timeline.chosen()).cloned() else {
+            self.tell("choose a message first");
+            return;
+        };
+        let failed = match &line.entry {
+            Entry::Text { message, delivery: Delivery::Failed { .. }, .. } => Some(*message),
+            _ => None,
+        };
+        match (action, &line.entry) {
+            (Action::MessageInfo, _) => self.overlay = Some(Overlay::Message(Box::new(line))),
+            (Action::Copy, Entry::Text { text, .. }) => {
+                out.push(Effect::Copy(text.clone()));
+                self.tell("copied");
+            }
+            (Action::Reply, Entry::Text { text, .. }) => {
+                let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
+                let words = format!("> {} wrote:\n{quoted}\n", line.author);
+                self.write(&words);
+                self.stop_choosing();
+            }
+            (Action::Retry | Action::Discard, _) if failed.is_none() => {
+                self.tell("this is for messages that could not be sent");
+            }
+            (Action::Retry, _) => {
+                if let Some(message) = failed {
+                    self.waiting += 1;
+                    out.push(Effect::Ask(Ask::Retry { message }, Then::Nothing));
+                }
+            }
+            (Action::Discard, _) => {
+                if let (Some(message), Some(timeline)) = (failed, &mut self.timeline) {
+                    timeline.remove(message);
+                    out.push(Effect::Ask(Ask::Discard { message }, Then::Say("forgotten".into())));
+                }
+            }
+            _ => self.tell("this line has no words to copy or quote"),
+        }
+    }
+
+    /// vi people come from writing to normal mode and back; the others only stop choosing.
+    fn toggle_writing(&mut self, scheme: Scheme) {
+        match (self.mode, scheme) {
+            (Mode::Compose, Scheme::Vim) => {
+                self.mode = Mode::Normal;
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.choose_up();
+                }
+            }
+            _ => self.stop_choosing(),
+        }
+    }
+
+    fn stop_choosing(&mut self) {
+        self.mode = Mode::Compose;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.chosen = None;
+        }
+    }
+
+    /// Closes one thing after the other: alarms, the notice, the choice, the way back to the newest line.
+    fn escape(&mut self, scheme: Scheme) {
+        if self.alarms.pop().is_some() || self.notice.take().is_some() {
+            return;
+        }
+        if let Some(timeline) = &mut self.timeline
+            && timeline.at_end
+        {
+            timeline.go_to_end();
+        }
+        if self.mode == Mode::Normal && scheme == Scheme::Emacs {
+            self.stop_choosing();
+        }
+    }
+
+    fn open_picker(&mut self) {
+        let people: Vec<_> =
+            self.members.iter().filter(|member| !member.is_me).map(|member| member.person.clone()).collect();
+        let lines = self.timeline.as_ref().map(|timeline| timeline.lines.as_slice()).unwrap_or_default();
+        let open = self.open_room();
+        let others: Vec<_> = self.rooms.iter().filter(|room| Some(room.room) != open).cloned().collect();
+        self.overlay = Some(Overlay::Picker(Box::new(Picker::everything(&others, &people, lines))));
+    }
+
+    fn complete(&mut self) {
+        let word = self.composer.word();
+        let goes_on = self.completion.as_ref().is_some_and(|completion| completion.wrote(&word));
+        if !goes_on {
+            let is_start = self.composer.text().trim_start() == word;
+            self.completion = Completion::of(&word, is_start, &self.rooms, &self.members);
+        }
+        match self.completion.as_mut().and_then(Completion::next) {
+            Some(candidate) => {
+                self.composer.replace_word(&candidate);
+                self.draft_is_new = true;
+            }
+            None if word.is_empty() => {}
+            None => self.tell("nothing begins like this"),
+        }
+    }
+
+    /// One key goes through all unread rooms, the most important first, and at the end back to where it began.
+    fn visit_next_unread(&mut self, out: &mut Vec<Effect>) {
+        let open = self.open_room();
+        let unread = self.rooms.iter().filter(|room| room.unread > 0 && Some(room.room) != open);
+        let next = unread.max_by_key(|room| (room.mentions, room.latest)).map(|room| room.room);
+        match next {
+            Some(room) => {
+                if self.walk_from.is_none() {
+                    self.walk_from = open;
+                }
+                self.open(room, out);
+                self.is_peeking = true;
+            }
+            None if self.walk_from.is_some() => self.go_back(out),
+            None => self.tell("nothing is unread"),
+        }
+    }
+
+    fn go_back(&mut self, out: &mut Vec<Effect>) {
+        match self.walk_from.take() {
+            Some(room) => self.open(room, out),
+            None => self.tell("there is no way back from here"),
+        }
+    }
+
+    fn step_room(&mut self, by: isize, out: &mut Vec<Effect>) {
+        let open = self.open_room();
+        let at = self.rooms.iter().position(|room| Some(room.room) == open).unwrap_or(0);
+        let count = self.rooms.len();
+        let next = at.checked_add_signed(by).unwrap_or(count.saturating_sub(1));
+        let room: Option<RoomId> = self.rooms.get(next).or(self.rooms.first()).map(|room| room.room);
+        if let Some(room) = room {
+            self.open(room, out);
+        }
+    }
+
+    fn press_in_overlay(
+        &mut self,
+        key: KeyEvent,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if control && key.code == KeyCode::Char('z') {
+            out.push(Effect::Suspend);
+            return;
+        }
+        let closes = key.code == KeyCode::Esc || (control && matches!(key.code, KeyCode::Char('c' | 'g')));
+        match &mut self.overlay {
+            _ if closes => self.close_overlay(theme),
+            Some(Overlay::Picker(_)) => self.press_in_picker(key, settings, theme, out),
+            Some(Overlay::Ask(_)) => self.answer(key.code, out),
+            Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
+                out.push(Effect::Copy(link.clone()));
+                self.tell("the link is on the clipboard, if this terminal has one");
+            }
+            _ if matches!(key.code, KeyCode::Enter | KeyCode::Char('q')) => self.close_overlay(theme),
+            _ => {}
+        }
+    }
+
+    fn close_overlay(&mut self, theme: &mut Theme) {
+        self.overlay = None;
+        if let Some(before) = self.before_preview.take() {
+            *theme = before;
+        }
+    }
+
+    fn press_in_picker(
+        &mut self,
+        key: KeyEvent,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Overlay::Picker(picker)) = &mut self.overlay else { return };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Up => picker.step(-1),
+            KeyCode::Down => picker.step(1),
+            KeyCode::Char('p' | 'k') if control => picker.step(-1),
+            KeyCode::Char('n' | 'j') if control => picker.step(1),
+            KeyCode::PageUp => picker.step(-10),
+            KeyCode::PageDown => picker.step(10),
+            KeyCode::Enter => {
+                // The menu of the original: `:q` in it ends the program.
+                let quits = picker.typed() == ":q";
+                let target = picker.chosen().map(|row| row.target.clone());
+                match target {
+                    _ if quits => {
+                        self.overlay = None;
+                        self.quit(out);
+                    }
+                    Some(target) => self.pick(target, settings, theme, out),
+                    None => {}
+                }
+                return;
+            }
+            _ => picker.press(key),
+        }
+        if let Some(Target::Theme(name)) = picker.chosen().map(|row| &row.target)
+            && let Some(named) = Theme::named(name)
+        {
+            *theme = named;
+        }
+    }
+
+    fn pick(&mut self, target: Target, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
+        self.overlay = None;
+        self.before_preview = None;
+        match target {
+            Target::Room(room) => self.open(room, out),
+            Target::Join(name) => self.carry_out(Command::Join(name), settings, theme, out),
+            Target::Write(text) if text.starts_with('/') => {
+                self.mode = Mode::Compose;
+                self.composer.set(&text);
+            }
+            Target::Write(text) => self.write(&text),
+            Target::Run(line) => match Command::parse(&line) {
+                Ok(command) => self.carry_out(command, settings, theme, out),
+                Err(error) => self.warn_of(error.to_string()),
+            },
+            Target::Message(_, sequence) => {
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.chosen = timeline.lines.iter().position(|line| line.sequence == Some(sequence));
+                    timeline.view.show_chosen = true;
+                    self.mode = Mode::Normal;
+                }
+            }
+            Target::Theme(name) => {
+                if let Some(named) = Theme::named(name) {
+                    *theme = named;
+                    self.tell(format!("for ever: theme = \"{name}\" in the settings"));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, code: KeyCode, out: &mut Vec<Effect>) {
+        let yes = matches!(code, KeyCode::Char('y' | 'Y') | KeyCode::Enter);
+        if !yes && !matches!(code, KeyCode::Char('n' | 'N')) {
+            return;
+        }
+        let Some(Overlay::Ask(question)) = self.overlay.take() else { return };
+        match question {
+            _ if !yes => {}
+            Question::Paste(text) => self.write(&text),
+            Question::Leave(room) => {
+                let said = Then::Say("you have left".to_owned());
+                out.push(Effect::Ask(Ask::LeaveRoom { room }, said));
+                self.rooms_are_old = true;
+            }
+            Question::Quit => out.push(Effect::Quit),
+        }
+    }
+}

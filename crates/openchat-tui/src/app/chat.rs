@@ -1,0 +1,456 @@
+//! The chat: rooms, one of them open, and what is being written there.
+
+use std::collections::HashMap;
+
+use openchat_client::{
+    Access, ClientError, Command as Ask, ConnectionState, Entry, Event, Member, Membership, Profile,
+    RoomOverview, RoomSuite, Span,
+};
+use openchat_protocol::{RoomId, RoomName, Timestamp};
+
+use super::commands::Command;
+use super::completion::Completion;
+use super::composer::Composer;
+use super::entrance::sentence;
+use super::overlay::{Overlay, Question};
+use super::picker::Picker;
+use super::timeline::Timeline;
+use crate::effect::{Effect, Incoming, Opened, Read, Then};
+use crate::keymap::{Chord, Mode, Scheme};
+use crate::settings::{Notify, Settings};
+use crate::theme::Theme;
+use crate::words::harmless_line;
+
+/// How long a notice stays, in milliseconds.
+const NOTICE: u64 = 8_000;
+/// A link made here is good for this long.
+const INVITE_VALID: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// Where the vault keeps the screen's own things.
+pub(super) const DRAFT: &str = "draft:";
+const LAST_ROOM: &str = "screen:room";
+const LEVEL: &str = "notify:";
+
+/// Everything behind the entrance.
+pub struct Chat {
+    /// The time of the last event.
+    pub now: Timestamp,
+    /// Who this is.
+    pub me: Profile,
+    /// How the client stands to its server.
+    pub connection: ConnectionState,
+    /// Rooms to go to, by name.
+    pub rooms: Vec<RoomOverview>,
+    /// The room that is open.
+    pub timeline: Option<Timeline>,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// The epoch of its keys and whether they are post-quantum.
+    pub keys: Option<(u64, RoomSuite)>,
+    /// What is being written.
+    pub composer: Composer,
+    /// What lies in front.
+    pub overlay: Option<Overlay>,
+    /// The members' pane is open.
+    pub shows_members: bool,
+    /// What was last said to the person, and until when it stays.
+    pub notice: Option<Notice>,
+    /// What must not be overlooked, until it is closed.
+    pub alarms: Vec<String>,
+    /// Keys typed so far of a longer sequence.
+    pub prefix: Vec<Chord>,
+    /// Which keys count.
+    pub mode: Mode,
+    /// The terminal has the focus, as far as it says.
+    pub focused: bool,
+    /// Messages of this profile that wait to be sent.
+    pub waiting: usize,
+    pub(super) drafts: HashMap<RoomId, String>,
+    pub(super) levels: HashMap<RoomId, Notify>,
+    pub(super) first: Option<RoomName>,
+    /// Visited by a walk through unread rooms: not read before the person does something there.
+    pub(super) is_peeking: bool,
+    /// Where that walk began.
+    pub(super) walk_from: Option<RoomId>,
+    pub(super) completion: Option<Completion>,
+    /// The draft on disk is older than the one in the composer.
+    pub(super) draft_is_new: bool,
+    /// The rooms on the screen are older than what has happened.
+    pub(super) rooms_are_old: bool,
+    pub(super) marked: Option<(RoomId, u64)>,
+    /// The theme before a preview.
+    pub(super) before_preview: Option<Theme>,
+}
+
+/// A word to the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_warning: bool,
+    /// Until when it stays.
+    pub until: Timestamp,
+}
+
+/// Whether a room is one to go to.
+pub fn is_in(membership: Membership) -> bool {
+    !matches!(membership, Membership::Left | Membership::Leaving)
+}
+
+impl Chat {
+    pub(super) fn new(opened: Opened, now: Timestamp) -> Self {
+        let mut chat = Self {
+            now,
+            me: opened.profile,
+            connection: ConnectionState::Connecting,
+            rooms: Vec::new(),
+            timeline: None,
+            members: Vec::new(),
+            keys: None,
+            composer: Composer::default(),
+            overlay: None,
+            shows_members: true,
+            notice: None,
+            alarms: Vec::new(),
+            prefix: Vec::new(),
+            mode: Mode::Compose,
+            focused: true,
+            waiting: 0,
+            drafts: HashMap::new(),
+            levels: HashMap::new(),
+            first: opened.first,
+            is_peeking: false,
+            walk_from: None,
+            completion: None,
+            draft_is_new: false,
+            rooms_are_old: false,
+            marked: None,
+            before_preview: None,
+        };
+        for (key, value) in opened.kept {
+            chat.remember(&key, &value);
+        }
+        chat.take_rooms(opened.rooms);
+        if !opened.made.is_empty() {
+            chat.tell(opened.made.join(" · "));
+            // Worth reading in peace.
+            if let Some(notice) = &mut chat.notice {
+                notice.until = now.plus(std::time::Duration::from_secs(60));
+            }
+        }
+        chat
+    }
+
+    /// What was kept from the last time. What cannot be read is as if it had not been there.
+    fn remember(&mut self, key: &str, value: &[u8]) {
+        let text = String::from_utf8_lossy(value).into_owned();
+        if let Some(room) = key.strip_prefix(DRAFT).and_then(|room| room.parse().ok()) {
+            self.drafts.insert(room, text);
+        } else if let Some(room) = key.strip_prefix(LEVEL).and_then(|room| room.parse().ok()) {
+            if let Some(level) = Notify::named(&text) {
+                self.levels.insert(room, level);
+            }
+        } else if key == LAST_ROOM && self.first.is_none() {
+            self.first = text.parse().ok();
+        }
+    }
+
+    /// Goes where the last visit ended, or shows the menu.
+    pub(super) fn begin(&mut self, out: &mut Vec<Effect>) {
+        let named = |room: &&RoomOverview| Some(&room.name) == self.first.as_ref();
+        let room = self.rooms.iter().find(named).or(self.rooms.first()).map(|room| room.room);
+        match room {
+            Some(room) => self.open(room, out),
+            None if self.first.is_none() => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
+            None => {}
+        }
+        if let Some(name) =
+            self.first.clone().filter(|name| !self.rooms.iter().any(|room| room.name == *name))
+        {
+            out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom));
+        }
+    }
+
+    pub(super) fn handle(
+        &mut self,
+        incoming: Incoming,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        match incoming {
+            Incoming::Terminal(event) => self.handle_terminal(event, settings, theme, out),
+            Incoming::Client(event) => self.handle_event(event, settings, out),
+            Incoming::Answered(then, outcome) => self.handle_answer(then, outcome, out),
+            Incoming::Found(Ok(found)) => self.handle_found(found, out),
+            Incoming::Found(Err(error)) | Incoming::NotOpened(error) => self.warn(&error),
+            Incoming::Edited(Ok(text)) => {
+                self.composer.set(text.trim_end());
+                self.draft_is_new = true;
+            }
+            Incoming::Edited(Err(why)) => self.warn_of(format!("the editor gave nothing back: {why}")),
+            Incoming::Tick => self.tick(out),
+            Incoming::Opened(_) => {}
+        }
+    }
+
+    fn tick(&mut self, out: &mut Vec<Effect>) {
+        if self.notice.as_ref().is_some_and(|notice| notice.until <= self.now) {
+            self.notice = None;
+        }
+        self.keep_draft(out);
+        if std::mem::take(&mut self.rooms_are_old) {
+            out.push(Effect::Read(Read::Rooms));
+        }
+        self.mark_read_if_seen(out);
+    }
+
+    /// The draft of the open room goes to disk if it has changed.
+    pub(super) fn keep_draft(&mut self, out: &mut Vec<Effect>) {
+        if !std::mem::take(&mut self.draft_is_new) {
+            return;
+        }
+        let Some(room) = self.open_room() else { return };
+        let text = self.composer.text();
+        let value = (!text.trim().is_empty()).then(|| text.clone().into_bytes());
+        self.drafts.insert(room, text);
+        out.push(Effect::Remember(format!("{DRAFT}{room}"), value));
+    }
+
+    /// What can be seen is read, unless it is only peeked at.
+    pub(super) fn mark_read_if_seen(&mut self, out: &mut Vec<Effect>) {
+        let looks = self.focused && !self.is_peeking && self.overlay.is_none();
+        if looks && self.timeline.as_ref().is_some_and(Timeline::is_at_end) {
+            self.mark_read(out);
+        }
+    }
+
+    pub(super) fn mark_read(&mut self, out: &mut Vec<Effect>) {
+        let Some(timeline) = &self.timeline else { return };
+        let (room, Some(sequence)) = (timeline.room, timeline.newest()) else { return };
+        if self.marked == Some((room, sequence)) {
+            return;
+        }
+        self.marked = Some((room, sequence));
+        if let Some(known) = self.rooms.iter_mut().find(|known| known.room == room)
+            && known.read < sequence
+        {
+            known.read = sequence;
+            known.unread = 0;
+            known.mentions = 0;
+            out.push(Effect::Ask(Ask::MarkRead { room, sequence }, Then::Nothing));
+        }
+    }
+
+    /// The room on the screen.
+    pub fn open_room(&self) -> Option<RoomId> {
+        self.timeline.as_ref().map(|timeline| timeline.room)
+    }
+
+    /// What is known of the room on the screen.
+    pub fn overview(&self) -> Option<&RoomOverview> {
+        let open = self.open_room()?;
+        self.rooms.iter().find(|room| room.room == open)
+    }
+
+    /// Puts a room on the screen.
+    pub(super) fn open(&mut self, room: RoomId, out: &mut Vec<Effect>) {
+        if self.open_room() == Some(room) {
+            return;
+        }
+        self.keep_draft(out);
+        let read = self.rooms.iter().find(|known| known.room == room).map_or(0, |known| known.read);
+        self.timeline = Some(Timeline::new(room, read));
+        self.members.clear();
+        self.keys = None;
+        self.is_peeking = false;
+        self.completion = None;
+        self.composer.set(self.drafts.get(&room).map(String::as_str).unwrap_or_default());
+        if self.mode == Mode::Normal {
+            self.mode = Mode::Compose;
+        }
+        out.push(Effect::Read(Read::History(room, Span::Newest)));
+        out.push(Effect::Ask(Ask::Details { room }, Then::Details(room)));
+        if let Some(name) = self.rooms.iter().find(|known| known.room == room).map(|known| known.name.clone())
+        {
+            out.push(Effect::Remember(LAST_ROOM.to_owned(), Some(name.to_string().into_bytes())));
+        }
+    }
+
+    /// Older or newer lines, when the last picture has come near the end of those in memory.
+    pub(super) fn load_more(&mut self, out: &mut Vec<Effect>) {
+        if let Some(timeline) = &mut self.timeline
+            && let Some(span) = timeline.wanted()
+        {
+            timeline.loading = true;
+            out.push(Effect::Read(Read::History(timeline.room, span)));
+        }
+    }
+
+    pub(super) fn take_rooms(&mut self, rooms: Vec<RoomOverview>) {
+        self.rooms = rooms.into_iter().filter(|room| is_in(room.membership)).collect();
+    }
+
+    /// Says something that goes away by itself.
+    pub(super) fn tell(&mut self, text: impl Into<String>) {
+        let until = self.now.plus(std::time::Duration::from_millis(NOTICE));
+        // Some of it may be the server's words.
+        let text = harmless_line(&text.into());
+        self.notice = Some(Notice { text, is_warning: false, until });
+    }
+
+    pub(super) fn warn_of(&mut self, text: impl Into<String>) {
+        self.tell(text);
+        if let Some(notice) = &mut self.notice {
+            notice.is_warning = true;
+        }
+    }
+
+    pub(super) fn warn(&mut self, error: &ClientError) {
+        self.warn_of(sentence(error));
+    }
+
+    /// What was written is carried out. It stays in the composer when it cannot be.
+    pub(super) fn submit(&mut self, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
+        let text = self.composer.text();
+        match Command::parse(&text) {
+            Ok(Command::Say(words)) if self.open_room().is_none() => {
+                self.warn_of(format!("there is no room open to say this in: {}", preview(&words)));
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
+            }
+            Ok(command) => {
+                self.composer.take();
+                self.draft_is_new = true;
+                self.carry_out(command, settings, theme, out);
+            }
+            Err(error) => self.warn_of(error.to_string()),
+        }
+    }
+
+    pub(super) fn carry_out(
+        &mut self,
+        command: Command,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        let room = self.open_room();
+        match (command, room) {
+            (Command::Nothing, _) => {}
+            (Command::Create { name, private }, _) => {
+                let access = if private { Access::Private } else { Access::Listed };
+                let create = Ask::CreateRoom { name, access, suite: RoomSuite::default() };
+                out.push(Effect::Ask(create, Then::OpenRoom));
+            }
+            (Command::Join(name), _) => match self.rooms.iter().find(|room| room.name == name) {
+                Some(known) if known.membership == Membership::Member => self.open(known.room, out),
+                _ => out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom)),
+            },
+            (Command::List, _) => out.push(Effect::Ask(Ask::ListRooms, Then::List)),
+            (Command::Close | Command::Menu, _) => {
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
+            }
+            (Command::Quit, _) => self.quit(out),
+            (Command::Help, _) => self.overlay = Some(Overlay::Help),
+            (Command::Theme(None), _) => {
+                self.before_preview = Some(theme.clone());
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::themes())));
+            }
+            (Command::Theme(Some(name)), _) => {
+                if let Some(named) = Theme::named(name) {
+                    *theme = named;
+                }
+            }
+            (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
+            (Command::Invite, _) => {
+                let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());
+                let invite = Ask::CreateInvite { valid: INVITE_VALID, uses: 1, room: listed };
+                out.push(Effect::Ask(invite, Then::ShowInvite));
+            }
+            (_, None) => self.warn_of("you are in no room: create one, join one, or list them"),
+            (command, Some(room)) => self.carry_out_here(command, room, out),
+        }
+    }
+
+    fn carry_out_here(&mut self, command: Command, room: RoomId, out: &mut Vec<Effect>) {
+        let ask = |ask, then: &str| Effect::Ask(ask, Then::Say(then.to_owned()));
+        match command {
+            Command::Say(text) => {
+                self.is_peeking = false;
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.go_to_end();
+                    if !timeline.at_end {
+                        timeline.loading = true;
+                        out.push(Effect::Read(Read::History(room, Span::Newest)));
+                    }
+                }
+                out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
+            }
+            Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),
+            Command::Add(name) => {
+                let said = format!("{name} is in this room now");
+                out.push(ask(Ask::AddMember { room, name }, &said));
+            }
+            Command::Remove(name) => {
+                let said = format!("{name} is out, and cannot read what is said from now on");
+                out.push(ask(Ask::RemoveMember { room, name }, &said));
+            }
+            Command::Who => {
+                self.shows_members = true;
+                out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
+            }
+            Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
+            Command::Log => out.push(Effect::Read(Read::Epochs(room))),
+            Command::Rotate => {
+                out.push(ask(Ask::UpdateKeys { room }, "this device has new keys in this room"));
+            }
+            Command::Read => {
+                self.is_peeking = false;
+                self.mark_read(out);
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
+                }
+            }
+            Command::Notify(level) => {
+                self.levels.insert(room, level);
+                out.push(Effect::Remember(format!("{LEVEL}{room}"), Some(level.name().as_bytes().to_vec())));
+                self.tell(format!("you are told of: {}", level.name()));
+            }
+            _ => {}
+        }
+    }
+
+    fn use_keys(&mut self, scheme: Scheme, settings: &mut Settings) {
+        settings.keymap = crate::keymap::Keymap::new(scheme);
+        self.mode = Mode::Compose;
+        self.tell(match scheme {
+            Scheme::Emacs => {
+                "Emacs keys: Ctrl-X shows what may follow; for ever: keys = \"emacs\" in the settings"
+            }
+            Scheme::Vim => "vi keys: Esc, then ? shows what works; for ever: keys = \"vim\" in the settings",
+        });
+    }
+
+    pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
+        self.keep_draft(out);
+        if self.waiting > 0 {
+            self.overlay = Some(Overlay::Ask(Question::Quit));
+        } else {
+            out.push(Effect::Quit);
+        }
+    }
+
+    /// The line of an entry that mentions the reader.
+    pub fn mentions_me(&self, entry: &Entry<openchat_client::Person>) -> bool {
+        matches!(entry, Entry::Text { text, .. } if openchat_client::mentions(text, &self.me.name))
+    }
+
+    fn handle_event(&mut self, event: Event, settings: &Settings, out: &mut Vec<Effect>) {
+        super::news::handle(self, event, settings, out);
+    }
+}
+
+/// The beginning of what was written.
+fn preview(words: &str) -> String {
+    words.chars().take(30).collect()
+}

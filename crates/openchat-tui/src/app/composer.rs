@@ -1,0 +1,113 @@
+//! Where messages are written: an editor with several lines, and what was sent before.
+
+use crossterm::event::KeyEvent;
+use ratatui::style::Style;
+use ratatui_textarea::{CursorMove, TextArea, WrapMode};
+
+/// Messages that the up key brings back.
+const REMEMBERED: usize = 100;
+
+/// The editor.
+pub struct Composer {
+    /// The widget.
+    pub area: TextArea<'static>,
+    /// What was sent from here, the newest last.
+    sent: Vec<String>,
+    /// Which of them is in the editor.
+    recalled: Option<usize>,
+}
+
+impl Default for Composer {
+    fn default() -> Self {
+        Self { area: area(""), sent: Vec::new(), recalled: None }
+    }
+}
+
+fn area(text: &str) -> TextArea<'static> {
+    let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
+    area.set_wrap_mode(WrapMode::WordOrGlyph);
+    area.set_cursor_line_style(Style::new());
+    area.move_cursor(CursorMove::Bottom);
+    area.move_cursor(CursorMove::End);
+    area
+}
+
+impl Composer {
+    /// All that is written.
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// Replaces what is written.
+    pub fn set(&mut self, text: &str) {
+        self.area = area(text);
+        self.recalled = None;
+    }
+
+    /// Takes what is written, and remembers it for the up key.
+    pub fn take(&mut self) -> String {
+        let text = self.text();
+        if !text.trim().is_empty() {
+            self.sent.push(text.clone());
+            if self.sent.len() > REMEMBERED {
+                self.sent.remove(0);
+            }
+        }
+        self.set("");
+        text
+    }
+
+    /// A key for the editor.
+    pub fn press(&mut self, key: KeyEvent) {
+        self.area.input(key);
+    }
+
+    /// Inserts at the cursor.
+    pub fn insert(&mut self, text: &str) {
+        self.area.insert_str(text);
+    }
+
+    /// The up key on the first line: what was sent before. `false` when the cursor can move up.
+    pub fn recall_older(&mut self) -> bool {
+        let at_top = self.area.cursor().0 == 0;
+        let older = self.recalled.unwrap_or(self.sent.len()).checked_sub(1);
+        let is_own = self.recalled.is_some() || self.area.is_empty();
+        match older.and_then(|index| Some((index, self.sent.get(index)?.clone()))) {
+            Some((index, text)) if at_top && is_own => {
+                self.area = area(&text);
+                self.recalled = Some(index);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The down key while an older message is shown.
+    pub fn recall_newer(&mut self) -> bool {
+        let Some(index) = self.recalled else { return false };
+        match self.sent.get(index + 1).cloned() {
+            Some(text) => {
+                self.area = area(&text);
+                self.recalled = Some(index + 1);
+            }
+            None => self.set(""),
+        }
+        true
+    }
+
+    /// The word in front of the cursor, and how many characters it has.
+    pub fn word(&self) -> String {
+        let cursor = self.area.cursor();
+        let line = self.area.lines().get(cursor.0).map(String::as_str).unwrap_or_default();
+        let before: String = line.chars().take(cursor.1).collect();
+        before.rsplit(char::is_whitespace).next().unwrap_or_default().to_owned()
+    }
+
+    /// Replaces the word in front of the cursor.
+    pub fn replace_word(&mut self, new: &str) {
+        for _ in 0..self.word().chars().count() {
+            self.area.delete_char();
+        }
+        self.area.insert_str(new);
+    }
+}

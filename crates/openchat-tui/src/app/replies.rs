@@ -1,0 +1,90 @@
+//! What comes back from the client for something that was asked.
+
+use openchat_client::{Answer, ClientError};
+use openchat_protocol::RoomId;
+
+use super::chat::Chat;
+use super::overlay::Overlay;
+use super::picker::Picker;
+use crate::effect::{Effect, Found, Read, Then};
+
+impl Chat {
+    pub(super) fn handle_answer(
+        &mut self,
+        then: Then,
+        outcome: Result<Answer, ClientError>,
+        out: &mut Vec<Effect>,
+    ) {
+        match (then, outcome) {
+            (Then::Sent(room, text), Err(error)) => self.give_back(room, &text, &error),
+            // What is asked by the screen itself is asked again; nobody waits for it.
+            (Then::Members(_) | Then::Details(_), Err(_)) => {}
+            (_, Err(error)) => self.warn(&error),
+            (Then::Say(words), Ok(_)) => self.tell(words),
+            (Then::OpenRoom, Ok(Answer::Room(room))) => {
+                self.overlay = None;
+                self.open(room, out);
+                out.push(Effect::Read(Read::Rooms));
+            }
+            (Then::List, Ok(Answer::Listing(listed))) if listed.is_empty() => {
+                self.tell("the server lists no rooms yet: /create NAME makes one");
+            }
+            (Then::List, Ok(Answer::Listing(listed))) => {
+                let picker = Picker::listing(&listed, &self.rooms);
+                self.overlay = Some(Overlay::Picker(Box::new(picker)));
+            }
+            (Then::Members(room), Ok(Answer::Members(members))) if self.open_room() == Some(room) => {
+                self.members = members;
+            }
+            (Then::Details(room), Ok(Answer::Details(details))) if self.open_room() == Some(room) => {
+                self.keys = Some((details.epoch, details.suite));
+                self.members = details.members.clone();
+            }
+            (Then::ShowDetails, Ok(Answer::Details(details))) => {
+                self.overlay = Some(Overlay::Room(details));
+            }
+            (Then::ShowInvite, Ok(Answer::Invite(link))) => self.overlay = Some(Overlay::Invite(link)),
+            _ => {}
+        }
+    }
+
+    /// Words that could not be queued are not lost.
+    fn give_back(&mut self, room: RoomId, text: &str, error: &ClientError) {
+        self.warn(error);
+        if self.open_room() == Some(room) && self.composer.area.is_empty() {
+            self.composer.set(text);
+        } else {
+            self.drafts.insert(room, text.to_owned());
+        }
+        self.draft_is_new = true;
+    }
+
+    pub(super) fn handle_found(&mut self, found: Found, out: &mut Vec<Effect>) {
+        match found {
+            Found::Rooms(rooms) => {
+                let open = self.open_room();
+                self.take_rooms(rooms);
+                // A room that was left, or given up, is no place to stay.
+                if open.is_some_and(|open| !self.rooms.iter().any(|room| room.room == open)) {
+                    self.timeline = None;
+                    self.members.clear();
+                    match self.rooms.first().map(|room| room.room) {
+                        Some(room) => self.open(room, out),
+                        None => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
+                    }
+                } else if open.is_none()
+                    && let Some(room) = self.rooms.first().map(|room| room.room)
+                {
+                    self.open(room, out);
+                }
+            }
+            Found::History(room, span, lines) => {
+                if let Some(timeline) = self.timeline.as_mut().filter(|timeline| timeline.room == room) {
+                    timeline.take(span, lines);
+                }
+                self.mark_read_if_seen(out);
+            }
+            Found::Epochs(room, epochs) => self.overlay = Some(Overlay::CryptoLog(room, epochs)),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The part of one room's history that is in memory, and which part of it is in view.
+
+use openchat_client::{Delivery, Entry, Line, Span};
+use openchat_protocol::{MessageId, RoomId};
+
+/// Lines that are read from the vault at once.
+pub const PAGE: u32 = 200;
+/// Lines that stay in memory at most: more are dropped at the end that is not in view.
+const WINDOW: usize = 800;
+
+/// A window into the history of a room.
+pub struct Timeline {
+    /// Which room.
+    pub room: RoomId,
+    /// The lines in memory, the oldest first.
+    pub lines: Vec<Line>,
+    /// There is nothing older.
+    pub at_start: bool,
+    /// There is nothing newer: what comes in joins the end.
+    pub at_end: bool,
+    /// A page is on its way.
+    pub loading: bool,
+    /// Lines after this record are new to the reader.
+    pub unread_after: u64,
+    /// The message to act on.
+    pub chosen: Option<usize>,
+    /// What is in view.
+    pub view: View,
+}
+
+/// Which part is in view; drawing settles it, for only then the heights are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct View {
+    /// The line at the lower edge and how many of its rows are below it; none: the newest line, whichever it is.
+    pub bottom: Option<(usize, u16)>,
+    /// Rows to scroll at the next drawing; upwards is positive.
+    pub scroll: i32,
+    /// Go to the chosen line at the next drawing if it is out of view.
+    pub show_chosen: bool,
+    /// The oldest line in memory is in view.
+    pub sees_start: bool,
+    /// The height at the last drawing.
+    pub height: u16,
+}
+
+impl Timeline {
+    /// Nothing read yet.
+    pub fn new(room: RoomId, unread_after: u64) -> Self {
+        Self {
+            room,
+            lines: Vec::new(),
+            at_start: false,
+            at_end: true,
+            loading: true,
+            unread_after,
+            chosen: None,
+            view: View::default(),
+        }
+    }
+
+    /// A page has come.
+    pub fn take(&mut self, span: Span, mut page: Vec<Line>) {
+        self.loading = false;
+        let is_last = page.iter().filter(|line| line.sequence.is_some()).count() < PAGE as usize;
+        match span {
+            Span::Newest => {
+                self.lines = page;
+                self.at_start = is_last;
+                self.at_end = true;
+                self.chosen = None;
+                self.view = View { height: self.view.height, ..View::default() };
+            }
+            Span::Before(_) => {
+                self.at_start = is_last;
+                let added = page.len();
+                page.append(&mut self.lines);
+                self.lines = page;
+                self.chosen = self.chosen.map(|index| index + added);
+                self.view.bottom = self.view.bottom.map(|(index, hidden)| (index + added, hidden));
+                self.drop_newest();
+            }
+            Span::After(_) => {
+                self.at_end = is_last;
+                self.lines.append(&mut page);
+                self.drop_oldest();
+            }
+        }
+    }
+
+    /// What to read next, judging by what is in view.
+    pub fn wanted(&self) -> Option<Span> {
+        if self.loading {
+            return None;
+        }
+        if self.view.sees_start && !self.at_start {
+            let first = self.lines.iter().find_map(|line| line.sequence)?;
+            return Some(Span::Before(first));
+        }
+        let near_end = self.view.bottom.is_none_or(|(index, _)| index + 50 >= self.lines.len());
+        if near_end && !self.at_end {
+            let last = self.lines.iter().rev().find_map(|line| line.sequence)?;
+            return Some(Span::After(last));
+        }
+        None
+    }
+
+    /// A line was added to the room.
+    pub fn add(&mut self, line: Line) {
+        if let Some(message) = line.entry.message()
+            && let Some(known) = self.position(message)
+        {
+            // The same message, now with its place in the log.
+            let moved =
+                line.sequence.is_some() && self.lines.get(known).is_some_and(|it| it.sequence.is_none());
+            if moved {
+                self.lines.remove(known);
+            } else if let Some(place) = self.lines.get_mut(known) {
+                *place = line;
+                return;
+            }
+        }
+        if !self.at_end {
+            return;
+        }
+        let key = |line: &Line| (line.sequence.unwrap_or(u64::MAX), line.part);
+        let place = self.lines.partition_point(|known| key(known) <= key(&line));
+        let before = place.checked_sub(1).and_then(|before| self.lines.get_mut(before));
+        match before {
+            // Read from the vault and told as news: it is one line.
+            Some(known) if line.sequence.is_some() && key(known) == key(&line) => *known = line,
+            _ => self.lines.insert(place, line),
+        }
+        if self.view.bottom.is_none() {
+            self.drop_oldest();
+        }
+    }
+
+    /// A message is further on its way.
+    pub fn deliver(&mut self, message: MessageId, now: &Delivery) {
+        let index = self.position(message);
+        if let Some(line) = index.and_then(|index| self.lines.get_mut(index))
+            && let Entry::Text { delivery, .. } = &mut line.entry
+        {
+            *delivery = now.clone();
+        }
+    }
+
+    /// A message is forgotten.
+    pub fn remove(&mut self, message: MessageId) {
+        if let Some(index) = self.position(message) {
+            self.lines.remove(index);
+            self.chosen = None;
+        }
+    }
+
+    fn position(&self, message: MessageId) -> Option<usize> {
+        self.lines.iter().rposition(|line| line.entry.message() == Some(message))
+    }
+
+    /// The newest record in memory.
+    pub fn newest(&self) -> Option<u64> {
+        self.lines.iter().rev().find_map(|line| line.sequence)
+    }
+
+    /// The newest line is in view, and there is nothing after it.
+    pub fn is_at_end(&self) -> bool {
+        self.at_end && self.view.bottom.is_none()
+    }
+
+    /// The chosen line.
+    pub fn chosen(&self) -> Option<&Line> {
+        self.chosen.and_then(|index| self.lines.get(index))
+    }
+
+    /// Chooses the message above the chosen one, or the newest.
+    pub fn choose_up(&mut self) {
+        let before = self.chosen.unwrap_or(self.lines.len());
+        let above = self.lines.iter().take(before).rposition(|line| line.entry.is_message());
+        self.chosen = above.or(self.chosen);
+        self.view.show_chosen = self.chosen.is_some();
+    }
+
+    /// Chooses the message below; `false` when there is none.
+    pub fn choose_down(&mut self) -> bool {
+        let Some(after) = self.chosen else { return false };
+        let below = self.lines.iter().skip(after + 1).position(|line| line.entry.is_message());
+        self.chosen = below.map(|distance| after + 1 + distance).or(self.chosen);
+        self.view.show_chosen = true;
+        below.is_some()
+    }
+
+    /// Scrolls by pages; upwards is positive.
+    pub fn page(&mut self, pages: i32) {
+        let height = i32::from(self.view.height.saturating_sub(2).max(1));
+        self.view.scroll += pages * height;
+    }
+
+    /// Back to the newest line in memory.
+    pub fn go_to_end(&mut self) {
+        self.view.bottom = None;
+        self.view.scroll = 0;
+    }
+
+    fn drop_oldest(&mut self) {
+        let surplus = self.lines.len().saturating_sub(WINDOW);
+        if surplus == 0 {
+            return;
+        }
+        // Lines of one record stay together, for reading goes on by records.
+        let cut = self.record_start(surplus);
+        self.lines.drain(..cut);
+        self.at_start = false;
+        self.chosen = self.chosen.and_then(|index| index.checked_sub(cut));
+        self.view.bottom = self.view.bottom.map(|(index, hidden)| (index.saturating_sub(cut), hidden));
+    }
+
+    fn drop_newest(&mut self) {
+        if self.lines.len() > WINDOW && self.view.bottom.is_some() {
+            let cut = self.record_start(WINDOW);
+            self.lines.truncate(cut);
+            self.at_end = false;
+        }
+    }
+
+    /// The first line of the record that line `index` belongs to.
+    fn record_start(&self, index: usize) -> usize {
+        let record = |index: usize| self.lines.get(index).and_then(|line| line.sequence);
+        (0..index).rev().take_while(|before| record(*before) == record(index)).last().unwrap_or(index)
+    }
+}

@@ -1,0 +1,130 @@
+//! What the model wants done, and what comes back: the only words that it and the runtime exchange.
+
+use openchat_client::{
+    Answer, ClientError, Command, EpochChanged, Event, Line, Password, Profile, RoomOverview, Span,
+};
+use openchat_protocol::{RoomId, UserName};
+
+/// Something to be done outside of the model.
+#[derive(Debug)]
+pub enum Effect {
+    /// Give the terminal back and end.
+    Quit,
+    /// Stop as Ctrl-Z does, until the shell continues the program.
+    Suspend,
+    /// Open the profile of this folder.
+    Unlock(Password),
+    /// Make an account with an invite link, then open the profile.
+    Enrol(Newcomer, Box<openchat_client::InviteLink>),
+    /// Start a server here and be its first user.
+    Host(Newcomer),
+    /// Ask the client; `then` comes back with the answer.
+    Ask(Command, Then),
+    /// Look up what is on disk.
+    Read(Read),
+    /// Try to connect now.
+    Reconnect,
+    /// Keep something of the screen's own in the vault.
+    Remember(String, Option<Vec<u8>>),
+    /// Put text on the clipboard of the terminal.
+    Copy(String),
+    /// Tell the person who looks elsewhere.
+    Notify {
+        /// Where it happened.
+        title: String,
+        /// What: empty when content is hidden.
+        body: String,
+    },
+    /// Write the draft in `$EDITOR`.
+    Edit(String),
+}
+
+/// Who makes an account.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The wanted name.
+    pub name: UserName,
+    /// What will protect key and history.
+    pub password: Password,
+}
+
+/// What the answer to a command is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing but a failure is worth a word.
+    Nothing,
+    /// Say that it is done.
+    Say(String),
+    /// Open the room that was made or joined.
+    OpenRoom,
+    /// The server's rooms for the picker.
+    List,
+    /// Who is in this room.
+    Members(RoomId),
+    /// What is known of this room.
+    Details(RoomId),
+    /// Show what is known of a room.
+    ShowDetails,
+    /// Show the invite.
+    ShowInvite,
+    /// These words could not be queued: put them back into the composer.
+    Sent(RoomId, String),
+}
+
+/// Something to look up on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// All rooms.
+    Rooms,
+    /// Lines of a room.
+    History(RoomId, Span),
+    /// How the keys of a room have changed.
+    Epochs(RoomId),
+}
+
+/// What a lookup found.
+#[derive(Debug)]
+pub enum Found {
+    /// To [`Read::Rooms`].
+    Rooms(Vec<RoomOverview>),
+    /// To [`Read::History`].
+    History(RoomId, Span, Vec<Line>),
+    /// To [`Read::Epochs`].
+    Epochs(RoomId, Vec<EpochChanged>),
+}
+
+/// Something that happened to the model.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A key, a paste, a resize, a click.
+    Terminal(crossterm::event::Event),
+    /// The client says something.
+    Client(Event),
+    /// The profile is open.
+    Opened(Box<Opened>),
+    /// The profile could not be made or opened.
+    NotOpened(ClientError),
+    /// An answer to [`Effect::Ask`].
+    Answered(Then, Result<Answer, ClientError>),
+    /// An answer to [`Effect::Read`].
+    Found(Result<Found, ClientError>),
+    /// What was written in `$EDITOR`, or why not.
+    Edited(Result<String, String>),
+    /// Some time has passed.
+    Tick,
+}
+
+/// A profile that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Who.
+    pub profile: Profile,
+    /// Its rooms.
+    pub rooms: Vec<RoomOverview>,
+    /// What the screen kept: drafts, the last room.
+    pub kept: Vec<(String, Vec<u8>)>,
+    /// The room to open first.
+    pub first: Option<openchat_protocol::RoomName>,
+    /// What was made, if the profile is new.
+    pub made: Vec<String>,
+}

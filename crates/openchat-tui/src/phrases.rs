@@ -1,0 +1,127 @@
+//! What happened, in words for people: announcements, alarms, states, times.
+
+use openchat_client::{Alarm, ConnectionState, Entry, EpochChanged, Person, RoomSuite};
+use openchat_protocol::Timestamp;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::words::harmless;
+
+/// Hours and minutes, UTC: the machine's zone cannot be read safely from a program with threads.
+pub fn clock(moment: Timestamp) -> String {
+    formatted(moment, format_description!("[hour]:[minute]"))
+}
+
+/// The day, UTC: `Wednesday 25 November 2026`.
+pub fn day(moment: Timestamp) -> String {
+    formatted(moment, format_description!("[weekday] [day padding:none] [month repr:long] [year]"))
+}
+
+/// Day, hours and minutes, UTC.
+pub fn day_and_clock(moment: Timestamp) -> String {
+    formatted(moment, format_description!("[year]-[month]-[day] [hour]:[minute] UTC"))
+}
+
+fn formatted(moment: Timestamp, format: &[time::format_description::BorrowedFormatItem<'_>]) -> String {
+    i64::try_from(moment.as_seconds())
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|moment| moment.format(format).ok())
+        .unwrap_or_else(|| "?".to_owned())
+}
+
+/// What happened in a room, and whether it needs care.
+pub fn announcement(author: &Person, entry: &Entry<Person>) -> (String, bool) {
+    let quiet = |words: String| (words, false);
+    let warning = |words: String| (words, true);
+    match entry {
+        Entry::Newer { .. } => quiet(format!("{author} sent something that needs a newer OpenChat")),
+        Entry::Created => quiet(format!("{author} made the room")),
+        Entry::Joined { who } if who == author => quiet(format!("{who} joined")),
+        Entry::Joined { who } => quiet(format!("{author} added {who}")),
+        Entry::DeviceJoined { who } => quiet(format!("{who} has one more device here")),
+        Entry::Left => quiet(format!("{author} left")),
+        Entry::Removed { who } => quiet(format!("{author} removed {who}")),
+        Entry::Rejoined => quiet(format!("{author} had lost the room's keys and came back with new ones")),
+        Entry::Missing { count } => warning(format!("{count} of {author}'s messages never arrived")),
+        Entry::Unreadable { reason } => {
+            warning(format!("a record of {author} cannot be read: {}", harmless(reason)))
+        }
+        Entry::Diverged { reason } => warning(format!(
+            "the server is said to show different histories of this room: {}",
+            harmless(reason)
+        )),
+        // `Entry` may grow with the client.
+        _ => quiet(format!("{author} did something that this version cannot show")),
+    }
+}
+
+/// What an alarm means for the person who reads it.
+pub fn alarm(alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::LogDiverged { reason, .. } => format!(
+            "the server's record of a room is not the one it showed before ({}); the room stands still",
+            harmless(reason)
+        ),
+        Alarm::Fork { by, sequence, .. } => {
+            format!("{by} says that the server shows another history than yours, from record {sequence} on")
+        }
+        Alarm::NameMoved { name, from, to } => {
+            format!("the name {name} was {from}'s and is now {to}'s: ask them")
+        }
+        Alarm::EchoDiffers { sequence, .. } => {
+            format!("record {sequence} stands under your name but is not what you sent")
+        }
+        Alarm::Clock { apart } => {
+            format!("your clock and the server's are {} minutes apart: set the clock", apart.as_secs() / 60)
+        }
+        _ => "something is wrong that this version cannot describe".to_owned(),
+    }
+}
+
+/// The connection in a word or two, and whether all is well.
+pub fn connection(state: &ConnectionState) -> (String, bool) {
+    match state {
+        ConnectionState::Online => ("online".to_owned(), true),
+        ConnectionState::Connecting => ("connecting".to_owned(), false),
+        ConnectionState::Offline { why, .. } => (format!("offline: {}", harmless(&why.to_string())), false),
+        ConnectionState::Ended(_) => ("ended".to_owned(), false),
+    }
+}
+
+/// How a room is encrypted.
+pub fn suite(suite: RoomSuite) -> &'static str {
+    match suite {
+        RoomSuite::PostQuantum => "post-quantum (X-Wing, AES-256-GCM, P-384)",
+        RoomSuite::Interoperable => "P-384 (MLS suite 7)",
+    }
+}
+
+/// One step of a room's keys.
+pub fn epoch(changed: &EpochChanged) -> String {
+    let devices = |count: usize| if count == 1 { "1 device".to_owned() } else { format!("{count} devices") };
+    let what = match (changed.joined.len(), changed.removed.len()) {
+        (0, 0) => "new keys".to_owned(),
+        (joined, 0) => format!("{} came in", devices(joined)),
+        (0, removed) => format!("{} went out", devices(removed)),
+        (joined, removed) => format!("{} came in, {} went out", devices(joined), devices(removed)),
+    };
+    match changed.epoch.checked_sub(1) {
+        Some(before) => format!("epoch {before} → {}: {what}, signed by {}", changed.epoch, changed.by),
+        None => format!("epoch 0: {what}, signed by {}", changed.by),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        let moment = Timestamp(1_800_000_000_000);
+        assert_eq!(clock(moment), "08:00");
+        assert_eq!(day(moment), "Friday 15 January 2027");
+        assert_eq!(day_and_clock(moment), "2027-01-15 08:00 UTC");
+        assert_eq!(clock(Timestamp(u64::MAX)), "?");
+    }
+}

@@ -1,0 +1,506 @@
+//! The loop: terminal, client and clock in; effects and pictures out. Nothing in it waits for network or disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures_util::StreamExt;
+use openchat_client::{
+    Access, ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password, RoomSuite,
+};
+use openchat_protocol::{RoomName, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::App;
+use crate::app::entrance::Entrance;
+use crate::clipboard;
+use crate::editor;
+use crate::effect::{Effect, Found, Incoming, Newcomer, Opened, Read};
+use crate::notify;
+use crate::passage::Passage;
+use crate::settings::Settings;
+use crate::terminal::{Screen, stop_until_continued};
+use crate::theme::Theme;
+use crate::view;
+
+/// Between two pictures at least.
+const FRAME: Duration = Duration::from_millis(16);
+/// Drafts go to disk, notices go away.
+const TICK: Duration = Duration::from_secs(1);
+/// What happened and was not looked at yet.
+const QUEUE: usize = 256;
+/// Events of the client that are taken before the next picture.
+const AT_ONCE: usize = 256;
+/// Steps of the crypto log that are shown.
+const EPOCHS: u32 = 200;
+/// Where the vault keeps the screen's own things.
+const KEPT: &[&str] = &["draft:", "screen:", "notify:"];
+
+/// How somebody comes in.
+pub enum Door {
+    /// The profile is there: its password is asked for.
+    Unlock,
+    /// The profile was opened already.
+    Opened(ClientHandle, Events),
+    /// Nothing is here yet.
+    FirstRun,
+    /// Somebody with a link.
+    Invited(String),
+    /// Somebody who hosts.
+    Hosting,
+}
+
+/// Starts a server in this process when somebody hosts.
+pub trait Host: Send {
+    /// Starts it.
+    fn start(&mut self) -> Pin<Box<dyn Future<Output = Result<Hosted, ClientError>> + Send + '_>>;
+}
+
+/// A server that was started.
+#[derive(Debug)]
+pub struct Hosted {
+    /// For the first account; none when there are accounts already.
+    pub invite: Option<InviteLink>,
+    /// What was made, for people.
+    pub made: Vec<String>,
+}
+
+/// What the screen needs.
+pub struct Setup {
+    /// The profile's folder.
+    pub folder: PathBuf,
+    /// The profile's name.
+    pub profile: String,
+    /// How somebody comes in.
+    pub door: Door,
+    /// Who can start a server.
+    pub host: Box<dyn Host>,
+    /// The room to open first.
+    pub room: Option<RoomName>,
+    /// Theme, keys, notifications.
+    pub settings: Settings,
+}
+
+/// Why the screen ended other than by its user's wish.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// The terminal cannot be used.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Shows the screen until its user leaves.
+pub async fn run(setup: Setup) -> Result<(), ScreenError> {
+    let suited = Theme::suited(
+        std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        std::env::var("COLORTERM").ok().as_deref(),
+        std::env::var("TERM").ok().as_deref(),
+    );
+    let profile = setup.profile.as_str();
+    let entrance = match &setup.door {
+        Door::Unlock => Entrance::unlock(profile),
+        Door::Opened(..) => Entrance::opening(profile),
+        Door::FirstRun => Entrance::newcomer(profile),
+        Door::Invited(link) => Entrance::invited(profile, link),
+        Door::Hosting => Entrance::hosting(profile),
+    };
+    let app = App::new(entrance, setup.settings.clone(), suited);
+    let screen = Screen::take(setup.settings.mouse)?;
+    let (sender, incoming) = mpsc::channel(QUEUE);
+    let mut runtime = Runtime {
+        app,
+        screen,
+        keys: Some(EventStream::new()),
+        client: None,
+        sender,
+        folder: setup.folder,
+        room: setup.room,
+        host: Some(setup.host),
+        drawn: Instant::now() - FRAME,
+        is_old: true,
+    };
+    if let Door::Opened(handle, events) = setup.door {
+        runtime.adopt(handle, events, Vec::new()).await;
+    }
+    let outcome = runtime.run(incoming).await;
+    let client = runtime.client.take();
+    // The terminal first: whoever quits does not watch the client end.
+    drop(runtime);
+    if let Some((client, _)) = client {
+        client.stop().await;
+    }
+    outcome
+}
+
+/// A profile that was opened off the loop.
+struct Fresh {
+    handle: ClientHandle,
+    events: Events,
+    room: Option<RoomName>,
+    made: Vec<String>,
+    host: Option<Box<dyn Host>>,
+}
+
+/// What tasks send to the loop.
+enum Message {
+    Incoming(Incoming),
+    Fresh(Box<Fresh>),
+    /// The host comes back from a start that failed.
+    NotOpened(ClientError, Option<Box<dyn Host>>),
+}
+
+struct Runtime {
+    app: App,
+    screen: Screen,
+    /// Absent while somebody else reads the terminal.
+    keys: Option<EventStream>,
+    client: Option<(ClientHandle, Events)>,
+    sender: mpsc::Sender<Message>,
+    folder: PathBuf,
+    room: Option<RoomName>,
+    host: Option<Box<dyn Host>>,
+    drawn: Instant,
+    /// The picture is older than the model.
+    is_old: bool,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    End,
+}
+
+impl Runtime {
+    async fn run(&mut self, mut messages: mpsc::Receiver<Message>) -> Result<(), ScreenError> {
+        let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            let picture = self.is_old.then_some(self.drawn + FRAME);
+            let next = tokio::select! {
+                biased;
+                () = any(&mut ends) => Next::End,
+                _ = stops.recv() => {
+                    self.suspend()?;
+                    Next::Go
+                }
+                event = next_key(&mut self.keys) => match event {
+                    Some(Ok(event)) => self.handle(Incoming::Terminal(event))?,
+                    // The terminal is gone.
+                    Some(Err(_)) | None => Next::End,
+                },
+                () = at(picture), if picture.is_some() => self.draw()?,
+                Some(message) = messages.recv() => self.take(message).await?,
+                _ = tick.tick() => self.handle(Incoming::Tick)?,
+                event = next_event(&mut self.client) => self.take_events(event)?,
+            };
+            if next == Next::End {
+                self.keep_draft().await;
+                return Ok(());
+            }
+        }
+    }
+
+    fn draw(&mut self) -> Result<Next, ScreenError> {
+        let app = &mut self.app;
+        self.screen.draw(|frame| view::draw(app, frame))?;
+        self.drawn = Instant::now();
+        self.is_old = false;
+        let effects = self.app.after_draw();
+        self.carry_out(effects)
+    }
+
+    fn handle(&mut self, incoming: Incoming) -> Result<Next, ScreenError> {
+        let effects = self.app.handle(incoming, Timestamp::now());
+        self.is_old = true;
+        self.carry_out(effects)
+    }
+
+    /// One event and those that wait behind it: a flood costs one picture, not one for each.
+    fn take_events(&mut self, first: Option<openchat_client::Event>) -> Result<Next, ScreenError> {
+        let Some(first) = first else {
+            self.client = None;
+            let why = ClientError::new(ErrorKind::Internal, "the client has ended by itself")
+                .with_help("start again");
+            return self.handle(Incoming::NotOpened(why));
+        };
+        let mut next = self.handle(Incoming::Client(first))?;
+        for _ in 0..AT_ONCE {
+            let waiting = self.client.as_mut().and_then(|(_, events)| events.waiting());
+            let Some(event) = waiting.filter(|_| next == Next::Go) else { break };
+            next = self.handle(Incoming::Client(event))?;
+        }
+        Ok(next)
+    }
+
+    async fn take(&mut self, message: Message) -> Result<Next, ScreenError> {
+        match message {
+            Message::Incoming(incoming) => self.handle(incoming),
+            Message::Fresh(fresh) => {
+                self.host = fresh.host.or(self.host.take());
+                self.room = fresh.room.or(self.room.take());
+                self.adopt(fresh.handle, fresh.events, fresh.made).await;
+                Ok(Next::Go)
+            }
+            Message::NotOpened(error, host) => {
+                self.host = host.or(self.host.take());
+                self.handle(Incoming::NotOpened(error))
+            }
+        }
+    }
+
+    /// The profile is open: what is on disk is shown at once.
+    async fn adopt(&mut self, handle: ClientHandle, events: Events, made: Vec<String>) {
+        match opened(&handle, self.room.take(), made).await {
+            Ok(opened) => {
+                let state = handle.connection();
+                self.client = Some((handle, events));
+                for incoming in [
+                    Incoming::Opened(Box::new(opened)),
+                    Incoming::Client(openchat_client::Event::Connection(state)),
+                ] {
+                    let effects = self.app.handle(incoming, Timestamp::now());
+                    // Opening asks for lines, never for the end.
+                    let _ = self.carry_out(effects);
+                }
+            }
+            Err(error) => drop(self.app.handle(Incoming::NotOpened(error), Timestamp::now())),
+        }
+        self.is_old = true;
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Next, ScreenError> {
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(Next::End),
+                Effect::Suspend => self.suspend()?,
+                Effect::Edit(text) => self.edit(&text)?,
+                Effect::Copy(text) => self.copy(&text)?,
+                Effect::Notify { title, body } => self.notify(&title, &body)?,
+                Effect::Unlock(password) => self.unlock(password),
+                Effect::Enrol(newcomer, link) => self.enrol(newcomer, *link),
+                Effect::Host(newcomer) => self.start_host(newcomer),
+                effect => self.ask(effect),
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    /// What the client answers later.
+    fn ask(&self, effect: Effect) {
+        let Some((client, _)) = &self.client else { return };
+        let (client, sender) = (client.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let incoming = match effect {
+                Effect::Ask(command, then) => Incoming::Answered(then, client.ask(command).await),
+                Effect::Read(read) => Incoming::Found(look_up(&client, read).await),
+                Effect::Remember(key, value) => match client.remember(&key, value).await {
+                    Ok(()) => return,
+                    Err(error) => Incoming::Found(Err(error)),
+                },
+                Effect::Reconnect => return drop(client.reconnect().await),
+                _ => return,
+            };
+            // The screen may have ended.
+            let _ = sender.send(Message::Incoming(incoming)).await;
+        });
+    }
+
+    fn suspend(&mut self) -> Result<(), ScreenError> {
+        self.keys = None;
+        self.screen.lend(stop_until_continued)?;
+        self.keys = Some(EventStream::new());
+        self.is_old = true;
+        Ok(())
+    }
+
+    fn edit(&mut self, text: &str) -> Result<(), ScreenError> {
+        self.keys = None;
+        let folder = self.folder.clone();
+        let outcome = self.screen.lend(|| editor::edit(&folder, text))?;
+        self.keys = Some(EventStream::new());
+        self.handle(Incoming::Edited(outcome.map_err(|why| why.to_string()))).map(drop)
+    }
+
+    fn copy(&mut self, text: &str) -> Result<(), ScreenError> {
+        match clipboard::osc52(text, Passage::of_environment()) {
+            Ok(sequence) => Ok(self.screen.send(&sequence)?),
+            Err(why) => {
+                let error = ClientError::new(ErrorKind::Usage, why.to_string());
+                self.handle(Incoming::Found(Err(error))).map(drop)
+            }
+        }
+    }
+
+    fn notify(&mut self, title: &str, body: &str) -> Result<(), ScreenError> {
+        let passage = Passage::of_environment();
+        let text = if body.is_empty() { title } else { body };
+        // Terminals know one or the other and skip what they do not know; the bell reaches through everything.
+        let sequences =
+            [notify::osc777(title, body, passage), notify::osc9(text, passage), "\u{7}".to_owned()];
+        self.screen.send(&sequences.concat())?;
+        notify::desktop(title, body);
+        Ok(())
+    }
+
+    fn unlock(&self, password: Password) {
+        let folder = self.folder.clone();
+        self.open_with(None, move || {
+            let (handle, events) = openchat_client::open(&folder, &password)?;
+            Ok((handle, events, None))
+        });
+    }
+
+    fn enrol(&self, newcomer: Newcomer, link: InviteLink) {
+        let folder = self.folder.clone();
+        self.open_with(None, move || enrol(&folder, &newcomer, &link));
+    }
+
+    /// Opens a profile on a thread that may block.
+    fn open_with(
+        &self,
+        host: Option<(Box<dyn Host>, Vec<String>)>,
+        open: impl FnOnce() -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> + Send + 'static,
+    ) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move { open_and_tell(sender, host, open).await });
+    }
+
+    fn start_host(&mut self, newcomer: Newcomer) {
+        let Some(mut host) = self.host.take() else { return };
+        let (folder, sender) = (self.folder.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let hosted = match host.start().await {
+                Ok(hosted) => hosted,
+                Err(error) => return drop(sender.send(Message::NotOpened(error, Some(host))).await),
+            };
+            let Some(link) = hosted.invite else {
+                let what = "this server has accounts already, and this profile is none of them";
+                let error = ClientError::new(ErrorKind::Usage, what)
+                    .with_help("ask one of them for a link: openchat invite");
+                return drop(sender.send(Message::NotOpened(error, Some(host))).await);
+            };
+            let open = move || enrol(&folder, &newcomer, &link);
+            open_and_tell(sender, Some((host, hosted.made)), open).await;
+        });
+    }
+
+    /// The last words before the end: what is being written stays.
+    async fn keep_draft(&mut self) {
+        let effects = self.app.handle(Incoming::Tick, Timestamp::now());
+        let Some((client, _)) = &self.client else { return };
+        for effect in effects {
+            if let Effect::Remember(key, value) = effect {
+                // The client is about to end: a failure has nobody to be told to.
+                let _ = client.remember(&key, value).await;
+            }
+        }
+    }
+}
+
+async fn open_and_tell(
+    sender: mpsc::Sender<Message>,
+    host: Option<(Box<dyn Host>, Vec<String>)>,
+    open: impl FnOnce() -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> + Send + 'static,
+) {
+    let (host, mut made) = match host {
+        Some((host, made)) => (Some(host), made),
+        None => (None, Vec::new()),
+    };
+    let outcome = tokio::task::spawn_blocking(open).await;
+    let outcome =
+        outcome.unwrap_or_else(|_| Err(ClientError::new(ErrorKind::Internal, "opening the profile failed")));
+    let message = match outcome {
+        Ok((handle, events, room)) => {
+            if host.is_some() {
+                // The first one on a server finds a room to talk in.
+                make_lobby(&handle).await;
+            }
+            if let Some(room) = &room {
+                made.push(format!("you come into #{room}"));
+            }
+            Message::Fresh(Box::new(Fresh { handle, events, room, made, host }))
+        }
+        Err(error) => Message::NotOpened(error, host),
+    };
+    // The screen may have ended.
+    let _ = sender.send(message).await;
+}
+
+/// The room that everybody finds at first. Without it the start menu does.
+async fn make_lobby(client: &ClientHandle) {
+    let Ok(name) = "lobby".parse::<RoomName>() else { return };
+    let made = async {
+        client.online().await?;
+        client.create_room(name, Access::Listed, RoomSuite::default()).await
+    };
+    if let Err(error) = made.await {
+        tracing::debug!(%error, "no lobby was made");
+    }
+}
+
+fn enrol(
+    folder: &Path,
+    newcomer: &Newcomer,
+    link: &InviteLink,
+) -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> {
+    let enrolled = openchat_client::enrol(folder, link, &newcomer.name, &newcomer.password)?;
+    let (handle, events) = openchat_client::open(folder, &newcomer.password)?;
+    Ok((handle, events, enrolled.room))
+}
+
+async fn opened(
+    handle: &ClientHandle,
+    first: Option<RoomName>,
+    made: Vec<String>,
+) -> Result<Opened, ClientError> {
+    let mut kept = Vec::new();
+    for prefix in KEPT {
+        kept.extend(handle.recall_all(prefix).await?);
+    }
+    Ok(Opened { profile: handle.profile().await?, rooms: handle.rooms().await?, kept, first, made })
+}
+
+async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {
+    Ok(match read {
+        Read::Rooms => Found::Rooms(client.rooms().await?),
+        Read::History(room, span) => {
+            Found::History(room, span, client.history(room, span, crate::app::timeline::PAGE).await?)
+        }
+        Read::Epochs(room) => Found::Epochs(room, client.epochs(room, EPOCHS).await?),
+    })
+}
+
+async fn any(signals: &mut [Signal; 2]) {
+    let [one, other] = signals;
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<crossterm::event::Event>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(client: &mut Option<(ClientHandle, Events)>) -> Option<openchat_client::Event> {
+    match client {
+        Some((_, events)) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
