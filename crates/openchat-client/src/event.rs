@@ -8,7 +8,6 @@ use minicbor::{Decode, Encode};
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 
 use crate::error::ClientError;
-use crate::mention::mentions;
 
 /// Something happened. All of it that matters later is in the vault too: after [`Event::Lagged`] read it there.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,11 +206,6 @@ impl<P> Entry<P> {
         self.message().is_some()
     }
 
-    /// Whether it calls `name`.
-    pub fn mentions(&self, name: &UserName) -> bool {
-        matches!(self, Self::Text { text, .. } if mentions(text, name))
-    }
-
     /// The message that this is; nothing when it tells of something else.
     pub fn message(&self) -> Option<MessageId> {
         match self {
@@ -296,7 +290,7 @@ pub struct RoomOverview {
     pub unread: u64,
     /// Those among the unread that call this profile by its name, see [`crate::mentions`].
     pub mentions: u64,
-    /// The time of the newest line of the history, 0 without any; what waits in the outbox does not count.
+    /// The newest time of a line of the history, 0 without any; what waits in the outbox does not count.
     pub latest: Timestamp,
 }
 

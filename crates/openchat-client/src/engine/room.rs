@@ -15,8 +15,8 @@ use crate::command::Answer;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, Event, Line, Membership};
 use crate::vault::{
-    EpochKey, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredLine, Write,
-    epoch_changed,
+    EpochKey, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredLine,
+    Write, epoch_changed,
 };
 
 /// Places of the hash chain that are remembered, to compare with what others have seen.
@@ -289,8 +289,8 @@ impl Room {
         let part = if self.next_part.0 == sequence { self.next_part.1 } else { 0 };
         self.next_part = (sequence, part + 1);
         let room = self.id();
-        let mention = author != cx.me().uid && entry.mentions(&cx.credentials.name);
-        let line = StoredLine { room, sequence, part, time, author, entry: entry.clone(), mention };
+        let notice = Notice::of(&entry, author, &cx.credentials);
+        let line = StoredLine { room, sequence, part, time, author, entry: entry.clone(), notice };
         cx.write(Write::Line(line));
         let entry = entry.map(|uid| cx.people.person(uid));
         let author = cx.people.person(author);

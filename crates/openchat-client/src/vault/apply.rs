@@ -10,6 +10,7 @@ use super::record::{
     Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredKeyPackage,
     StoredLine,
 };
+use super::tally;
 
 /// How many places of each room's hash chain are kept.
 const CHAIN_KEPT: u64 = 1024;
@@ -55,11 +56,7 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
         Write::CountersCleared(room) => {
             execute(database, "DELETE FROM counter WHERE room = ?1", [room.as_bytes()])
         }
-        Write::Read(room, sequence) => execute(
-            database,
-            "UPDATE room SET read = max(read, ?2) WHERE id = ?1",
-            params![room.as_bytes(), sequence],
-        ),
+        Write::Read(room, sequence) => put_read(database, *room, *sequence),
         Write::KeyPackage(package) => put_key_package(database, package),
         Write::KeyPackageRemoved(id) => execute(database, "DELETE FROM key_package WHERE id = ?1", [id]),
         Write::EpochKey(room, key) => put_room_key(database, *room, key),
@@ -142,22 +139,35 @@ fn put_outbox(database: &Connection, message: &OutboxMessage) -> rusqlite::Resul
 }
 
 fn put_line(database: &Connection, line: &StoredLine) -> rusqlite::Result<()> {
-    let StoredLine { room, sequence, part, time, author, entry, mention } = line;
+    let StoredLine { room, sequence, part, time, author, entry, notice } = line;
+    let mut insert = database.prepare_cached(
+        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, message, entry, notice)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let added = insert.execute(params![
+        room.as_bytes(),
+        sequence,
+        part,
+        time.0,
+        author.as_bytes(),
+        entry.message().map(|message| message.as_bytes().to_vec()),
+        codec::encode(entry),
+        *notice as u8
+    ])?;
+    if added == 0 {
+        // It was there already.
+        return Ok(());
+    }
+    tally::add(database, line)
+}
+
+fn put_read(database: &Connection, room: RoomId, sequence: u64) -> rusqlite::Result<()> {
     execute(
         database,
-        "INSERT OR IGNORE INTO history (room, sequence, part, time, author, message, entry, mention)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            room.as_bytes(),
-            sequence,
-            part,
-            time.0,
-            author.as_bytes(),
-            entry.message().map(|message| message.as_bytes().to_vec()),
-            codec::encode(entry),
-            mention
-        ],
-    )
+        "UPDATE room SET read = max(read, ?2) WHERE id = ?1",
+        params![room.as_bytes(), sequence],
+    )?;
+    tally::count(database, room)
 }
 
 fn put_chain(database: &Connection, room: RoomId, position: &Position) -> rusqlite::Result<()> {

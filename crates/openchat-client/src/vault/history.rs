@@ -132,24 +132,18 @@ fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Result<Line> {
 }
 
 /// All rooms, by name.
-pub(super) fn rooms(database: &Connection, me: Uid) -> rusqlite::Result<Vec<RoomOverview>> {
+pub(super) fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomOverview>> {
     let mut statement = database.prepare_cached(
-        "SELECT record, read,
-             (SELECT count(*) FROM history INDEXED BY history_said
-              WHERE room = room.id AND sequence > room.read AND message IS NOT NULL AND author <> ?1),
-             (SELECT count(*) FROM history INDEXED BY history_mention
-              WHERE room = room.id AND sequence > room.read AND mention = 1),
-             (SELECT time FROM history WHERE room = room.id ORDER BY sequence DESC, part DESC LIMIT 1)
-         FROM room",
+        "SELECT record, read, coalesce(unread, 0), coalesce(mentions, 0), coalesce(latest, 0)
+         FROM room LEFT JOIN tally ON tally.room = room.id",
     )?;
-    let mut rooms = statement.query_map([me.as_bytes()], overview)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut rooms = statement.query_map([], overview)?.collect::<rusqlite::Result<Vec<_>>>()?;
     rooms.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(rooms)
 }
 
 fn overview(row: &Row<'_>) -> rusqlite::Result<RoomOverview> {
     let RoomRecord { room, name, listed, membership, cursor, .. } = load::decoded(row, 0)?;
-    let latest: Option<u64> = row.get(4)?;
     Ok(RoomOverview {
         room,
         name,
@@ -159,7 +153,7 @@ fn overview(row: &Row<'_>) -> rusqlite::Result<RoomOverview> {
         read: row.get(1)?,
         unread: row.get(2)?,
         mentions: row.get(3)?,
-        latest: Timestamp(latest.unwrap_or_default()),
+        latest: Timestamp(row.get(4)?),
     })
 }
 
@@ -174,25 +168,4 @@ pub(super) fn epochs(database: &Connection, room: RoomId, limit: u32) -> rusqlit
     let mut epochs = changes.collect::<rusqlite::Result<Vec<_>>>()?;
     epochs.reverse();
     Ok(epochs)
-}
-
-/// Marks the lines that are mentions, as the engine does it with new ones.
-pub(super) fn find_mentions(database: &Connection) -> rusqlite::Result<()> {
-    let me = load::credentials(database)?;
-    let mut lines = database.prepare(
-        "SELECT entry, room, sequence, part FROM history WHERE message IS NOT NULL AND author <> ?1",
-    )?;
-    let mut mark =
-        database.prepare("UPDATE history SET mention = 1 WHERE room = ?1 AND sequence = ?2 AND part = ?3")?;
-    let found = lines.query_map([me.device.uid.as_bytes()], |row| {
-        let entry: Entry<Uid> = load::decoded(row, 0)?;
-        let line: (Vec<u8>, u64, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok(entry.mentions(&me.name).then_some(line))
-    })?;
-    // All of them first: a table is not changed while it is read.
-    let found: Vec<_> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    for (room, sequence, part) in found {
-        mark.execute(params![room, sequence, part])?;
-    }
-    Ok(())
 }

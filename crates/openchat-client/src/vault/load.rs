@@ -92,7 +92,7 @@ fn meta<T: for<'b> Decode<'b, ()>>(database: &Connection, key: &str) -> rusqlite
     one(database, "SELECT value FROM meta WHERE key = ?1", [key], |row| decoded(row, 0))
 }
 
-fn one<T>(
+pub(super) fn one<T>(
     database: &Connection,
     sql: &str,
     values: impl rusqlite::Params,
@@ -101,7 +101,7 @@ fn one<T>(
     database.prepare_cached(sql)?.query_row(values, read).optional()
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     database: &Connection,
     sql: &str,
     values: impl rusqlite::Params,

@@ -11,6 +11,7 @@ mod key;
 mod load;
 mod record;
 mod schema;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ pub use error::VaultError;
 pub use history::Span;
 pub(crate) use history::{Names, epoch_changed, pending_line};
 pub use record::{
-    Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, Sealed,
+    Contact, Credentials, EpochKey, Loaded, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, Sealed,
     StoredEpoch, StoredGroup, StoredKeyPackage, StoredLine, Unheard,
 };
 
@@ -123,8 +124,7 @@ impl Vault {
 
     /// All rooms by name, those that were left as well.
     pub fn rooms(&self) -> Result<Vec<RoomOverview>, VaultError> {
-        let me = self.credentials()?.device.uid;
-        self.read(|database| history::rooms(database, me))
+        self.read(history::rooms)
     }
 
     /// The newest `limit` epochs of a room that this device was in, the oldest of them first. Of each room only the
@@ -189,8 +189,8 @@ fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusq
 fn upgrade(database: &mut Connection, found: u32) -> rusqlite::Result<()> {
     let transaction = database.transaction()?;
     schema::bring_up_to_date(&transaction, found)?;
-    if found < schema::WITH_MENTIONS {
-        history::find_mentions(&transaction)?;
+    if found < schema::WITH_NOTICES {
+        tally::count_all(&transaction)?;
     }
     transaction.commit()
 }

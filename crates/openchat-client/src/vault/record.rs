@@ -13,6 +13,7 @@ use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::event::{Entry, Membership};
+use crate::mention::mentions;
 
 /// Who this profile is, where its server is, and the keys that prove both.
 #[derive(Clone, Encode, Decode)]
@@ -224,8 +225,31 @@ pub struct StoredLine {
     pub author: Uid,
     /// What.
     pub entry: Entry<Uid>,
-    /// Whether it is a message of somebody else that calls this profile by its name.
-    pub mention: bool,
+    /// How it counts while it is unread.
+    pub notice: Notice,
+}
+
+/// How a line counts while it is unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Not at all: it is this profile's own, or tells of who came and went.
+    Nothing = 0,
+    /// As a message.
+    Message = 1,
+    /// As a message that calls this profile by its name.
+    Mention = 2,
+}
+
+impl Notice {
+    /// How a line of `author` counts for the profile that `credentials` are of.
+    pub fn of(entry: &Entry<Uid>, author: Uid, credentials: &Credentials) -> Self {
+        match entry {
+            _ if author == credentials.device.uid => Self::Nothing,
+            Entry::Text { text, .. } if mentions(text, &credentials.name) => Self::Mention,
+            entry if entry.is_message() => Self::Message,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// A room's step to its next epoch: [`crate::EpochChanged`] as the vault keeps it.

@@ -5,8 +5,8 @@ use rusqlite::{Connection, Transaction};
 /// The format this version writes, as SQLite's `user_version`.
 pub(super) const FORMAT: u32 = 2;
 
-/// The first format that knows which lines are mentions.
-pub(super) const WITH_MENTIONS: u32 = 2;
+/// The first format that knows how lines count.
+pub(super) const WITH_NOTICES: u32 = 2;
 
 /// Before anything else on a connection, except the key.
 pub(super) const PRAGMAS: &str = "
@@ -104,11 +104,19 @@ const FORMAT_2: &str = "
         PRIMARY KEY (room, sequence)
     ) STRICT, WITHOUT ROWID;
 
-    -- Whether a line is a message of somebody else that calls this profile by its name.
-    ALTER TABLE history ADD COLUMN mention INTEGER NOT NULL DEFAULT 0;
-    -- What is unread is counted without a look at the lines.
-    CREATE INDEX history_said ON history (room, sequence, author) WHERE message IS NOT NULL;
-    CREATE INDEX history_mention ON history (room, sequence) WHERE mention = 1;
+    -- How a line counts while it is unread: 1 as a message, 2 as one that calls this profile by its name.
+    ALTER TABLE history ADD COLUMN notice INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX history_notice ON history (room, sequence, notice) WHERE notice > 0;
+
+    -- What would else be counted again for each look at the list of rooms: lines after room.read by their notice, and
+    -- the newest time of a line.
+    CREATE TABLE tally (
+        room BLOB PRIMARY KEY REFERENCES room (id) ON DELETE CASCADE,
+        unread INTEGER NOT NULL,
+        mentions INTEGER NOT NULL,
+        latest INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO tally SELECT room, 0, 0, max(time) FROM history GROUP BY room;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

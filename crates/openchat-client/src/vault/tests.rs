@@ -63,8 +63,8 @@ fn room() -> RoomRecord {
 fn said(sequence: u64, part: u32, author: Uid, text: &str) -> Write {
     let message = MessageId([u8::try_from(2 * sequence).unwrap() + u8::try_from(part).unwrap(); 16]);
     let entry = Entry::Text { message, text: text.into(), delivery: Delivery::Sent };
-    let mention = author != ME && entry.mentions(&credentials().name);
-    Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry, mention })
+    let notice = Notice::of(&entry, author, &credentials());
+    Write::Line(StoredLine { room: ROOM, sequence, part, time: Timestamp(sequence), author, entry, notice })
 }
 
 fn waiting(id: u8, text: &str) -> OutboxMessage {
@@ -174,9 +174,11 @@ fn a_room_tells_what_is_unread_who_is_called_and_when_something_happened() {
     };
     vault.apply(&Change::from_iter([Write::Room(Box::new(room()))])).unwrap();
     assert_eq!(counts(&vault), (0, 0, 0));
-    let left = StoredLine { mention: false, entry: Entry::Left, ..stored(said(9, 0, BOB, "")) };
+    vault.apply(&Change::from_iter([Write::RoomForgotten(ROOM)])).unwrap();
+    vault.apply(&Change::from_iter([said(1, 0, BOB, "@alice"), Write::Room(Box::new(room()))])).unwrap();
+    assert_eq!(counts(&vault), (1, 1, 1), "a room may come after its first line");
+    let left = StoredLine { notice: Notice::Nothing, entry: Entry::Left, ..stored(said(9, 0, BOB, "")) };
     let change = [
-        said(1, 0, BOB, "@alice"),
         said(2, 0, BOB, "alice"),
         said(3, 0, ME, "I am @alice"),
         said(4, 0, BOB, "@ALICE?"),
@@ -185,12 +187,16 @@ fn a_room_tells_what_is_unread_who_is_called_and_when_something_happened() {
     ];
     vault.apply(&Change::from_iter(change)).unwrap();
     assert_eq!(counts(&vault), (4, 2, 9));
+    vault.apply(&Change::from_iter([said(1, 0, BOB, "@alice")])).unwrap();
+    assert_eq!(counts(&vault), (4, 2, 9), "a line that is there already counts once");
     vault.apply(&Change::from_iter([Write::Read(ROOM, 1)])).unwrap();
     assert_eq!(counts(&vault), (3, 1, 9));
     vault
         .apply(&Change::from_iter([Write::Read(ROOM, 4), Write::Outbox(Box::new(waiting(9, "waits")))]))
         .unwrap();
     assert_eq!(counts(&vault), (0, 0, 9));
+    vault.apply(&Change::from_iter([said(3, 1, BOB, "late, and @alice")])).unwrap();
+    assert_eq!(counts(&vault), (0, 0, 9), "what comes before the last one that was read counts as read");
 }
 
 #[test]
