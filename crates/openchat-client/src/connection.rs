@@ -76,6 +76,10 @@ impl From<io::Error> for ConnectionError {
     /// How a peer goes away is of no interest: by a crash, by a cable, or without TLS's last word (RFC 8446 §6.1).
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Kind;
+        // In TLS 1.3 the server judges this device's certificate after our end of the handshake is over.
+        if let Some(cause) = tls_error(&error).filter(|cause| tls::is_about_dates(cause)) {
+            return dates(cause);
+        }
         match error.kind() {
             Kind::UnexpectedEof | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => {
                 Self::Closed
@@ -223,7 +227,7 @@ fn not_openchat(server: &Server, reason: &str) -> ConnectionError {
 }
 
 fn handshake_failed(server: &Server, error: &io::Error) -> ConnectionError {
-    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
+    let Some(cause) = tls_error(error) else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof => not_openchat(server, "it hung up at the first word"),
             io::ErrorKind::InvalidData => not_openchat(server, &error.to_string()),
@@ -234,11 +238,19 @@ fn handshake_failed(server: &Server, error: &io::Error) -> ConnectionError {
         return ConnectionError::OtherServer { server: server.clone(), found };
     }
     if tls::is_about_dates(cause) {
-        let reason = tls::trust_error(cause).map_or_else(|| cause.to_string(), ToString::to_string);
-        return ConnectionError::Dates(reason);
+        return dates(cause);
     }
     match tls::trust_error(cause) {
         Some(error) => ConnectionError::Certificate(*error),
         None => not_openchat(server, &cause.to_string()),
     }
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|cause| cause.downcast_ref())
+}
+
+fn dates(cause: &rustls::Error) -> ConnectionError {
+    let theirs = || "the server finds this device's certificate expired, or made in its future".to_owned();
+    ConnectionError::Dates(tls::trust_error(cause).map_or_else(theirs, ToString::to_string))
 }

@@ -13,6 +13,7 @@ use crate::Context;
 use crate::advice::{self, Surface};
 use crate::ask;
 use crate::failure::{Failure, Kind};
+use crate::{output, text};
 
 /// A server that refuses connections may be starting this very moment: so long a one-shot command tries again.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -93,6 +94,10 @@ pub(crate) async fn caught_up(client: &ClientHandle, events: &mut Events) -> Res
     loop {
         match next(client, events).await? {
             Event::CaughtUp => return Ok(()),
+            // Whatever the command is; on standard error, so that the output of scripts stays as it is.
+            Event::Alarm(alarm) => {
+                output::tell(text::styled(text::WARNING, format_args!("!! {}", text::alarm(&alarm))));
+            }
             Event::Connection(ConnectionState::Ended(why)) => return Err(why.into()),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! EnrolDevice: a device becomes known by a certificate that the account's identity key has signed.
 
-use openchat_identity::{Validity, VerifiedMember};
+use openchat_identity::{TrustError, Validity, VerifiedMember};
 use openchat_protocol::account::{AccountSelector, EnrolDevice};
 use openchat_protocol::limits::CERTIFICATE;
 use openchat_protocol::{Refusal, RefusalCode, Response};
@@ -13,9 +13,11 @@ pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
     let chain: Vec<Vec<u8>> = request.chain.into_iter().map(Into::into).collect();
     chain.iter().try_for_each(|certificate| within("a certificate", certificate.len(), CERTIFICATE))?;
     let now = state.now();
-    let member = state.authority.anchor().verify_device(&chain, Validity::At(now)).map_err(|error| {
-        Refusal::new(RefusalCode::Certificate, format!("the device certificate: {error}"))
-    })?;
+    let member = state
+        .authority
+        .anchor()
+        .verify_device(&chain, Validity::At(now))
+        .map_err(|error| untrusted(&error))?;
     check_account(state, &member).await?;
     let device = NewDevice { device: member.device(), public_key: member.device_key().to_vec(), chain };
     state.store.enrol_device(device, now).await.map_err(|error| refusal(&error))?;
@@ -32,6 +34,20 @@ async fn check_account(state: &State, member: &VerifiedMember) -> Result<(), Ref
         return Err(Refusal::new(RefusalCode::Certificate, detail));
     }
     if account.disabled { Err(login::account_disabled()) } else { Ok(()) }
+}
+
+/// Told so that it is true on the other machine, too.
+fn untrusted(error: &TrustError) -> Refusal {
+    let detail = match error {
+        TrustError::NotYetValid { role, .. } => format!(
+            "by the server's clock the {role} certificate is made in the future: set your clock right, or tell the host"
+        ),
+        TrustError::Expired { role, .. } => format!(
+            "by the server's clock the {role} certificate has expired: set your clock right, or tell the host"
+        ),
+        error => format!("the device certificate: {error}"),
+    };
+    Refusal::new(RefusalCode::Certificate, detail)
 }
 
 fn refusal(error: &EnrolError) -> Refusal {
