@@ -10,6 +10,8 @@ use openchat_identity::signature::SignatureError;
 use openchat_server::StartError;
 use openchat_store::{OpenError, StoreError};
 
+use crate::text;
+
 /// What went wrong, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -49,9 +51,9 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// `what` says what happened and why, in one sentence without a full stop.
+    /// `what` says what happened and why, in one sentence without a full stop. Some of it may be the server's words.
     pub(crate) fn new(kind: Kind, what: impl fmt::Display) -> Self {
-        Self { kind, what: what.to_string(), help: None }
+        Self { kind, what: text::harmless(&what.to_string()), help: None }
     }
 
     /// The command that helps.
@@ -165,5 +167,19 @@ fn of_file(error: &FileError) -> Kind {
         FileError::Exists(_) => Kind::Usage,
         FileError::Missing(_) => Kind::NotFound,
         FileError::OpenToOthers { .. } | FileError::NotText(_) => Kind::Damaged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openchat_protocol::{Refusal, RefusalCode};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_cannot_steer_the_terminal() {
+        let refusal = Refusal::new(RefusalCode::Quota, "no\u{1b}]0;owned\u{7} more\u{1b}[2J");
+        let told = Failure::from(ClientError::from(refusal)).to_string();
+        assert!(told.contains("no\u{fffd}]0;owned\u{fffd} more") && !told.contains('\u{1b}'), "{told:?}");
     }
 }
