@@ -1,12 +1,12 @@
 //! Everything that goes wrong at home: one clear sentence, what helps, an exit code by kind, and nothing lost.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use openchat_tests::binary::PASSWORD;
+use openchat_tests::binary::{PASSWORD, program};
 use openchat_tests::{Openchat, ServerProcess};
 
 const USAGE: i32 = 2;
@@ -37,6 +37,41 @@ fn a_wrong_password_opens_nothing_and_loses_nothing() {
     home.run("alice", &["whoami"]).ok();
 }
 
+/// Runs a command at a terminal, where `typed` is typed. Answers with its exit code and all that the terminal shows.
+fn at_a_terminal(home: &Openchat, profile: &str, command: &str, typed: &str) -> (Option<i32>, String) {
+    let line = format!(
+        "'{}' --data '{}' --profile {profile} {command}",
+        program().display(),
+        home.folder().display()
+    );
+    let mut terminal = Command::new("script");
+    let terminal = terminal.args(["-q", "-e", "-c", &line, "/dev/null"]).env_remove("OPENCHAT_PASSWORD_FILE");
+    let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    terminal.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+    // The input stays open until the command has ended: its end would be an answer, too.
+    let mut shown = String::new();
+    terminal.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    (terminal.wait().unwrap().code(), shown)
+}
+
+#[test]
+fn a_wrong_password_is_asked_for_three_times_and_then_it_is_told_what_is_lost() {
+    let (home, _server) = alice();
+    home.file("data", "signed");
+    let data = home.folder().join("data").display().to_string();
+    for (command, lost) in
+        [("whoami", "stay closed"), (&*format!("key sign '{data}'"), "openchat key new --dir OTHER")]
+    {
+        let (code, shown) = at_a_terminal(&home, "alice", command, "no\nnever\nnot this\n");
+        assert_eq!(code, Some(WRONG_PASSWORD), "{shown}");
+        assert_eq!(shown.lines().filter(|line| line.starts_with("Password")).count(), 3, "{shown}");
+        assert_eq!(shown.matches("nobody can reset it").count(), 1, "{shown}");
+        assert!(shown.contains(lost), "{shown}");
+    }
+    let (code, shown) = at_a_terminal(&home, "alice", "whoami", &format!("no\n{PASSWORD}\n"));
+    assert_eq!(code, Some(0), "{shown}");
+}
+
 #[test]
 fn an_empty_or_missing_password_file_is_named() {
     let (home, _server) = alice();
@@ -54,7 +89,8 @@ fn a_damaged_key_file_is_told_from_a_wrong_password() {
     let good = fs::read_to_string(&private).unwrap();
     let middle = good.len() / 2;
     fs::write(&private, format!("{}{}", &good[..middle], &good[middle + 9..])).unwrap();
-    home.run("alice", &["key", "sign", data.to_str().unwrap()]).fails(DAMAGED, &["private.pem"]);
+    home.run("alice", &["key", "sign", data.to_str().unwrap()])
+        .fails(DAMAGED, &["private.pem", "put back a copy"]);
     fs::write(&private, "no key at all").unwrap();
     home.run("alice", &["key", "sign", data.to_str().unwrap()]).fails(DAMAGED, &["private.pem"]);
     fs::write(&private, good).unwrap();

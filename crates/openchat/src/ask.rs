@@ -86,7 +86,8 @@ where
     }
     for left in (0..ATTEMPTS).rev() {
         match open(&password(prompt)?).map_err(Into::into) {
-            Err(failure) if failure.kind() == Kind::WrongPassword && left > 0 => output::tell(failure),
+            // What is lost with it is said when it was wrong the last time.
+            Err(failure) if failure.kind() == Kind::WrongPassword && left > 0 => output::tell(failure.what()),
             outcome => return outcome,
         }
     }

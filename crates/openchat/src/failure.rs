@@ -136,11 +136,6 @@ macro_rules! failure_from {
 }
 
 failure_from!(FileError, error => of_file(&error));
-failure_from!(KeyFolderError, error => match &error {
-    KeyFolderError::File(file) => of_file(file),
-    _ if error.is_wrong_password() => Kind::WrongPassword,
-    _ => Kind::Damaged,
-});
 failure_from!(AuthorityError, error => match &error {
     AuthorityError::File(file) => of_file(file),
     _ => Kind::Damaged,
@@ -160,6 +155,20 @@ failure_from!(OpenError, error => match &error {
     _ => Kind::Damaged,
 });
 failure_from!(StoreError, _error => Kind::Storage);
+
+impl From<KeyFolderError> for Failure {
+    fn from(error: KeyFolderError) -> Self {
+        match &error {
+            KeyFolderError::File(file) => Self::new(of_file(file), &error),
+            _ if error.is_wrong_password() => Self::new(Kind::WrongPassword, &error).help(
+                "try again: nobody can reset it. If it is lost, so is this key, unless there is a copy of the file \
+                 with a password that you know; make another key: openchat key new --dir OTHER",
+            ),
+            _ => Self::new(Kind::Damaged, &error)
+                .help("put back a copy of the file; without one, make another key: openchat key new --dir OTHER"),
+        }
+    }
+}
 
 fn of_file(error: &FileError) -> Kind {
     match error {
