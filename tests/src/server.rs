@@ -44,7 +44,8 @@ impl ServerProcess {
         Self::spawn(command, address)
     }
 
-    fn spawn(mut command: Command, address: SocketAddr) -> Self {
+    /// Starts a server by this command, which is to print one line of JSON and to listen on `address`.
+    pub fn spawn(mut command: Command, address: SocketAddr) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its standard output");

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use openchat_client::{
-    Access, ClientHandle, ConnectionState, Delivery, Entry, Event, Events, Line, Membership, RoomOverview,
-    RoomSuite, Span,
+    Access, ClientError, ClientHandle, ConnectionState, Delivery, Entry, ErrorKind, Event, Events, Line,
+    Membership, RoomOverview, RoomSuite, Span,
 };
 use openchat_protocol::{MessageId, RoomId, RoomName};
 
@@ -75,6 +75,7 @@ pub(crate) async fn talk(
         waiting: HashSet::new(),
         noticed: HashSet::new(),
         is_offline: false,
+        trouble: None,
         failed: None,
     };
     let outcome = chat.run(room).await;
@@ -95,6 +96,8 @@ struct Chat {
     noticed: HashSet<RoomId>,
     /// The person was told that there is no connection.
     is_offline: bool,
+    /// What the person was told last of what goes on in the background: it is tried again, and told once.
+    trouble: Option<ClientError>,
     /// The first thing that could not be done.
     failed: Option<Failure>,
 }
@@ -135,7 +138,7 @@ impl Chat {
                 },
             }
         }
-        if let Err(failure) = self.farewell().await {
+        if let Err(failure) = self.reach_server().await {
             self.print(&failure.to_string());
             self.failed = self.failed.take().or(Some(failure));
         }
@@ -167,16 +170,17 @@ impl Chat {
     }
 
     fn tell_offline(&mut self, why: &str) {
+        let why = text::harmless(why);
         let words = format_args!("-- offline: {why}; trying again, what you say is kept until then");
         self.print(&text::styled(text::QUIET, words));
     }
 
     /// What was done is on disk already; wait until the server has it too, for a script goes on from there.
-    async fn farewell(&mut self) -> Result<(), Failure> {
+    async fn reach_server(&mut self) -> Result<(), Failure> {
         self.settle().await.map_err(|why| {
             let what =
                 format!("not all of it has reached the server: {}; it waits on this machine", why.what());
-            Failure::new(Kind::Network, what).help("openchat chat again: it sends what waits")
+            Failure::new(why.kind(), what).help("openchat chat again: it sends what waits")
         })
     }
 
@@ -184,8 +188,10 @@ impl Chat {
     async fn settle(&mut self) -> Result<(), Failure> {
         let settled = async {
             while !self.waiting.is_empty() || self.is_leaving().await {
-                let event = session::next(&self.client, &mut self.events).await?;
-                self.show(event).await;
+                match session::next(&self.client, &mut self.events).await? {
+                    Event::Trouble(why) if why.kind() == ErrorKind::Storage => return Err(why.into()),
+                    event => self.show(event).await,
+                }
             }
             Ok(())
         };
@@ -333,7 +339,7 @@ impl Chat {
         self.waiting.insert(message);
         if !self.console.shows_typing() && self.client.connection() == ConnectionState::Online {
             // A script sees each line at its place in the log before its next one is read.
-            self.settle().await?;
+            self.reach_server().await?;
         }
         Ok(())
     }
@@ -395,6 +401,10 @@ impl Chat {
                 self.is_offline = false;
                 self.print(&text::styled(text::QUIET, "-- connected"));
             }
+            Event::Trouble(why) if self.trouble.as_ref() != Some(&why) => {
+                self.print(&text::styled(text::WARNING, text::trouble(&why)));
+                self.trouble = Some(why);
+            }
             Event::Alarm(alarm) => {
                 self.print(&text::styled(text::WARNING, format_args!("!! {}", text::alarm(&alarm))));
             }
@@ -443,7 +453,8 @@ impl Chat {
     fn show_delivery(&mut self, message: MessageId, delivery: &Delivery) {
         match delivery {
             // Sent is told by its line, which has its place in the log.
-            Delivery::Pending | Delivery::Sent => {}
+            Delivery::Pending => {}
+            Delivery::Sent => self.trouble = None,
             Delivery::Failed { reason } => {
                 let is_mine = self.waiting.remove(&message);
                 let reason = text::harmless(reason);
@@ -478,12 +489,6 @@ impl Chat {
                 self.show_line(line).await;
             }
         }
-    }
-}
-
-impl From<CommandError> for Failure {
-    fn from(error: CommandError) -> Self {
-        Self::new(Kind::Usage, error)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `openchat send`: one message, and the certainty that it is in the room's log.
 
 use clap::Args;
-use openchat_client::{ClientHandle, Delivery, Event, Events, Membership};
+use openchat_client::{ClientHandle, Delivery, ErrorKind, Event, Events, Membership};
 use openchat_protocol::{MessageId, RoomId, RoomName};
 
 use crate::Context;
@@ -59,11 +59,13 @@ async fn settled(
     (room, message): (RoomId, MessageId),
 ) -> Result<(), Failure> {
     loop {
-        let event = session::next(client, events).await.map_err(|why| kept(&why))?;
-        let Event::Delivery { message: of, delivery, .. } = event else { continue };
-        match delivery {
-            Delivery::Sent if of == message => return Ok(()),
-            Delivery::Failed { reason } if of == message => return Err(failed(client, room, &reason).await),
+        match session::next(client, events).await.map_err(|why| kept(&why))? {
+            Event::Delivery { message: of, delivery, .. } if of == message => match delivery {
+                Delivery::Sent => return Ok(()),
+                Delivery::Failed { reason } => return Err(failed(client, room, &reason).await),
+                Delivery::Pending => {}
+            },
+            Event::Trouble(why) if why.kind() == ErrorKind::Storage => return Err(kept(&why.into())),
             _ => {}
         }
     }
@@ -72,8 +74,11 @@ async fn settled(
 /// The words are safe.
 fn kept(why: &Failure) -> Failure {
     let what = format!("the message is not sent yet: {}; it is kept on this machine", why.what());
-    Failure::new(why.kind(), what)
-        .help("any command that reaches the server sends it, as `openchat rooms` does")
+    let sends_it = "any command that reaches the server sends it, as `openchat rooms` does";
+    Failure::new(why.kind(), what).help(match why.advice() {
+        Some(first) if why.kind() == Kind::Storage => format!("{first}; then {sends_it}"),
+        _ => sends_it.to_owned(),
+    })
 }
 
 async fn failed(client: &ClientHandle, room: RoomId, reason: &str) -> Failure {

@@ -1,7 +1,7 @@
 //! Text for people: what others wrote made harmless, times, and one line of history.
 
 use anstyle::{AnsiColor, Style};
-use openchat_client::{Alarm, Delivery, Entry, Line, Person};
+use openchat_client::{Alarm, ClientError, Delivery, Entry, Line, Person};
 use openchat_protocol::{RoomName, Timestamp};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -101,10 +101,17 @@ fn announcement(author: &Person, entry: &Entry<Person>) -> String {
     }
 }
 
+/// What could not be done in the background, and what helps.
+pub(crate) fn trouble(why: &ClientError) -> String {
+    let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("!! {}{help}", harmless(&why.to_string()))
+}
+
 /// What an alarm means for the person who reads it.
 pub(crate) fn alarm(alarm: &Alarm) -> String {
     match alarm {
         Alarm::LogDiverged { reason, .. } => {
+            let reason = harmless(reason);
             format!(
                 "the server's record of this room is not the one it showed before ({reason}); the room stands still"
             )

@@ -10,8 +10,12 @@ use openchat_protocol::{MessageId, Refusal, RefusalCode, Request};
 use super::core::Core;
 use super::room::{Reading, Room};
 use super::session::Purpose;
-use crate::event::Membership;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Event, Membership};
 use crate::vault::OwnCommit;
+
+/// As if it had failed so often: the pause is long.
+const HIGH: u32 = 6;
 
 impl Room {
     /// Does what can be done now.
@@ -69,8 +73,13 @@ impl Room {
             )
         );
         if temporary {
+            let error = ClientError::from(refusal.clone());
+            if error.kind() == ErrorKind::Storage {
+                self.answer_waiting(cx, Err(&error));
+                cx.emit(Event::Trouble(error));
+            }
             // Five seconds at least: the server has other worries.
-            self.failures = self.failures.max(6);
+            self.failures = self.failures.max(HIGH);
             self.pause(cx);
         }
         temporary

@@ -3,6 +3,8 @@
 use openchat_protocol::names::NameError;
 use openchat_protocol::{RoomName, UserName};
 
+use crate::failure::{Failure, Kind};
+
 /// One thing to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -47,6 +49,12 @@ pub(crate) enum CommandError {
     /// Only in a room.
     #[error("you are in no room: create one, join one, or list them")]
     Nowhere,
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
 }
 
 impl Command {
