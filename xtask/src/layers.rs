@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("openchat-identity", &["openchat-protocol"]),
     ("openchat-e2ee", &["openchat-protocol", "openchat-identity"]),
     ("openchat-store", &["openchat-protocol"]),
+    ("openchat-transparency", &["openchat-protocol"]),
     ("openchat-server", &["openchat-protocol", "openchat-identity", "openchat-store"]),
     ("openchat-client", &["openchat-protocol", "openchat-identity", "openchat-e2ee"]),
     ("openchat-tui", &["openchat-protocol", "openchat-client"]),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use openchat_protocol::{DeviceId, ServerFingerprint, Timestamp, Uid};
+use openchat_protocol::{DeviceId, Genesis, ServerFingerprint, Timestamp, Uid};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::aws_lc_rs::ECDSA_P384_SHA384;
 use webpki::{EndEntityCert, KeyUsage};
@@ -208,6 +207,11 @@ impl TrustAnchor {
         &self.0.genesis
     }
 
+    /// All that the fingerprint is made of.
+    pub fn genesis_record(&self) -> Genesis {
+        genesis(&self.0.key, &self.0.genesis)
+    }
+
     pub(crate) fn root_key(&self) -> &PublicKey {
         &self.0.key
     }
@@ -318,18 +322,13 @@ impl TrustAnchor {
     }
 }
 
-/// SHA-256 over the genesis record: a domain, the root's SubjectPublicKeyInfo, the log key and the VRF key, each after
-/// its length as a big-endian u32.
 pub(crate) fn fingerprint(root: &PublicKey, keys: &GenesisKeys) -> ServerFingerprint {
-    let mut hash = Context::new(&SHA256);
-    for part in [DOMAIN, root.spki_der(), &keys.log, &keys.vrf] {
-        hash.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    ServerFingerprint(*hash.finish().as_ref().first_chunk().unwrap_or(&[0; 32]))
+    genesis(root, keys).fingerprint()
 }
 
-const DOMAIN: &[u8] = b"OpenChat genesis v1";
+fn genesis(root: &PublicKey, keys: &GenesisKeys) -> Genesis {
+    Genesis { root_spki: root.spki_der().to_vec(), log_key: keys.log, vrf_key: keys.vrf }
+}
 
 fn check_signature(certificate: &Certificate<'_>, signer: &PublicKey) -> Result<(), TrustError> {
     verify_signature(signer.point(), certificate.signed(), certificate.signature())

@@ -8,6 +8,7 @@ pub mod address;
 pub mod append;
 pub mod codec;
 pub mod frame;
+pub mod genesis;
 pub mod ids;
 pub mod limits;
 pub mod message;
@@ -22,6 +23,7 @@ pub mod statement;
 pub mod time;
 
 pub use address::Address;
+pub use genesis::Genesis;
 pub use ids::{ChainHash, DeviceId, Did, Incarnation, InviteHash, MessageId, RoomId, ServerFingerprint, Uid};
 pub use message::{ClientFrame, Event, ServerFrame};
 pub use names::{RoomName, UserName};
