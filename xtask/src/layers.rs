@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "openchat-store",
             "openchat-server",
             "openchat-client",
+            "openchat-transparency",
         ],
     ),
     ("xtask", &[]),

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::AsBigEndian;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use openchat_protocol::{ServerFingerprint, Timestamp, Uid, limits};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
+use zeroize::Zeroizing;
 
 use crate::certificate;
 use crate::ecdsa::{KeyPair, infallible};
@@ -105,6 +107,16 @@ impl Authority {
         &self.issuing_certificate
     }
 
+    /// The secret bytes of the key that signs the heads of the transparency log (RFC 8032 §5.1.5).
+    pub fn log_seed(&self) -> Zeroizing<[u8; 32]> {
+        seed(&self.log_key)
+    }
+
+    /// The secret bytes of the key that makes the labels of the transparency log (RFC 9381 §5.5).
+    pub fn vrf_seed(&self) -> Zeroizing<[u8; 32]> {
+        seed(&self.vrf_key)
+    }
+
     /// Certifies the key of a request that [`crate::IdentityKey::sign_csr`] made for this server. Nothing else that
     /// stands in the request finds its way into the certificate.
     pub fn issue_identity(&self, csr: &[u8], now: Timestamp) -> Result<IssuedIdentity, CsrError> {
@@ -131,6 +143,11 @@ impl fmt::Debug for Authority {
 
 fn public(key: &Ed25519KeyPair) -> [u8; 32] {
     *key.public_key().as_ref().first_chunk().unwrap_or(&[0; 32])
+}
+
+fn seed(key: &Ed25519KeyPair) -> Zeroizing<[u8; 32]> {
+    let bytes = infallible(infallible(key.seed()).as_be_bytes());
+    Zeroizing::new(*bytes.as_ref().first_chunk().unwrap_or(&[0; 32]))
 }
 
 fn read_request(der: &[u8], server: &ServerFingerprint) -> Result<PublicKey, CsrError> {

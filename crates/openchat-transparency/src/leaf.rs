@@ -27,6 +27,9 @@ pub enum LeafError {
     /// A time or an index over 2^63 - 1.
     #[error("a record of the log has a number that is too large")]
     Number,
+    /// An event of the server as a whole is kept under somebody's label, or the other way round.
+    #[error("a record of the log is about the wrong one: the server as a whole, or one person")]
+    Label,
     /// The first record of a label names one before it, or a later one names none.
     #[error("a record of the log is the {seq}. of its label, and says the opposite about the one before it")]
     Previous {
@@ -51,6 +54,13 @@ pub enum Kind {
     Authority = 4,
     /// A name is free again.
     NameReleased = 5,
+}
+
+impl Kind {
+    /// Such leaves have [`Label::LOG`], and only these.
+    fn is_about_the_server(self) -> bool {
+        matches!(self, Self::Heartbeat | Self::Authority)
+    }
 }
 
 impl TryFrom<u8> for Kind {
@@ -128,6 +138,9 @@ impl Leaf {
         let previous = (previous != NO_PREVIOUS).then_some(previous);
         if [time, previous.unwrap_or(0)].into_iter().any(|number| i64::try_from(number).is_err()) {
             return Err(LeafError::Number);
+        }
+        if kind.is_about_the_server() != (label == Label::LOG) {
+            return Err(LeafError::Label);
         }
         if seq == 0 || (seq == 1) != previous.is_none() {
             return Err(LeafError::Previous { seq });
