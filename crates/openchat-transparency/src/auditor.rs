@@ -255,7 +255,6 @@ impl Auditor {
             self.check_known_head(&step.followed)?;
             step.follow(leaf, now)?;
         }
-        self.check_known_head(&step.followed)?;
         self.check_followed(&step.followed, &signed)?;
         let Step { followed, latest, heartbeat, tail, .. } = step;
         self.state.tail.extend(tail);

@@ -190,6 +190,17 @@ fn an_old_key_is_refused_when_a_newer_one_was_shown() {
 }
 
 #[test]
+fn a_later_record_has_a_later_version() {
+    let mut server = Server::with_users(5);
+    let mut auditor = server.follower();
+    auditor.check(&user(1), &server.lookup(&user(1), 6), NOW).unwrap();
+    server.issue(&user(1), "a new key", NOW);
+    let server = server.rewritten(6, |leaf| (leaf.seq, leaf.previous) = (1, None));
+    let checked = auditor.check(&user(1), &server.lookup(&user(1), 6), NOW);
+    assert_eq!(checked, Err(Violation::BrokenChain { index: 6 }));
+}
+
+#[test]
 fn a_lookup_that_hid_a_newer_key_is_found_out_by_the_tail() {
     let mut server = Server::with_users(5);
     let mut auditor = server.follower();
