@@ -10,6 +10,8 @@ mod news;
 pub mod overlay;
 pub mod picker;
 mod replies;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};

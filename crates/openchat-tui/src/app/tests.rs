@@ -1,0 +1,376 @@
+//! Tests of the model: events in, effects and pictures out.
+
+use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use openchat_client::{
+    Answer, ClientError, Command as Ask, Delivery, Entry, ErrorKind, Event, Line, Membership, Person, Profile,
+    RoomOverview, Span,
+};
+use openchat_protocol::{DeviceId, MessageId, RoomId, ServerFingerprint, Timestamp, Uid};
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::overlay::Overlay;
+use super::*;
+use crate::effect::{Found, Opened, Read, Then};
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const LOBBY: RoomId = RoomId([1; 16]);
+const OPS: RoomId = RoomId([2; 16]);
+
+fn person(number: u8, name: &str) -> Person {
+    Person { uid: Uid([number; 16]), name: Some(name.parse().unwrap()) }
+}
+
+fn overview(room: RoomId, name: &str) -> RoomOverview {
+    RoomOverview {
+        room,
+        name: name.parse().unwrap(),
+        listed: true,
+        membership: Membership::Member,
+        head: 0,
+        read: 0,
+        unread: 0,
+        mentions: 0,
+        latest: Timestamp(0),
+    }
+}
+
+fn said(room: RoomId, sequence: u64, author: &Person, text: &str) -> Line {
+    Line {
+        room,
+        sequence: Some(sequence),
+        part: 0,
+        time: NOW,
+        author: author.clone(),
+        entry: Entry::Text {
+            message: MessageId([u8::try_from(sequence % 250).unwrap(); 16]),
+            text: text.to_owned(),
+            delivery: Delivery::Sent,
+        },
+    }
+}
+
+/// Alice's screen in `#lobby`, with `#ops` beside it.
+fn chatting() -> App {
+    let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
+    let opened = Opened {
+        profile: Profile {
+            device: DeviceId { uid: Uid([9; 16]), did: openchat_protocol::Did([9; 10]) },
+            name: "alice".parse().unwrap(),
+            host: "192.0.2.7".into(),
+            port: 7443,
+            server: ServerFingerprint([5; 32]),
+            expires: NOW,
+        },
+        rooms: vec![overview(LOBBY, "lobby"), overview(OPS, "ops")],
+        kept: vec![(format!("draft:{OPS}"), b"half a thought".to_vec())],
+        first: Some("lobby".parse().unwrap()),
+        made: Vec::new(),
+    };
+    let effects = app.handle(Incoming::Opened(Box::new(opened)), NOW);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Read(Read::History(LOBBY, Span::Newest)))));
+    app.handle(Incoming::Found(Ok(Found::History(LOBBY, Span::Newest, Vec::new()))), NOW);
+    app
+}
+
+fn chat(app: &App) -> &Chat {
+    match &app.stage {
+        Stage::Chat(chat) => chat,
+        Stage::Entrance(_) => panic!("still at the entrance"),
+    }
+}
+
+fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for key in keys.split(' ') {
+        let (modifiers, key) = match (key.strip_prefix("ctrl+"), key.strip_prefix("alt+")) {
+            (Some(key), _) => (KeyModifiers::CONTROL, key),
+            (_, Some(key)) => (KeyModifiers::ALT, key),
+            _ => (KeyModifiers::NONE, key),
+        };
+        let code = match key {
+            "enter" => KeyCode::Enter,
+            "esc" => KeyCode::Esc,
+            "tab" => KeyCode::Tab,
+            "up" => KeyCode::Up,
+            key => KeyCode::Char(key.chars().next().unwrap()),
+        };
+        let event = TerminalEvent::Key(KeyEvent::new(code, modifiers));
+        effects.extend(app.handle(Incoming::Terminal(event), NOW));
+    }
+    effects
+}
+
+fn write(app: &mut App, text: &str) {
+    for c in text.chars() {
+        let event = TerminalEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        app.handle(Incoming::Terminal(event), NOW);
+    }
+}
+
+fn line(app: &mut App, line: Line) -> Vec<Effect> {
+    app.handle(Incoming::Client(Event::Line(line)), NOW)
+}
+
+fn picture(app: &mut App, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| crate::view::draw(app, frame)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn what_is_written_is_sent_and_comes_back_when_it_cannot_be() {
+    let mut app = chatting();
+    write(&mut app, "good morning");
+    let effects = press(&mut app, "enter");
+    let sent = |effect: &Effect| matches!(effect, Effect::Ask(Ask::Send { room: LOBBY, text }, _) if text == "good morning");
+    assert!(effects.iter().any(sent), "{effects:?}");
+    assert!(chat(&app).composer.area.is_empty());
+    let error = ClientError::new(ErrorKind::Storage, "the disk is full");
+    app.handle(Incoming::Answered(Then::Sent(LOBBY, "good morning".into()), Err(error)), NOW);
+    assert_eq!(chat(&app).composer.text(), "good morning");
+    assert!(picture(&mut app, 80, 24).contains("the disk is full"));
+}
+
+#[test]
+fn a_line_that_is_read_and_told_is_one_line() {
+    let mut app = chatting();
+    let bob = person(7, "bob");
+    line(&mut app, said(LOBBY, 4, &bob, "once"));
+    line(&mut app, said(LOBBY, 4, &bob, "once"));
+    assert_eq!(picture(&mut app, 100, 24).matches("once").count(), 1);
+}
+
+#[test]
+fn a_message_goes_from_pending_to_sent() {
+    let mut app = chatting();
+    let me = person(9, "alice");
+    let mut pending = said(LOBBY, 3, &me, "on its way");
+    pending.sequence = None;
+    let Entry::Text { delivery, message, .. } = &mut pending.entry else { panic!("no text") };
+    *delivery = Delivery::Pending;
+    let message = *message;
+    line(&mut app, pending);
+    assert!(picture(&mut app, 100, 24).contains("waiting to be sent"));
+    assert_eq!(chat(&app).waiting, 1);
+    let event = Event::Delivery { room: LOBBY, message, delivery: Delivery::Sent };
+    app.handle(Incoming::Client(event), NOW);
+    line(&mut app, said(LOBBY, 3, &me, "on its way"));
+    let shown = picture(&mut app, 100, 24);
+    assert!(!shown.contains("waiting to be sent"), "{shown}");
+    assert_eq!(shown.matches("on its way").count(), 1);
+    assert_eq!(chat(&app).waiting, 0);
+}
+
+#[test]
+fn news_elsewhere_is_counted_and_told_by_level() {
+    let mut app = chatting();
+    let bob = person(7, "bob");
+    let quiet = line(&mut app, said(OPS, 5, &bob, "nothing special"));
+    assert!(!quiet.iter().any(|effect| matches!(effect, Effect::Notify { .. })));
+    let loud = line(&mut app, said(OPS, 6, &bob, "@alice: look"));
+    assert!(loud.iter().any(|effect| matches!(effect, Effect::Notify { title, .. } if title == "#ops")), "{loud:?}");
+    let ops = chat(&app).rooms.iter().find(|room| room.room == OPS).unwrap();
+    assert_eq!((ops.unread, ops.mentions), (2, 1));
+    let here = line(&mut app, said(LOBBY, 7, &bob, "@alice: here"));
+    assert!(!here.iter().any(|effect| matches!(effect, Effect::Notify { .. })), "never for what is looked at");
+    let again = line(&mut app, said(OPS, 6, &bob, "@alice: look"));
+    assert!(again.is_empty(), "counted once");
+}
+
+#[test]
+fn content_is_hidden_from_notifications_on_request() {
+    let mut app = chatting();
+    app.settings.show_content = false;
+    let effects = line(&mut app, said(OPS, 6, &person(7, "bob"), "@alice: secret"));
+    let Some(Effect::Notify { title, body }) = effects.iter().find(|it| matches!(it, Effect::Notify { .. })) else {
+        panic!("nothing told: {effects:?}")
+    };
+    assert_eq!((title.as_str(), body.as_str()), ("OpenChat", ""));
+}
+
+#[test]
+fn one_key_visits_unread_rooms_and_comes_back_and_peeking_reads_nothing() {
+    let mut app = chatting();
+    line(&mut app, said(OPS, 6, &person(7, "bob"), "news"));
+    press(&mut app, "alt+n");
+    assert_eq!(chat(&app).open_room(), Some(OPS));
+    assert_eq!(chat(&app).composer.text(), "half a thought", "the draft of that room is there");
+    let lines = vec![said(OPS, 6, &person(7, "bob"), "news")];
+    let effects = app.handle(Incoming::Found(Ok(Found::History(OPS, Span::Newest, lines))), NOW);
+    let reads = |effects: &[Effect]| effects.iter().any(|it| matches!(it, Effect::Ask(Ask::MarkRead { .. }, _)));
+    assert!(!reads(&effects), "peeking does not read");
+    write(&mut app, "!");
+    assert!(reads(&app.handle(Incoming::Tick, NOW)), "writing does");
+    press(&mut app, "alt+n");
+    assert_eq!(chat(&app).open_room(), Some(LOBBY), "back where the walk began");
+}
+
+#[test]
+fn the_picker_finds_by_a_few_letters() {
+    let mut app = chatting();
+    press(&mut app, "ctrl+t");
+    write(&mut app, "op");
+    press(&mut app, "enter");
+    assert_eq!(chat(&app).open_room(), Some(OPS));
+}
+
+#[test]
+fn the_original_way_out_leads_over_the_menu() {
+    let mut app = chatting();
+    write(&mut app, ":q");
+    press(&mut app, "enter");
+    assert!(picture(&mut app, 80, 24).contains("create a room"));
+    write(&mut app, ":q");
+    assert!(press(&mut app, "enter").iter().any(|effect| matches!(effect, Effect::Quit)));
+}
+
+#[test]
+fn quitting_asks_while_something_waits() {
+    let mut app = chatting();
+    let mut pending = said(LOBBY, 3, &person(9, "alice"), "wait");
+    pending.sequence = None;
+    let Entry::Text { delivery, .. } = &mut pending.entry else { panic!("no text") };
+    *delivery = Delivery::Pending;
+    line(&mut app, pending);
+    assert!(press(&mut app, "ctrl+c").is_empty());
+    assert!(matches!(chat(&app).overlay, Some(Overlay::Ask(_))));
+    assert!(press(&mut app, "y").iter().any(|effect| matches!(effect, Effect::Quit)));
+}
+
+#[test]
+fn a_paste_of_many_lines_asks_once_and_of_few_does_not() {
+    let mut app = chatting();
+    app.handle(Incoming::Terminal(TerminalEvent::Paste("a\nb".into())), NOW);
+    assert_eq!(chat(&app).composer.text(), "a\nb");
+    app.handle(Incoming::Terminal(TerminalEvent::Paste("1\n2\n3\n4\n5\n6\n7".into())), NOW);
+    assert!(picture(&mut app, 80, 24).contains("Paste 7 lines"));
+    press(&mut app, "y");
+    assert_eq!(chat(&app).composer.text(), "a\nb1\n2\n3\n4\n5\n6\n7");
+}
+
+#[test]
+fn names_and_commands_are_completed() {
+    let mut app = chatting();
+    write(&mut app, "/inv");
+    press(&mut app, "tab");
+    assert_eq!(chat(&app).composer.text(), "/invite");
+}
+
+#[test]
+fn vi_people_choose_quote_and_copy() {
+    let mut app = chatting();
+    line(&mut app, said(LOBBY, 4, &person(7, "bob"), "to be quoted"));
+    write(&mut app, "/keys vim");
+    press(&mut app, "enter esc");
+    let effects = press(&mut app, "y");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Copy(text) if text == "to be quoted")));
+    press(&mut app, "r");
+    assert_eq!(chat(&app).composer.text(), "> bob wrote:\n> to be quoted\n\n");
+    write(&mut app, "j");
+    assert!(chat(&app).composer.text().ends_with('j'), "letters are written again");
+}
+
+#[test]
+fn alarms_stay_until_they_are_closed() {
+    let mut app = chatting();
+    let alarm = openchat_client::Alarm::EchoDiffers { room: LOBBY, sequence: 3 };
+    app.handle(Incoming::Client(Event::Alarm(alarm)), NOW);
+    for _ in 0..100 {
+        app.handle(Incoming::Tick, Timestamp(NOW.0 + 3_600_000));
+    }
+    assert!(picture(&mut app, 80, 24).contains("not what you sent"));
+    press(&mut app, "esc");
+    assert!(!picture(&mut app, 80, 24).contains("not what you sent"));
+}
+
+#[test]
+fn what_the_server_says_cannot_steer_the_screen() {
+    let mut app = chatting();
+    let error = ClientError::new(ErrorKind::Refused, "\u{1b}[2Jgone\u{202e}");
+    app.handle(Incoming::Answered(Then::Nothing, Err(error)), NOW);
+    let shown = picture(&mut app, 80, 24);
+    assert!(shown.contains("gone"));
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']));
+}
+
+#[test]
+fn panes_fold_when_the_window_is_small() {
+    let mut app = chatting();
+    line(&mut app, said(LOBBY, 4, &person(7, "bob"), "still here"));
+    assert!(picture(&mut app, 100, 30).contains("#ops"));
+    let small = picture(&mut app, 40, 12);
+    assert!(small.contains("still here") && !small.contains("#ops"), "{small}");
+}
+
+#[test]
+fn a_wrong_password_asks_again_and_then_says_what_is_lost() {
+    let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
+    for _ in 0..3 {
+        write(&mut app, "x");
+        assert!(press(&mut app, "enter").iter().any(|effect| matches!(effect, Effect::Unlock(_))));
+        app.handle(Incoming::NotOpened(ClientError::new(ErrorKind::WrongPassword, "wrong password")), NOW);
+        assert!(picture(&mut app, 80, 24).contains("wrong password"));
+    }
+    assert!(picture(&mut app, 80, 24).contains("Nobody can reset it"));
+}
+
+#[test]
+fn older_lines_are_asked_for_and_memory_stays_flat() {
+    let mut app = chatting();
+    let bob = person(7, "bob");
+    let page = |from: u64| (from..from + 200).map(|n| said(LOBBY, n, &bob, &format!("line {n}"))).collect();
+    app.handle(Incoming::Found(Ok(Found::History(LOBBY, Span::Newest, page(9_800)))), NOW);
+    let mut oldest = 9_800;
+    for _ in 0..10 {
+        for _ in 0..12 {
+            let event = TerminalEvent::Key(KeyEvent::new(KeyCode::PageUp, KeyModifiers::NONE));
+            app.handle(Incoming::Terminal(event), NOW);
+            picture(&mut app, 80, 24);
+        }
+        let wanted = app.after_draw();
+        let Some(Effect::Read(Read::History(LOBBY, Span::Before(before)))) = wanted.first() else { continue };
+        assert_eq!(*before, oldest);
+        oldest -= 200;
+        app.handle(Incoming::Found(Ok(Found::History(LOBBY, Span::Before(oldest + 200), page(oldest)))), NOW);
+    }
+    assert!(oldest < 9_000, "older pages were asked for");
+    assert!(chat(&app).timeline.as_ref().unwrap().lines.len() <= 1_000);
+    let answer = Incoming::Answered(Then::Members(LOBBY), Ok(Answer::Members(Vec::new())));
+    app.handle(answer, NOW);
+    assert!(picture(&mut app, 80, 24).contains("line "));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_keys_and_no_size_can_break_it(
+        keys in prop::collection::vec((0_u8..40, any::<char>(), any::<bool>()), 0..60),
+        width in 1_u16..160,
+        height in 1_u16..60,
+    ) {
+        let mut app = chatting();
+        line(&mut app, said(LOBBY, 4, &person(7, "bob"), "**bold** `code` https://example.org 漢字 👩‍👩‍👧"));
+        for (number, c, control) in keys {
+            let code = match number {
+                0..=9 => KeyCode::Char(c),
+                10 => KeyCode::Enter,
+                11 => KeyCode::Esc,
+                12 => KeyCode::Tab,
+                13 => KeyCode::PageUp,
+                14 => KeyCode::PageDown,
+                15 => KeyCode::Up,
+                16 => KeyCode::Down,
+                17 => KeyCode::Backspace,
+                18 => KeyCode::F(1),
+                19 => KeyCode::F(2),
+                number => KeyCode::Char(char::from(b'a' + number - 20)),
+            };
+            let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+            app.handle(Incoming::Terminal(TerminalEvent::Key(KeyEvent::new(code, modifiers))), NOW);
+            picture(&mut app, width, height);
+            app.after_draw();
+        }
+    }
+}
