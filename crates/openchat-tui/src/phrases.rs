@@ -73,7 +73,9 @@ pub fn alarm(alarm: &Alarm) -> String {
             format!("record {sequence} stands under your name but is not what you sent")
         }
         Alarm::Clock { apart } => {
-            format!("your clock and the server's are {} minutes apart: set the clock", apart.as_secs() / 60)
+            // The nearest one: the answer was on its way for a moment.
+            let minutes = (apart.as_secs() + 30) / 60;
+            format!("your clock and the server's are {minutes} minutes apart: set the clock")
         }
         _ => "something is wrong that this version cannot describe".to_owned(),
     }

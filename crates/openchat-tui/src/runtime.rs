@@ -190,7 +190,12 @@ impl Runtime {
                     Next::Go
                 }
                 event = next_key(&mut self.keys) => match event {
-                    Some(Ok(event)) => self.handle(Incoming::Terminal(event))?,
+                    Some(Ok(event)) => {
+                        if let crossterm::event::Event::Resize(..) = event {
+                            self.screen.draw_anew();
+                        }
+                        self.handle(Incoming::Terminal(event))?
+                    }
                     // The terminal is gone.
                     Some(Err(_)) | None => Next::End,
                 },

@@ -9,8 +9,8 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
@@ -19,6 +19,8 @@ use ratatui::backend::CrosstermBackend;
 pub(crate) struct Screen {
     terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
+    /// What the terminal shows is not what was drawn last.
+    is_strange: bool,
 }
 
 impl Screen {
@@ -26,7 +28,7 @@ impl Screen {
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         let terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()))?;
-        let mut screen = Self { terminal, mouse };
+        let mut screen = Self { terminal, mouse, is_strange: false };
         screen.enter()?;
         Ok(screen)
     }
@@ -43,9 +45,20 @@ impl Screen {
     /// Draws one picture: terminals that can show it in one piece.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         execute!(stdout(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.is_strange) {
+            // Not `Terminal::clear`, which asks the terminal for its cursor and fails where nobody answers.
+            self.terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()))?;
+            execute!(stdout(), Clear(ClearType::All))?;
+        }
         let drawn = self.terminal.draw(render).map(drop);
         execute!(stdout(), EndSynchronizedUpdate)?;
         drawn
+    }
+
+    /// The next picture is drawn from nothing: somebody else has written to the terminal, or its size has changed. Two
+    /// changes within one frame can end at the old size, with rows lost that nobody would draw again.
+    pub(crate) fn draw_anew(&mut self) {
+        self.is_strange = true;
     }
 
     /// Sends an escape sequence that shows nothing: clipboard, bell, notification.
@@ -60,7 +73,7 @@ impl Screen {
         restore();
         let outcome = to();
         self.enter()?;
-        self.terminal.clear()?;
+        self.draw_anew();
         Ok(outcome)
     }
 }

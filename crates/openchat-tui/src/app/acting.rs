@@ -345,6 +345,12 @@ impl Chat {
         let Some(Overlay::Picker(picker)) = &mut self.overlay else { return };
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
+            // Whoever begins a command means to write it.
+            KeyCode::Char('/') if picker.typed().is_empty() => {
+                self.close_overlay(theme);
+                self.composer.set("/");
+                return;
+            }
             KeyCode::Up => picker.step(-1),
             KeyCode::Down => picker.step(1),
             KeyCode::Char('p' | 'k') if control => picker.step(-1),

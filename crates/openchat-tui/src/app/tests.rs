@@ -2,8 +2,8 @@
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use openchat_client::{
-    Answer, ClientError, Command as Ask, Delivery, Entry, ErrorKind, Event, Line, Membership, Person, Profile,
-    RoomOverview, Span,
+    Answer, ClientError, Command as Ask, Delivery, Entry, ErrorKind, Event, Line, Membership, Person,
+    Profile, RoomOverview, Span,
 };
 use openchat_protocol::{DeviceId, MessageId, RoomId, ServerFingerprint, Timestamp, Uid};
 use proptest::prelude::*;
@@ -170,11 +170,17 @@ fn news_elsewhere_is_counted_and_told_by_level() {
     let quiet = line(&mut app, said(OPS, 5, &bob, "nothing special"));
     assert!(!quiet.iter().any(|effect| matches!(effect, Effect::Notify { .. })));
     let loud = line(&mut app, said(OPS, 6, &bob, "@alice: look"));
-    assert!(loud.iter().any(|effect| matches!(effect, Effect::Notify { title, .. } if title == "#ops")), "{loud:?}");
+    assert!(
+        loud.iter().any(|effect| matches!(effect, Effect::Notify { title, .. } if title == "#ops")),
+        "{loud:?}"
+    );
     let ops = chat(&app).rooms.iter().find(|room| room.room == OPS).unwrap();
     assert_eq!((ops.unread, ops.mentions), (2, 1));
     let here = line(&mut app, said(LOBBY, 7, &bob, "@alice: here"));
-    assert!(!here.iter().any(|effect| matches!(effect, Effect::Notify { .. })), "never for what is looked at");
+    assert!(
+        !here.iter().any(|effect| matches!(effect, Effect::Notify { .. })),
+        "never for what is looked at"
+    );
     let again = line(&mut app, said(OPS, 6, &bob, "@alice: look"));
     assert!(again.is_empty(), "counted once");
 }
@@ -184,7 +190,8 @@ fn content_is_hidden_from_notifications_on_request() {
     let mut app = chatting();
     app.settings.show_content = false;
     let effects = line(&mut app, said(OPS, 6, &person(7, "bob"), "@alice: secret"));
-    let Some(Effect::Notify { title, body }) = effects.iter().find(|it| matches!(it, Effect::Notify { .. })) else {
+    let Some(Effect::Notify { title, body }) = effects.iter().find(|it| matches!(it, Effect::Notify { .. }))
+    else {
         panic!("nothing told: {effects:?}")
     };
     assert_eq!((title.as_str(), body.as_str()), ("OpenChat", ""));
@@ -199,7 +206,8 @@ fn one_key_visits_unread_rooms_and_comes_back_and_peeking_reads_nothing() {
     assert_eq!(chat(&app).composer.text(), "half a thought", "the draft of that room is there");
     let lines = vec![said(OPS, 6, &person(7, "bob"), "news")];
     let effects = app.handle(Incoming::Found(Ok(Found::History(OPS, Span::Newest, lines))), NOW);
-    let reads = |effects: &[Effect]| effects.iter().any(|it| matches!(it, Effect::Ask(Ask::MarkRead { .. }, _)));
+    let reads =
+        |effects: &[Effect]| effects.iter().any(|it| matches!(it, Effect::Ask(Ask::MarkRead { .. }, _)));
     assert!(!reads(&effects), "peeking does not read");
     write(&mut app, "!");
     assert!(reads(&app.handle(Incoming::Tick, NOW)), "writing does");
@@ -214,6 +222,18 @@ fn the_picker_finds_by_a_few_letters() {
     write(&mut app, "op");
     press(&mut app, "enter");
     assert_eq!(chat(&app).open_room(), Some(OPS));
+}
+
+#[test]
+fn a_command_can_be_written_where_the_menu_is() {
+    let mut app = chatting();
+    write(&mut app, ":q");
+    press(&mut app, "enter");
+    write(&mut app, "/create games");
+    let effects = press(&mut app, "enter");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Ask(Ask::CreateRoom { .. }, Then::OpenRoom)))
+    );
 }
 
 #[test]
