@@ -3,6 +3,8 @@
 pub mod binary;
 pub mod python;
 pub mod server;
+pub mod terminal;
 
 pub use binary::{Openchat, Outcome};
 pub use server::ServerProcess;
+pub use terminal::Terminal;
