@@ -1,8 +1,12 @@
 //! The binary at a terminal: what a person types and sees there.
 
+use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess, Terminal};
 
-/// A server with these people on it, all in #lobby.
+/// No command: the full screen.
+const NOTHING: &[&str] = &[];
+
+/// A server with these people on it.
 fn people(names: &[&str]) -> (Openchat, ServerProcess) {
     let home = Openchat::new();
     let server = ServerProcess::start(&home);
@@ -25,4 +29,16 @@ fn the_line_client_gives_the_terminal_back() {
     alice.enter(":q");
     assert!(alice.end().success(), "{}", alice.screen());
     alice.is_given_back();
+}
+
+#[test]
+fn a_wrong_password_is_asked_again() {
+    let (home, _server) = people(&["alice"]);
+    let mut alice = Terminal::open(&home, "alice", NOTHING);
+    alice.sees("Password");
+    alice.enter("not it");
+    alice.sees("!");
+    alice.sees("of the profile `alice`");
+    alice.enter(PASSWORD);
+    alice.sees("online");
 }
