@@ -15,7 +15,7 @@ use vt100::{MouseProtocolMode, Parser, Screen};
 use crate::binary::{Openchat, program};
 
 /// How long a screen may take to become what it should be: keys are derived on a busy machine meanwhile.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running binary and what its terminal shows; killed when it goes out of scope.
 pub struct Terminal {

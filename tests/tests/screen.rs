@@ -2,6 +2,7 @@
 
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess, Terminal};
+use rustix::process::Signal;
 
 /// No command: the full screen.
 const NOTHING: &[&str] = &[];
@@ -41,4 +42,52 @@ fn a_wrong_password_is_asked_again() {
     alice.sees("of the profile `alice`");
     alice.enter(PASSWORD);
     alice.sees("online");
+}
+
+#[test]
+fn two_people_type_and_see_each_other() {
+    let (home, _server) = people(&["alice", "bob"]);
+    let (mut alice, mut bob) = (open(&home, "alice"), open(&home, "bob"));
+    create(&mut alice, "lobby");
+    alice.sees("▸#lobby");
+    alice.sees("made the room");
+    bob.sees("What next?");
+    bob.press("esc");
+    bob.sees_no("What next?");
+    bob.enter("/join lobby");
+    alice.sees("bob joined");
+    alice.enter("good morning");
+    bob.sees("good morning");
+    bob.enter("so it works");
+    alice.sees("so it works");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_and_keeps_the_draft() {
+    let (home, _server) = people(&["alice"]);
+    let mut alice = open(&home, "alice");
+    create(&mut alice, "lobby");
+    alice.sees("made the room");
+    alice.type_text("half a thought");
+    alice.sees("> half a thought");
+    alice.signal(Signal::TERM);
+    alice.is_given_back();
+    open(&home, "alice").sees("> half a thought");
+}
+
+/// The full screen of a profile, unlocked and connected.
+fn open(home: &Openchat, name: &str) -> Terminal {
+    let mut terminal = Terminal::open(home, name, NOTHING);
+    terminal.sees("Password");
+    terminal.enter(PASSWORD);
+    terminal.sees("online");
+    terminal
+}
+
+/// The first room of a profile, from the menu that opens by itself.
+fn create(terminal: &mut Terminal, room: &str) {
+    terminal.sees("What next?");
+    terminal.press("enter");
+    terminal.sees("> /create");
+    terminal.enter(room);
 }
