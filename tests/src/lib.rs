@@ -1,7 +1,6 @@
 //! Whole-system stories: the real binary, real TLS, real databases, each in a folder of its own.
 
 pub mod binary;
-pub mod picture;
 pub mod python;
 pub mod server;
 pub mod terminal;
