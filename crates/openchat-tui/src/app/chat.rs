@@ -66,7 +66,10 @@ pub struct Chat {
     pub waiting: usize,
     pub(super) drafts: HashMap<RoomId, String>,
     pub(super) levels: HashMap<RoomId, Notify>,
+    /// The room that was asked for: joined when there is a connection, if need be.
     pub(super) first: Option<RoomName>,
+    /// The room of the last visit: gone to if it is still there.
+    last: Option<RoomName>,
     /// Visited by a walk through unread rooms: not read before the person does something there.
     pub(super) is_peeking: bool,
     /// Where that walk began.
@@ -119,6 +122,7 @@ impl Chat {
             drafts: HashMap::new(),
             levels: HashMap::new(),
             first: opened.first,
+            last: None,
             is_peeking: false,
             walk_from: None,
             completion: None,
@@ -150,24 +154,20 @@ impl Chat {
             if let Some(level) = Notify::named(&text) {
                 self.levels.insert(room, level);
             }
-        } else if key == LAST_ROOM && self.first.is_none() {
-            self.first = text.parse().ok();
+        } else if key == LAST_ROOM {
+            self.last = text.parse().ok();
         }
     }
 
     /// Goes where the last visit ended, or shows the menu.
     pub(super) fn begin(&mut self, out: &mut Vec<Effect>) {
-        let named = |room: &&RoomOverview| Some(&room.name) == self.first.as_ref();
+        let wanted = self.first.as_ref().or(self.last.as_ref());
+        let named = |room: &&RoomOverview| Some(&room.name) == wanted;
         let room = self.rooms.iter().find(named).or(self.rooms.first()).map(|room| room.room);
         match room {
             Some(room) => self.open(room, out),
             None if self.first.is_none() => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
             None => {}
-        }
-        if let Some(name) =
-            self.first.clone().filter(|name| !self.rooms.iter().any(|room| room.name == *name))
-        {
-            out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom));
         }
     }
 
@@ -219,10 +219,15 @@ impl Chat {
 
     /// What can be seen is read, unless it is only peeked at.
     pub(super) fn mark_read_if_seen(&mut self, out: &mut Vec<Effect>) {
-        let looks = self.focused && !self.is_peeking && self.overlay.is_none();
-        if looks && self.timeline.as_ref().is_some_and(Timeline::is_at_end) {
+        if self.sees_newest() {
             self.mark_read(out);
         }
+    }
+
+    /// The person looks at the newest line.
+    pub(super) fn sees_newest(&self) -> bool {
+        let looks = self.focused && !self.is_peeking && self.overlay.is_none();
+        looks && self.timeline.as_ref().is_some_and(Timeline::is_at_end)
     }
 
     pub(super) fn mark_read(&mut self, out: &mut Vec<Effect>) {

@@ -66,7 +66,7 @@ fn connection(chat: &mut Chat, state: ConnectionState, out: &mut Vec<Effect>) {
     }
     if state == ConnectionState::Online {
         let missing = chat.first.take().filter(|name| !chat.rooms.iter().any(|room| room.name == *name));
-        if let (Some(name), None) = (missing, chat.open_room()) {
+        if let Some(name) = missing {
             out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom));
         }
     }
@@ -94,12 +94,14 @@ fn added(chat: &mut Chat, line: Line, settings: &Settings, out: &mut Vec<Effect>
         if changes_members {
             out.push(Effect::Ask(Ask::Details { room: line.room }, Then::Details(line.room)));
         }
+        let (sees, me) = (chat.sees_newest(), chat.me.device.uid);
         if let Some(timeline) = &mut chat.timeline {
-            if is_mine && line.entry.is_message() && timeline.is_at_end() {
-                // Whoever answers has read what came before.
+            // Whoever answers has read what came before; and what comes while all is read and in view is not new.
+            let is_read = sees && (is_mine || timeline.first_new(me).is_none());
+            timeline.add(line);
+            if is_read {
                 timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
             }
-            timeline.add(line);
         }
         chat.mark_read_if_seen(out);
     }

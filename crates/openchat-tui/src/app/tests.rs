@@ -186,6 +186,41 @@ fn news_elsewhere_is_counted_and_told_by_level() {
 }
 
 #[test]
+fn what_is_new_stands_under_a_line_unless_it_came_before_the_readers_eyes() {
+    let mut app = chatting();
+    let (me, bob) = (person(9, "alice"), person(7, "bob"));
+    line(&mut app, said(LOBBY, 3, &bob, "seen"));
+    line(&mut app, said(LOBBY, 4, &bob, "seen too"));
+    line(&mut app, said(LOBBY, 5, &me, "mine"));
+    assert!(!picture(&mut app, 80, 24).contains("── new"));
+    app.handle(Incoming::Terminal(TerminalEvent::FocusLost), NOW);
+    line(&mut app, said(LOBBY, 6, &bob, "while away"));
+    line(&mut app, said(LOBBY, 7, &bob, "and more"));
+    assert_eq!(picture(&mut app, 80, 24).matches("── new").count(), 1);
+    app.handle(Incoming::Terminal(TerminalEvent::FocusGained), NOW);
+    line(&mut app, said(LOBBY, 8, &me, "answered"));
+    assert!(!picture(&mut app, 80, 24).contains("── new"), "whoever answers has read");
+}
+
+#[test]
+fn a_wanted_room_is_joined_once_when_there_is_a_connection() {
+    let mut app = chatting();
+    let name = "games".parse::<openchat_protocol::RoomName>().unwrap();
+    let Stage::Chat(chat) = &mut app.stage else { panic!("still at the entrance") };
+    chat.first = Some(name.clone());
+    let mut joins = || {
+        let online = Incoming::Client(Event::Connection(openchat_client::ConnectionState::Online));
+        let effects = app.handle(online, NOW);
+        effects
+            .iter()
+            .filter(|it| matches!(it, Effect::Ask(Ask::JoinRoom { name: it }, _) if *it == name))
+            .count()
+    };
+    assert_eq!(joins(), 1);
+    assert_eq!(joins(), 0);
+}
+
+#[test]
 fn content_is_hidden_from_notifications_on_request() {
     let mut app = chatting();
     app.settings.show_content = false;

@@ -1,7 +1,7 @@
 //! The part of one room's history that is in memory, and which part of it is in view.
 
 use openchat_client::{Delivery, Entry, Line, Span};
-use openchat_protocol::{MessageId, RoomId};
+use openchat_protocol::{MessageId, RoomId, Uid};
 
 /// Lines that are read from the vault at once.
 pub const PAGE: u32 = 200;
@@ -155,6 +155,15 @@ impl Timeline {
 
     fn position(&self, message: MessageId) -> Option<usize> {
         self.lines.iter().rposition(|line| line.entry.message() == Some(message))
+    }
+
+    /// The first message of somebody else that is new to the reader, `me`.
+    pub fn first_new(&self, me: Uid) -> Option<usize> {
+        self.lines.iter().position(|line| {
+            line.author.uid != me
+                && line.entry.is_message()
+                && line.sequence.is_some_and(|sequence| sequence > self.unread_after)
+        })
     }
 
     /// The newest record in memory.

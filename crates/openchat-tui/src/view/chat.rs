@@ -203,7 +203,8 @@ fn draw_title(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
 fn draw_lines(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let people =
         chat.members.iter().filter_map(|member| Some(member.person.name.as_ref()?.as_str())).collect();
-    let context = Context { theme, me: &chat.me.name, people };
+    let first_new = chat.timeline.as_ref().and_then(|timeline| timeline.first_new(chat.me.device.uid));
+    let context = Context { theme, me: &chat.me.name, people, first_new };
     match &mut chat.timeline {
         Some(lines) if lines.lines.is_empty() && !lines.loading => {
             let words = "Nothing was said here since you came. Write something below; Enter sends it.";

@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) theme: &'a Theme,
     pub(super) me: &'a UserName,
     pub(super) people: Vec<&'a str>,
+    /// The line above which the rule of what is new stands.
+    pub(super) first_new: Option<usize>,
 }
 
 /// Draws the part that is in view, and settles which part that is.
@@ -159,8 +161,7 @@ fn rows(timeline: &Timeline, index: usize, context: &Context<'_>, width: u16) ->
     if before.is_none_or(|before| before.time.0 / DAY != line.time.0 / DAY) {
         rows.push(rule(&phrases::day(line.time), width, theme.quiet));
     }
-    let is_new = |line: &openchat_client::Line| line.sequence.is_some_and(|it| it > timeline.unread_after);
-    let is_first_new = is_new(line) && before.is_some_and(|before| !is_new(before));
+    let is_first_new = before.is_some() && context.first_new == Some(index);
     if is_first_new {
         rows.push(rule("new", width, theme.mention));
     }
