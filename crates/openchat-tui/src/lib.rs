@@ -10,6 +10,7 @@ mod editor;
 pub mod effect;
 pub mod keymap;
 pub mod notify;
+mod opening;
 pub mod passage;
 pub mod phrases;
 pub mod qr;

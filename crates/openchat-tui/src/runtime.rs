@@ -1,15 +1,13 @@
 //! The loop: terminal, client and clock in; effects and pictures out. Nothing in it waits for network or disk.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
-use openchat_client::{
-    Access, ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password, RoomSuite,
-};
+use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
 use openchat_protocol::{RoomName, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -19,8 +17,9 @@ use crate::app::App;
 use crate::app::entrance::Entrance;
 use crate::clipboard;
 use crate::editor;
-use crate::effect::{Effect, Found, Incoming, Newcomer, Opened, Read};
+use crate::effect::{Effect, Found, Incoming, Newcomer, Read};
 use crate::notify;
+use crate::opening::{enrol, make_lobby, opened};
 use crate::passage::Passage;
 use crate::settings::Settings;
 use crate::terminal::{Screen, stop_until_continued};
@@ -37,8 +36,6 @@ const QUEUE: usize = 256;
 const AT_ONCE: usize = 256;
 /// Steps of the crypto log that are shown.
 const EPOCHS: u32 = 200;
-/// Where the vault keeps the screen's own things.
-const KEPT: &[&str] = &["draft:", "screen:", "notify:"];
 
 /// How somebody comes in.
 pub enum Door {
@@ -435,40 +432,6 @@ async fn open_and_tell(
     };
     // The screen may have ended.
     let _ = sender.send(message).await;
-}
-
-/// The room that everybody finds at first. Without it the start menu does.
-async fn make_lobby(client: &ClientHandle) {
-    let Ok(name) = "lobby".parse::<RoomName>() else { return };
-    let made = async {
-        client.online().await?;
-        client.create_room(name, Access::Listed, RoomSuite::default()).await
-    };
-    if let Err(error) = made.await {
-        tracing::debug!(%error, "no lobby was made");
-    }
-}
-
-fn enrol(
-    folder: &Path,
-    newcomer: &Newcomer,
-    link: &InviteLink,
-) -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> {
-    let enrolled = openchat_client::enrol(folder, link, &newcomer.name, &newcomer.password)?;
-    let (handle, events) = openchat_client::open(folder, &newcomer.password)?;
-    Ok((handle, events, enrolled.room))
-}
-
-async fn opened(
-    handle: &ClientHandle,
-    first: Option<RoomName>,
-    made: Vec<String>,
-) -> Result<Opened, ClientError> {
-    let mut kept = Vec::new();
-    for prefix in KEPT {
-        kept.extend(handle.recall_all(prefix).await?);
-    }
-    Ok(Opened { profile: handle.profile().await?, rooms: handle.rooms().await?, kept, first, made })
 }
 
 async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {
