@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
 use openchat_protocol::{RoomName, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +27,8 @@ use crate::terminal::{Screen, stop_until_continued};
 use crate::theme::Theme;
 use crate::view;
 
+/// How long the client may take over what was asked last, at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Between two pictures at least.
 const FRAME: Duration = Duration::from_millis(16);
 /// Drafts go to disk, notices go away.
@@ -114,6 +117,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         keys: Some(EventStream::new()),
         client: None,
         sender,
+        asked: FuturesUnordered::new(),
         folder: setup.folder,
         room: setup.room,
         host: Some(setup.host),
@@ -144,11 +148,13 @@ struct Fresh {
 
 /// What tasks send to the loop.
 enum Message {
-    Incoming(Incoming),
     Fresh(Box<Fresh>),
     /// The host comes back from a start that failed.
     NotOpened(ClientError, Option<Box<dyn Host>>),
 }
+
+/// Ends with what the model is to be told, if anything.
+type Asked = Pin<Box<dyn Future<Output = Option<Incoming>> + Send>>;
 
 struct Runtime {
     app: App,
@@ -157,6 +163,9 @@ struct Runtime {
     keys: Option<EventStream>,
     client: Option<(ClientHandle, Events)>,
     sender: mpsc::Sender<Message>,
+    /// What the client was asked and has not answered. They are polled first in the order in which they were asked, so
+    /// that two messages, or two drafts, never change places on their way to the client.
+    asked: FuturesUnordered<Asked>,
     folder: PathBuf,
     room: Option<RoomName>,
     host: Option<Box<dyn Host>>,
@@ -195,6 +204,10 @@ impl Runtime {
                     }
                     // The terminal is gone.
                     Some(Err(_)) | None => Next::End,
+                },
+                Some(answer) = self.asked.next() => match answer {
+                    Some(incoming) => self.handle(incoming)?,
+                    None => Next::Go,
                 },
                 () = at(picture), if picture.is_some() => self.draw()?,
                 Some(message) = messages.recv() => self.take(message).await?,
@@ -242,7 +255,6 @@ impl Runtime {
 
     async fn take(&mut self, message: Message) -> Result<Next, ScreenError> {
         match message {
-            Message::Incoming(incoming) => self.handle(incoming),
             Message::Fresh(fresh) => {
                 self.host = fresh.host.or(self.host.take());
                 self.room = fresh.room.or(self.room.take());
@@ -296,21 +308,18 @@ impl Runtime {
     /// What the client answers later.
     fn ask(&self, effect: Effect) {
         let Some((client, _)) = &self.client else { return };
-        let (client, sender) = (client.clone(), self.sender.clone());
-        tokio::spawn(async move {
-            let incoming = match effect {
-                Effect::Ask(command, then) => Incoming::Answered(then, client.ask(command).await),
-                Effect::Read(read) => Incoming::Found(look_up(&client, read).await),
-                Effect::Remember(key, value) => match client.remember(&key, value).await {
-                    Ok(()) => return,
-                    Err(error) => Incoming::Found(Err(error)),
-                },
-                Effect::Reconnect => return drop(client.reconnect().await),
-                _ => return,
-            };
-            // The screen may have ended.
-            let _ = sender.send(Message::Incoming(incoming)).await;
-        });
+        let client = client.clone();
+        self.asked.push(Box::pin(async move {
+            match effect {
+                Effect::Ask(command, then) => Some(Incoming::Answered(then, client.ask(command).await)),
+                Effect::Read(read) => Some(Incoming::Found(look_up(&client, read).await)),
+                Effect::Remember(key, value) => {
+                    client.remember(&key, value).await.err().map(|error| Incoming::Found(Err(error)))
+                }
+                Effect::Reconnect => client.reconnect().await.err().map(Incoming::NotOpened),
+                _ => None,
+            }
+        }));
     }
 
     fn suspend(&mut self) -> Result<(), ScreenError> {
@@ -392,16 +401,16 @@ impl Runtime {
         });
     }
 
-    /// The last words before the end: what is being written stays.
+    /// The last words before the end: what was sent is in the outbox, and what is being written stays.
     async fn keep_draft(&mut self) {
-        let effects = self.app.handle(Incoming::Tick, Timestamp::now());
-        let Some((client, _)) = &self.client else { return };
-        for effect in effects {
-            if let Effect::Remember(key, value) = effect {
-                // The client is about to end: a failure has nobody to be told to.
-                let _ = client.remember(&key, value).await;
+        for effect in self.app.handle(Incoming::Tick, Timestamp::now()) {
+            if let Effect::Remember(..) = effect {
+                self.ask(effect);
             }
         }
+        let settled = async { while self.asked.next().await.is_some() {} };
+        // A client that needs the server for its answer is not waited for.
+        drop(tokio::time::timeout(FAREWELL, settled).await);
     }
 }
 
