@@ -1,7 +1,10 @@
 //! A disk that is full, for the client and for the server: told apart from everything else, and nothing lost.
 //!
-//! No test may fill a real disk. Here no file may grow beyond a size (`RLIMIT_FSIZE`), which fails the same writes.
+//! No test may fill a real disk. In most stories no file may grow beyond a size (`RLIMIT_FSIZE`), which fails the same
+//! writes; in one the server's folder is a small file system of its own, which does become full (`ENOSPC`).
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use openchat_tests::{Openchat, Outcome, ServerProcess};
@@ -104,7 +107,10 @@ fn a_full_disk_of_the_server_is_told_and_nothing_acknowledged_is_lost() {
         &["the server cannot write to its disk", "kept on this machine", "the host must make room"],
     );
     home.run("alice", &["invite"]).fails(STORAGE, &["the server cannot write to its disk"]);
-    home.run("bob", &["send", "lobby", "may I?"]).fails(STORAGE, &["the server cannot write to its disk"]);
+    let joined = ["the server cannot write to its disk", "#lobby is then joined by itself"];
+    home.run("bob", &["send", "lobby", "may I?"]).fails(STORAGE, &joined);
+    let made = ["the server cannot write to its disk", "#attic is then made by itself"];
+    home.run_with_input("alice", &["chat"], "create attic\n").fails(STORAGE, &made);
     home.run_with_input("alice", &["chat", "lobby"], "one more\n")
         .fails(STORAGE, &["the server cannot write to its disk", "it waits on this machine"]);
     server.kill();
@@ -116,5 +122,87 @@ fn a_full_disk_of_the_server_is_told_and_nothing_acknowledged_is_lost() {
         assert_eq!(out.matches(&text).count(), 1, "{}", &text[..9]);
     }
     assert!(out.find("one more") < out.find("at last"));
+    home.run("bob", &["rooms"]).ok();
     home.run("bob", &["send", "lobby", "may I now?"]).ok();
+    home.run("alice", &["send", "attic", "it is here"]).ok();
+}
+
+/// The server on a disk of its own of `kib`, with a file on it that can be removed to make room. Nobody but the server
+/// sees that disk, except through `/proc`.
+struct SmallDisk {
+    server: ServerProcess,
+    root: PathBuf,
+}
+
+impl SmallDisk {
+    fn new(home: &Openchat, address: SocketAddr, kib: u64, filler_kib: u64) -> Self {
+        let folder = home.folder().join("server");
+        let script = format!(
+            "cp -r \"$0\" \"$0.copy\" && mount -t tmpfs -o size={kib}k tmpfs \"$0\" && cp -r \"$0.copy/.\" \"$0\" && \
+             rm -r \"$0.copy\" && head -c {}  /dev/zero > \"$0/filler\" && exec \"$@\"",
+            filler_kib * 1024
+        );
+        let listen = address.to_string();
+        let serve = home.command("default", &["serve", "--json", "--listen", &listen]);
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).arg(&folder);
+        command.arg(serve.get_program()).args(serve.get_args()).env("RUST_LOG", "off");
+        let server = ServerProcess::spawn(command, address);
+        let below = folder.strip_prefix("/").unwrap();
+        let root = Path::new("/proc").join(server.id().to_string()).join("root").join(below);
+        Self { server, root }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.root.join("filler")).unwrap();
+    }
+
+    /// Ends the server, and puts what is on its disk at this moment where a server without this disk looks for it.
+    fn kill(self, home: &Openchat) -> SocketAddr {
+        let stopped = Command::new("kill").args(["-STOP", &self.server.id().to_string()]).status().unwrap();
+        assert!(stopped.success());
+        for entry in std::fs::read_dir(&self.root).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), home.folder().join("server").join(entry.file_name())).unwrap();
+            }
+        }
+        self.server.kill()
+    }
+}
+
+#[test]
+fn a_server_whose_disk_is_full_to_the_last_block_goes_on_when_there_is_room_again() {
+    let (home, server) = lobby();
+    let address = server.kill();
+    let disk = SmallDisk::new(&home, address, 4_096, 2_048);
+    let mut said = Vec::new();
+    let mut say = |said: &mut Vec<String>| {
+        let text = format!("word {} {}", said.len(), "x".repeat(30_000));
+        said.push(text.clone());
+        home.run("alice", &["send", "lobby", &text])
+    };
+    let fill = |said: &mut Vec<String>, say: &mut dyn FnMut(&mut Vec<String>) -> Outcome| loop {
+        let outcome = say(said);
+        if outcome.code != Some(0) {
+            break outcome;
+        }
+        assert!(said.len() < 200, "the disk is never full");
+    };
+    let full = ["the server cannot write to its disk", "kept on this machine", "the host must make room"];
+    fill(&mut said, &mut say).fails(STORAGE, &full);
+    // The same server, without a restart.
+    disk.make_room();
+    home.run("alice", &["send", "lobby", "room again"]).ok();
+    fill(&mut said, &mut say).fails(STORAGE, &full);
+
+    // A crash at this moment loses nothing that was acknowledged either.
+    disk.kill(&home);
+    let _server = ServerProcess::start_at(&home, address, &[]);
+    home.run("alice", &["send", "lobby", "at last"]).ok();
+    let out = home.run("alice", &["tail", "lobby", "--count", "1000", "--json"]).ok();
+    for text in said {
+        assert_eq!(out.matches(&text).count(), 1, "{}", &text[..9]);
+    }
+    assert!(out.find("room again") < out.find("at last"));
 }

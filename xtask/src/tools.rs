@@ -23,6 +23,15 @@ pub fn prepare() -> Result<PathBuf, String> {
     python()
 }
 
+/// The tests that this machine cannot run, and why. Containers often forbid namespaces.
+pub fn impossible() -> Option<(&'static str, &'static str)> {
+    let namespaces = works("unshare", &["--user", "--map-root-user", "--mount", "true"]);
+    (!namespaces).then_some((
+        "a_server_whose_disk_is_full_to_the_last_block_goes_on_when_there_is_room_again",
+        "this machine allows no user namespaces (`unshare --user --map-root-user --mount`), so no small disk can be made",
+    ))
+}
+
 fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
     let status = Command::new(command)
         .args(arguments)

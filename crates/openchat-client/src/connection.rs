@@ -57,6 +57,9 @@ pub(crate) enum ConnectionError {
     /// The server, or what lies between, ended the connection.
     #[error("the server went away")]
     Closed,
+    /// There is a connection, over which nothing comes.
+    #[error("the server does not answer")]
+    Silent,
     /// What came is no frame.
     #[error("the server sent something that is no OpenChat frame: {0}")]
     Frame(String),
@@ -93,8 +96,13 @@ impl From<ConnectionError> for ClientError {
     fn from(error: ConnectionError) -> Self {
         use ConnectionError as E;
         let (kind, help) = match &error {
-            E::Unreachable { .. } => (ErrorKind::Network, "is the server running, and the address right?"),
-            E::Broken(_) | E::Closed => (ErrorKind::Network, "try again; is the server still running?"),
+            E::Unreachable { .. } => {
+                (ErrorKind::Network, "see whether the server is running, and the address right")
+            }
+            E::Broken(_) | E::Closed => {
+                (ErrorKind::Network, "see whether the server is still running, and try again")
+            }
+            E::Silent => (ErrorKind::Network, "try again later; ask the host of the server"),
             E::NotOpenChat { .. } | E::Frame(_) | E::Certificate(_) => {
                 (ErrorKind::Protocol, "check host and port; ask the host of the server")
             }

@@ -18,6 +18,7 @@ use openchat_protocol::{
     ServerFrame, Timestamp, UserName,
 };
 use tokio::runtime;
+use tokio::time::timeout;
 
 use crate::connection::{Connection, ConnectionError, Server};
 use crate::error::{ClientError, ErrorKind};
@@ -28,6 +29,9 @@ use crate::vault::{Change, Credentials, Vault, Write};
 
 /// A device certificate is renewed when less than this is left of its 90 days.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long a server may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an enrolment has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,6 +357,10 @@ async fn exchange(
 ) -> Result<Result<Response, Refusal>, ConnectionError> {
     let queued = connection.queue(&ClientFrame { id, request });
     queued.map_err(|error| ConnectionError::Frame(error.to_string()))?;
+    timeout(PATIENCE, answer(connection, id)).await.map_err(|_| ConnectionError::Silent)?
+}
+
+async fn answer(connection: &mut Connection, id: u64) -> Result<Result<Response, Refusal>, ConnectionError> {
     loop {
         match connection.next().await? {
             ServerFrame::Answer { id: answered, response } if answered == id => return Ok(Ok(response)),

@@ -57,6 +57,8 @@ pub struct Limits {
     pub stop_seconds: u32,
     /// Accounts made from one address in an hour.
     pub registrations_per_hour: u32,
+    /// Accounts for which one account may make invites in a day.
+    pub invited_per_day: u32,
     /// Requests of one account in a second; ten times as many may come at once.
     pub requests_per_second: u32,
     /// KiB of requests of one account in a second; ten times as many may come at once.
@@ -81,6 +83,7 @@ impl Default for Limits {
             write_seconds: 30,
             stop_seconds: 10,
             registrations_per_hour: 60,
+            invited_per_day: 1_000,
             requests_per_second: 200,
             kib_per_second: 1024,
             claims_per_minute: 120,
@@ -192,7 +195,7 @@ impl Config {
 
 impl Limits {
     /// Each limit by its key, with its value and what is possible.
-    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 14] {
+    fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 15] {
         [
             ("connections", self.connections, 1..=1_000_000),
             ("connections_before_login", self.connections_before_login, 1..=100_000),
@@ -203,6 +206,7 @@ impl Limits {
             ("write_seconds", self.write_seconds, 1..=3_600),
             ("stop_seconds", self.stop_seconds, 1..=300),
             ("registrations_per_hour", self.registrations_per_hour, 1..=1_000_000),
+            ("invited_per_day", self.invited_per_day, 1..=1_000_000),
             ("requests_per_second", self.requests_per_second, 1..=100_000),
             ("kib_per_second", self.kib_per_second, 512..=100_000),
             ("claims_per_minute", self.claims_per_minute, 1..=100_000),

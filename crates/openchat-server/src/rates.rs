@@ -3,6 +3,7 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
@@ -11,6 +12,7 @@ use openchat_protocol::{DeviceId, Refusal, RefusalCode, RoomId, Uid};
 
 use crate::config::Limits;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How many seconds' worth of requests, or bytes, may come at once.
 const BURST: u32 = 10;
 /// Wishes that one device may have at once; then one a minute.
@@ -58,6 +60,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
 pub(crate) struct Rates {
     pub(crate) connections: Rate<Network>,
     pub(crate) registrations: Rate<Network>,
+    /// Accounts that somebody's invites can make.
+    pub(crate) invited: Rate<Uid>,
     pub(crate) requests: Rate<Uid>,
     pub(crate) bytes: Rate<Uid>,
     pub(crate) claims: Rate<Uid>,
@@ -75,9 +79,14 @@ impl Rates {
             Quota::per_second(at_least_one(count)).allow_burst(at_least_one(count.saturating_mul(BURST)))
         };
         let per_minute = |count| Quota::per_minute(at_least_one(count));
+        let per_day = |count| {
+            let count = at_least_one(count);
+            Quota::with_period(DAY / count.get()).unwrap_or(Quota::per_hour(count)).allow_burst(count)
+        };
         Self {
             connections: Rate::new(per_minute(limits.connections_per_minute)),
             registrations: Rate::new(Quota::per_hour(at_least_one(limits.registrations_per_hour))),
+            invited: Rate::new(per_day(limits.invited_per_day)),
             requests: Rate::new(per_second(limits.requests_per_second)),
             bytes: Rate::new(per_second(limits.kib_per_second.saturating_mul(1024))),
             claims: Rate::new(per_minute(limits.claims_per_minute)),
@@ -92,6 +101,7 @@ impl Rates {
     pub(crate) fn forget_rested(&self) {
         self.connections.limiter.retain_recent();
         self.registrations.limiter.retain_recent();
+        self.invited.limiter.retain_recent();
         self.requests.limiter.retain_recent();
         self.bytes.limiter.retain_recent();
         self.claims.limiter.retain_recent();

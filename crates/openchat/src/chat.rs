@@ -180,7 +180,7 @@ impl Chat {
         self.settle().await.map_err(|why| {
             let what =
                 format!("not all of it has reached the server: {}; it waits on this machine", why.what());
-            Failure::new(why.kind(), what).help("openchat chat again: it sends what waits")
+            Failure::new(why.kind(), what).help(why.advice_then("openchat chat again: it sends what waits"))
         })
     }
 

@@ -83,6 +83,14 @@ impl Failure {
         self.help.as_deref()
     }
 
+    /// The command that helps, and then the command `next`.
+    pub(crate) fn advice_then(&self, next: &str) -> String {
+        match self.advice() {
+            Some(first) => format!("{first}; then {next}"),
+            None => next.to_owned(),
+        }
+    }
+
     /// What scripts see.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)

@@ -75,10 +75,7 @@ async fn settled(
 fn kept(why: &Failure) -> Failure {
     let what = format!("the message is not sent yet: {}; it is kept on this machine", why.what());
     let sends_it = "any command that reaches the server sends it, as `openchat rooms` does";
-    Failure::new(why.kind(), what).help(match why.advice() {
-        Some(first) if why.kind() == Kind::Storage => format!("{first}; then {sends_it}"),
-        _ => sends_it.to_owned(),
-    })
+    Failure::new(why.kind(), what).help(why.advice_then(sends_it))
 }
 
 async fn failed(client: &ClientHandle, room: RoomId, reason: &str) -> Failure {

@@ -73,7 +73,7 @@ impl Room {
             )
         );
         if temporary {
-            let error = ClientError::from(refusal.clone());
+            let error = self.goes_on(refusal.clone().into());
             if error.kind() == ErrorKind::Storage {
                 self.answer_waiting(cx, Err(&error));
                 cx.emit(Event::Trouble(error));
@@ -83,6 +83,20 @@ impl Room {
             self.pause(cx);
         }
         temporary
+    }
+
+    /// Whoever waits is told; what was begun is not given up for that.
+    fn goes_on(&self, error: ClientError) -> ClientError {
+        let what = match self.record.membership {
+            Membership::Creating => "made",
+            Membership::Joining => "joined",
+            Membership::Leaving => "left",
+            _ => return error,
+        };
+        let then =
+            format!("#{} is then {what} by itself, by any command that reaches the server", self.record.name);
+        let help = error.help().map_or_else(|| then.clone(), |first| format!("{first}; {then}"));
+        error.with_help(help)
     }
 
     /// Asks for one record at the end of the log.

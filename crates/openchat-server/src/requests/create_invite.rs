@@ -23,6 +23,7 @@ pub(crate) async fn handle(state: &State, device: DeviceId, request: CreateInvit
     if expires <= now || expires > now.plus(LIFE) {
         return Err(malformed("an invite expires within a year, and not in the past: is the clock right?"));
     }
+    state.rates.invited.check_many(&device.uid, usize::try_from(uses).unwrap_or(usize::MAX))?;
     let invite = NewInvite { hash, creator: Some(device.uid), expires, uses, room };
     state.store.create_invite(invite, now).await.map_err(|error| refusal(&error))?;
     Ok(Response::Done)

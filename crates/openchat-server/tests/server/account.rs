@@ -162,3 +162,24 @@ async fn registrations_from_one_address_are_counted() {
     assert_eq!(refusal.code, Some(RefusalCode::RateLimited));
     assert!(refusal.retry_after.is_some_and(|wait| wait > 1_000_000), "{refusal:?}");
 }
+
+#[tokio::test]
+async fn the_accounts_that_the_invites_of_one_account_can_make_are_counted() {
+    let mut config = config();
+    config.limits.invited_per_day = 5;
+    let world = World::with(&config).await;
+    let (alice, carol) = (world.user("alice").await, world.user("carol").await);
+    let (mut alice, mut carol) = (Wire::log_in(&world, &alice).await, Wire::log_in(&world, &carol).await);
+    let expires = world.clock.now().plus(Duration::from_secs(60));
+    let invite = |uses| {
+        let hash = InviteToken::generate().redeem_hash();
+        Request::CreateInvite(CreateInvite { hash, expires, uses, room: None })
+    };
+    alice.ask(invite(3)).await.unwrap();
+    let refusal = alice.ask(invite(3)).await.unwrap_err();
+    assert_eq!(refusal.code, Some(RefusalCode::RateLimited));
+    assert!(refusal.retry_after.is_some_and(|wait| wait > 1_000_000), "{refusal:?}");
+    assert_eq!(code(alice.ask(invite(6)).await), RefusalCode::TooLarge);
+    alice.ask(invite(2)).await.unwrap();
+    carol.ask(invite(5)).await.unwrap();
+}
