@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::output;
+use crate::{output, terminal};
 
 /// How often a wrong password may be typed again.
 pub(crate) const ATTEMPTS: usize = 3;
@@ -30,8 +30,14 @@ pub(crate) fn password_from_file(path: &Path) -> Result<Password, Failure> {
 /// Asks for the password of an existing profile.
 pub(crate) fn password(prompt: &str) -> Result<Password, Failure> {
     require_terminal("a password")?;
+    unseen(prompt).map(|mut typed| Password::new(std::mem::take(&mut *typed)))
+}
+
+/// One line that is not shown, not even when it is typed at the moment of the question.
+fn unseen(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let _changed = terminal::Changed::without_echo();
     rpassword::prompt_password(prompt)
-        .map(Password::new)
+        .map(Zeroizing::new)
         .map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))
 }
 
@@ -39,10 +45,7 @@ pub(crate) fn password(prompt: &str) -> Result<Password, Failure> {
 pub(crate) fn new_password() -> Result<Password, Failure> {
     require_terminal("a new password")?;
     for _ in 0..ATTEMPTS {
-        let read = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
-        let typed = read("New password: ").and_then(|first| Ok((first, read("Once more:    ")?)));
-        let (first, second) =
-            typed.map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))?;
+        let (first, second) = (unseen("New password: ")?, unseen("Once more:    ")?);
         match first.as_str() {
             "" => output::tell("An empty password protects nothing."),
             text if text == second.as_str() => return Ok(Password::new(text)),

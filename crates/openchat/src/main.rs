@@ -17,6 +17,7 @@ mod send;
 mod serve;
 mod session;
 mod tail;
+mod terminal;
 mod text;
 mod up;
 mod welcome;

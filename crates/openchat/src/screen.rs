@@ -12,7 +12,7 @@ use openchat_tui::{Door, Host, Hosted, Setup};
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::serve;
+use crate::{serve, terminal};
 
 /// Whether there is a terminal at both ends that can show more than lines.
 pub(crate) fn is_possible() -> bool {
@@ -36,6 +36,7 @@ pub(crate) async fn show(
     place: serve::Place,
     room: Option<RoomName>,
 ) -> Result<(), Failure> {
+    terminal::claim_signals();
     let running = Arc::default();
     let host = Starter { context: context.clone(), place, running: Arc::clone(&running) };
     let setup = Setup {

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::output;
+use crate::{output, terminal};
 
 #[derive(Args)]
 #[command(
@@ -156,6 +156,7 @@ pub(crate) fn tell(hosted: &Hosted) -> Result<(), Failure> {
 /// SIGINT or SIGTERM.
 async fn wait_for_signal() -> Result<(), Failure> {
     let failed = |error| Failure::new(Kind::Internal, format!("cannot listen for signals: {error}"));
+    terminal::claim_signals();
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result.map_err(failed),

@@ -8,6 +8,7 @@ use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use crate::failure::{Failure, Kind};
+use crate::terminal;
 
 /// Lines typed ahead of the program.
 const TYPED_AHEAD: usize = 64;
@@ -26,6 +27,8 @@ pub(crate) enum Input {
 pub(crate) struct Console {
     lines: mpsc::Receiver<Input>,
     output: Output,
+    /// The editor changes the terminal, and may be waiting for a key when the program ends.
+    _changed: Option<terminal::Changed>,
 }
 
 enum Output {
@@ -81,12 +84,13 @@ impl Console {
         let failed = |error: ReadlineError| {
             Failure::new(Kind::Internal, format!("the line editor cannot start: {error}"))
         };
+        let changed = Some(terminal::Changed::new());
         let mut editor = DefaultEditor::new().map_err(failed)?;
         let printer = Box::new(editor.create_external_printer().map_err(failed)?);
         let (typed, lines) = mpsc::channel(TYPED_AHEAD);
         let (prompts, asked) = std::sync::mpsc::channel();
         std::thread::spawn(move || edit(&mut editor, &asked, &typed));
-        Ok(Self { lines, output: Output::Editor { printer, prompts } })
+        Ok(Self { lines, output: Output::Editor { printer, prompts }, _changed: changed })
     }
 
     fn plain() -> Self {
@@ -100,7 +104,7 @@ impl Console {
                 }
             }
         });
-        Self { lines, output: Output::Plain }
+        Self { lines, output: Output::Plain, _changed: None }
     }
 }
 

@@ -1,0 +1,53 @@
+//! The line client and the questions for a password at a terminal: whatever ends them, the terminal is as it was found.
+
+use openchat_tests::binary::PASSWORD;
+use openchat_tests::{Openchat, ServerProcess, Terminal};
+use rustix::process::Signal;
+
+fn alice() -> (Openchat, ServerProcess) {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    (home, server)
+}
+
+#[test]
+fn a_signal_ends_the_line_client_and_gives_the_terminal_back() {
+    let (home, _server) = alice();
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut terminal = Terminal::open(&home, "alice", &["chat"]);
+        terminal.sees("Password");
+        terminal.enter(PASSWORD);
+        terminal.wait_for(vt100::Screen::bracketed_paste, "the line editor");
+        terminal.signal(signal);
+        assert!(!terminal.end().success());
+        terminal.is_given_back();
+    }
+}
+
+#[test]
+fn a_signal_while_a_password_is_asked_for_gives_the_terminal_back() {
+    let (home, _server) = alice();
+    for signal in [Signal::TERM, Signal::INT] {
+        for command in [&["whoami"][..], &["key", "sign", "password"]] {
+            let terminal = Terminal::open(&home, "alice", command);
+            terminal.sees("Password");
+            terminal.signal(signal);
+            assert!(!terminal.end().success());
+            terminal.is_given_back();
+        }
+    }
+}
+
+#[test]
+fn a_password_that_is_typed_the_moment_it_is_asked_for_is_not_shown() {
+    let (home, _server) = alice();
+    for _ in 0..10 {
+        let mut terminal = Terminal::open(&home, "alice", &["whoami"]);
+        terminal.sees("Password");
+        terminal.enter(PASSWORD);
+        assert!(terminal.end().success(), "{}", terminal.screen());
+        assert!(!terminal.screen().contains(PASSWORD), "{}", terminal.screen());
+        terminal.is_given_back();
+    }
+}
