@@ -31,6 +31,26 @@ fn a_script_drives_the_line_client() {
 }
 
 #[test]
+fn lines_take_the_commands_of_the_screen() {
+    let World { home, server: _server } = world();
+    let typed = "2 lobby\n/info\n/rotate\n/log\n/notify none\n/read\n/help\n:q\n/quit\n";
+    let out = home.run_with_input("bob", &["chat"], typed).ok();
+    for expected in [
+        "MLS (RFC 9420), post-quantum",
+        "bob (you) · 1 device · identity",
+        "This device has new keys in this room.",
+        "new keys, signed by bob",
+        "You are told of: none",
+        "/notify all|mentions|none",
+    ] {
+        assert!(out.contains(expected), "{expected}: {out}");
+    }
+    assert!(!out.contains("/theme"), "lines have no colours to choose: {out}");
+    let refused = home.run_with_input("bob", &["chat", "lobby"], "/theme dark\n");
+    refused.fails(2, &["/theme is for the full screen"]);
+}
+
+#[test]
 fn send_and_tail_serve_scripts() {
     let World { home, server } = world();
     home.run("bob", &["send", "lobby", "one", "line"]).ok();

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod clipboard;
+pub mod commands;
 mod editor;
 pub mod effect;
 pub mod keymap;
@@ -21,4 +22,5 @@ pub mod theme;
 pub mod view;
 pub mod words;
 
+pub use opening::make_lobby;
 pub use runtime::{Door, Host, Hosted, ScreenError, Setup, run};

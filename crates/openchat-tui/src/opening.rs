@@ -1,8 +1,9 @@
 //! From a newcomer or a profile on disk to a client that runs.
 
 use std::path::Path;
+use std::time::Duration;
 
-use openchat_client::{Access, ClientError, ClientHandle, Events, InviteLink, RoomSuite};
+use openchat_client::{Access, ClientError, ClientHandle, ErrorKind, Events, InviteLink, RoomSuite};
 use openchat_protocol::RoomName;
 
 use crate::effect::{Newcomer, Opened};
@@ -10,16 +11,38 @@ use crate::effect::{Newcomer, Opened};
 /// Where the vault keeps the screen's own things.
 const KEPT: &[&str] = &["draft:", "screen:", "notify:"];
 
-/// The room that everybody finds at first. Without it the start menu does.
-pub(crate) async fn make_lobby(client: &ClientHandle) {
-    let Ok(name) = "lobby".parse::<RoomName>() else { return };
-    let made = async {
+/// The room that everybody finds at first.
+const LOBBY: &str = "lobby";
+/// How long the server may take over it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The lobby of the server: made if the server lists none. Whoever comes second joins it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Network`] when the server takes longer than 20 seconds; what the client says otherwise.
+pub async fn make_lobby(client: &ClientHandle) -> Result<RoomName, ClientError> {
+    within(PATIENCE, async {
+        let name: RoomName =
+            LOBBY.parse().map_err(|_| ClientError::new(ErrorKind::Internal, "the lobby has no name"))?;
         client.online().await?;
-        client.create_room(name, Access::Listed, RoomSuite::default()).await
-    };
-    if let Err(error) = made.await {
-        tracing::debug!(%error, "no lobby was made");
-    }
+        if !client.list_rooms().await?.iter().any(|room| room.name == name) {
+            client.create_room(name.clone(), Access::Listed, RoomSuite::default()).await?;
+        }
+        Ok(name)
+    })
+    .await
+}
+
+async fn within<T>(
+    patience: Duration,
+    made: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(patience, made).await.unwrap_or_else(|_| {
+        let what = format!("the server has not answered for {} seconds: no lobby yet", patience.as_secs());
+        Err(ClientError::new(ErrorKind::Network, what)
+            .with_help("/join lobby, or /create lobby, when it does"))
+    })
 }
 
 /// Makes an account, then opens its profile. Blocks for a second or two. Also gives the room that the link leads into.
@@ -44,4 +67,17 @@ pub(crate) async fn opened(
         kept.extend(handle.recall_all(prefix).await?);
     }
     Ok(Opened { profile: handle.profile().await?, rooms: handle.rooms().await?, kept, first, made })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for_without_end() {
+        let never = std::future::pending::<Result<(), ClientError>>();
+        let error = within(Duration::ZERO, never).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Network);
+        assert!(error.help().is_some_and(|help| help.contains("/create lobby")), "{error:?}");
+    }
 }

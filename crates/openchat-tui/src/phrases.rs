@@ -1,7 +1,7 @@
 //! What happened, in words for people: announcements, alarms, states, times.
 
-use openchat_client::{Alarm, ConnectionState, Entry, EpochChanged, Person, RoomSuite};
-use openchat_protocol::Timestamp;
+use openchat_client::{Alarm, ConnectionState, Entry, EpochChanged, Person, RoomDetails, RoomSuite};
+use openchat_protocol::{ServerFingerprint, Timestamp};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -98,6 +98,41 @@ pub fn suite(suite: RoomSuite) -> &'static str {
         RoomSuite::Interoperable => "P-384 (MLS suite 7)",
     }
 }
+
+/// What is known of a room and who is in it, on a server with this fingerprint.
+pub fn room(details: &RoomDetails, listed: bool, server: &ServerFingerprint) -> Vec<String> {
+    let open_to = match listed {
+        true => "everybody with an account here, the host included; coming in is announced",
+        false => "whom members add",
+    };
+    let mut rows = vec![
+        format!("encryption   MLS (RFC 9420), {}", suite(details.suite)),
+        format!("keys         epoch {}: new ones whenever somebody comes or goes", details.epoch),
+        format!("open to      {open_to}"),
+        format!("server       {server}"),
+        "             compare it with a friend: who sees another one talks to another server".to_owned(),
+        String::new(),
+    ];
+    rows.extend(details.members.iter().map(|member| {
+        let role = match (member.is_me, member.is_admin) {
+            (true, true) => " (you, administrator)",
+            (true, false) => " (you)",
+            (false, true) => " (administrator)",
+            (false, false) => "",
+        };
+        let devices = member.devices.len();
+        let devices = if devices == 1 { "1 device".to_owned() } else { format!("{devices} devices") };
+        format!("{}{role} · {devices} · identity {}", member.person, member.person.uid)
+    }));
+    rows.push(String::new());
+    rows.push(
+        "The server says whose name an identity has when you first meet; from then on it stays.".to_owned(),
+    );
+    rows
+}
+
+/// Instead of the steps of a room's keys, when there are none.
+pub const NO_EPOCHS: &str = "The keys have not changed since you came.";
 
 /// One step of a room's keys.
 pub fn epoch(changed: &EpochChanged) -> String {

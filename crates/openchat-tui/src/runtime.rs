@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
-use crate::app::entrance::Entrance;
+use crate::app::entrance::{Entrance, sentence};
 use crate::clipboard;
 use crate::editor;
 use crate::effect::{Effect, Found, Incoming, Newcomer, Read};
@@ -430,7 +430,7 @@ async fn open_and_tell(
         Ok((handle, events, room)) => {
             if host.is_some() {
                 // The first one on a server finds a room to talk in.
-                make_lobby(&handle).await;
+                made.extend(make_lobby(&handle).await.err().map(|why| sentence(&why)));
             }
             if let Some(room) = &room {
                 made.push(format!("you come into #{room}"));

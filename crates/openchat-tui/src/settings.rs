@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use openchat_protocol::RoomId;
 use serde::Deserialize;
 
 use crate::keymap::{BindError, Keymap, Mode, Scheme};
@@ -48,6 +49,9 @@ pub enum Notify {
 }
 
 impl Notify {
+    /// What the keys of all rooms' levels begin with.
+    pub(crate) const PREFIX: &'static str = "notify:";
+
     /// The names of all levels.
     pub const NAMES: &'static [&'static str] = &["all", "mentions", "none"];
 
@@ -59,6 +63,11 @@ impl Notify {
             "none" => Some(Self::None),
             _ => None,
         }
+    }
+
+    /// Where the vault keeps the level of a room: both clients go by it.
+    pub fn key(room: RoomId) -> String {
+        format!("{}{room}", Self::PREFIX)
     }
 
     /// Its name.

@@ -1,17 +1,13 @@
 //! `openchat up`: a server and its first person in one process, from nothing, with no file edited.
 
 use clap::Args;
-use openchat_client::{Access, ClientHandle, RoomSuite};
 use openchat_identity::{InviteLink, Password};
-use openchat_protocol::{RoomName, UserName};
+use openchat_protocol::UserName;
 use openchat_tui::Door;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
 use crate::{chat, join, screen, serve, session};
-
-/// The room that everybody finds at first.
-const LOBBY: &str = "lobby";
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  openchat up\n  openchat up --address chat.example.org:7443 --name alice")]
@@ -52,7 +48,6 @@ async fn talk(
     newcomer: Option<(UserName, Password)>,
     invite: Option<InviteLink>,
 ) -> Result<(), Failure> {
-    let lobby: RoomName = LOBBY.parse().map_err(|error| Failure::new(Kind::Internal, error))?;
     let (client, events) = match newcomer {
         None => session::open(context)?,
         Some((name, password)) => {
@@ -65,7 +60,7 @@ async fn talk(
         }
     };
     session::online(&client).await?;
-    make_lobby(&client, &lobby).await?;
+    let lobby = openchat_tui::make_lobby(&client).await?;
     if screen::is_possible() {
         let opened = Door::Opened(client, events);
         return screen::show(context, opened, serve::Place::default(), Some(lobby)).await;
@@ -76,13 +71,4 @@ async fn talk(
 fn no_invite() -> Failure {
     Failure::new(Kind::Usage, "this server has accounts already, and this profile is none of them")
         .help("openchat invite (as one of them), then openchat join LINK")
-}
-
-/// The lobby exists once; whoever comes second joins it.
-async fn make_lobby(client: &ClientHandle, lobby: &RoomName) -> Result<(), Failure> {
-    let listed = client.list_rooms().await?;
-    if !listed.iter().any(|room| room.name == *lobby) {
-        client.create_room(lobby.clone(), Access::Listed, RoomSuite::default()).await?;
-    }
-    Ok(())
 }

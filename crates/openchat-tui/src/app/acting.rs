@@ -5,10 +5,10 @@ use openchat_client::{Command as Ask, Delivery, Entry};
 use openchat_protocol::RoomId;
 
 use super::chat::Chat;
-use super::commands::Command;
 use super::completion::Completion;
 use super::overlay::{Overlay, Question};
 use super::picker::{Picker, Target};
+use crate::commands::Command;
 use crate::effect::{Effect, Read, Then};
 use crate::keymap::{Action, Chord, Lookup, Mode, Scheme};
 use crate::settings::Settings;

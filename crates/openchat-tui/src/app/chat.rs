@@ -8,13 +8,13 @@ use openchat_client::{
 };
 use openchat_protocol::{RoomId, RoomName, Timestamp};
 
-use super::commands::Command;
 use super::completion::Completion;
 use super::composer::Composer;
 use super::entrance::sentence;
 use super::overlay::{Overlay, Question};
 use super::picker::Picker;
 use super::timeline::Timeline;
+use crate::commands::Command;
 use crate::effect::{Effect, Incoming, Opened, Read, Then};
 use crate::keymap::{Chord, Mode, Scheme};
 use crate::settings::{Notify, Settings};
@@ -28,7 +28,6 @@ const INVITE_VALID: std::time::Duration = std::time::Duration::from_secs(24 * 60
 /// Where the vault keeps the screen's own things.
 pub(super) const DRAFT: &str = "draft:";
 const LAST_ROOM: &str = "screen:room";
-const LEVEL: &str = "notify:";
 
 /// Everything behind the entrance.
 pub struct Chat {
@@ -150,7 +149,7 @@ impl Chat {
         let text = String::from_utf8_lossy(value).into_owned();
         if let Some(room) = key.strip_prefix(DRAFT).and_then(|room| room.parse().ok()) {
             self.drafts.insert(room, text);
-        } else if let Some(room) = key.strip_prefix(LEVEL).and_then(|room| room.parse().ok()) {
+        } else if let Some(room) = key.strip_prefix(Notify::PREFIX).and_then(|room| room.parse().ok()) {
             if let Some(level) = Notify::named(&text) {
                 self.levels.insert(room, level);
             }
@@ -418,7 +417,7 @@ impl Chat {
             }
             Command::Notify(level) => {
                 self.levels.insert(room, level);
-                out.push(Effect::Remember(format!("{LEVEL}{room}"), Some(level.name().as_bytes().to_vec())));
+                out.push(Effect::Remember(Notify::key(room), Some(level.name().as_bytes().to_vec())));
                 self.tell(format!("you are told of: {}", level.name()));
             }
             _ => {}

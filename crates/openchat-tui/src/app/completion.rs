@@ -2,7 +2,7 @@
 
 use openchat_client::{Member, RoomOverview};
 
-use super::commands::COMMANDS;
+use crate::commands::COMMANDS;
 
 /// A row of completions that Tab goes through.
 pub(super) struct Completion {

@@ -323,7 +323,7 @@ impl Entrance {
 }
 
 /// What happened and what to do about it, in one line.
-pub(super) fn sentence(error: &ClientError) -> String {
+pub(crate) fn sentence(error: &ClientError) -> String {
     match error.help() {
         Some(help) => format!("{error}: {help}"),
         None => error.to_string(),

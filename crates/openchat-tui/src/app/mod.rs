@@ -2,7 +2,6 @@
 
 mod acting;
 pub mod chat;
-pub mod commands;
 mod completion;
 pub mod composer;
 pub mod entrance;

@@ -8,8 +8,8 @@ use openchat_protocol::room::RoomSummary;
 use openchat_protocol::{RoomId, RoomName};
 use ratatui_textarea::TextArea;
 
-use super::commands::COMMANDS;
 use super::entrance::text;
+use crate::commands::COMMANDS;
 use crate::theme::Theme;
 
 /// Rows that are ranked at most.

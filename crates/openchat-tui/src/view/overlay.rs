@@ -8,9 +8,9 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{framed, wrapped};
 use crate::app::chat::Chat;
-use crate::app::commands::COMMANDS;
 use crate::app::overlay::Overlay;
 use crate::app::picker::{Picker, Row, Target};
+use crate::commands::COMMANDS;
 use crate::keymap::{Action, Mode, Scheme};
 use crate::phrases;
 use crate::qr::{self, Paint};
@@ -27,11 +27,7 @@ pub(super) fn draw(chat: &Chat, settings: &Settings, theme: &Theme, frame: &mut 
         Some(Overlay::Room(details)) => page("This room", &room(chat, details), theme, frame),
         Some(Overlay::CryptoLog(_, epochs)) => {
             let rows = epochs.iter().rev().map(phrases::epoch).map(Line::raw).collect::<Vec<_>>();
-            let rows = if rows.is_empty() {
-                vec![Line::raw("The keys have not changed since you came.")]
-            } else {
-                rows
-            };
+            let rows = if rows.is_empty() { vec![Line::raw(phrases::NO_EPOCHS)] } else { rows };
             page("How the keys of this room have changed", &rows, theme, frame);
         }
         Some(Overlay::Message(line)) => page("This message", &message(chat, line), theme, frame),
@@ -145,37 +141,7 @@ fn in_columns(entries: &[String], columns: usize) -> Vec<Line<'static>> {
 fn room(chat: &Chat, details: &RoomDetails) -> Vec<Line<'static>> {
     let overview = chat.rooms.iter().find(|room| room.room == details.room);
     let listed = overview.is_some_and(|room| room.listed);
-    let mut rows = vec![
-        Line::raw(format!("encryption   MLS (RFC 9420), {}", phrases::suite(details.suite))),
-        Line::raw(format!("keys         epoch {}: new ones whenever somebody comes or goes", details.epoch)),
-        Line::raw(format!(
-            "open to      {}",
-            if listed {
-                "everybody with an account here, the host included; coming in is announced"
-            } else {
-                "whom members add"
-            }
-        )),
-        Line::raw(format!("server       {}", chat.me.server)),
-        Line::raw("             compare it with a friend: who sees another one talks to another server"),
-        Line::raw(""),
-    ];
-    rows.extend(details.members.iter().map(|member| {
-        let role = match (member.is_me, member.is_admin) {
-            (true, true) => " (you, administrator)",
-            (true, false) => " (you)",
-            (false, true) => " (administrator)",
-            (false, false) => "",
-        };
-        let devices = member.devices.len();
-        let devices = if devices == 1 { "1 device".to_owned() } else { format!("{devices} devices") };
-        Line::raw(format!("{}{role} · {devices} · identity {}", member.person, member.person.uid))
-    }));
-    rows.push(Line::raw(""));
-    rows.push(Line::raw(
-        "The server says whose name an identity has when you first meet; from then on it stays.",
-    ));
-    rows
+    phrases::room(details, listed, &chat.me.server).into_iter().map(Line::raw).collect()
 }
 
 fn message(chat: &Chat, line: &openchat_client::Line) -> Vec<Line<'static>> {
