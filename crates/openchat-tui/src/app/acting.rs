@@ -1,13 +1,13 @@
 //! What keys, pastes and clicks do in the chat.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent, MouseEventKind};
 use openchat_client::{Command as Ask, Delivery, Entry};
 use openchat_protocol::RoomId;
 
 use super::chat::Chat;
 use super::completion::Completion;
 use super::overlay::{Overlay, Question};
-use super::picker::{Picker, Target};
+use super::picker::Picker;
 use crate::commands::Command;
 use crate::effect::{Effect, Read, Then};
 use crate::keymap::{Action, Chord, Lookup, Mode, Scheme};
@@ -57,7 +57,7 @@ impl Chat {
         }
     }
 
-    fn write(&mut self, text: &str) {
+    pub(super) fn write(&mut self, text: &str) {
         self.mode = Mode::Compose;
         self.composer.insert(text);
         self.draft_is_new = true;
@@ -299,133 +299,6 @@ impl Chat {
         let room: Option<RoomId> = self.rooms.get(next).or(self.rooms.first()).map(|room| room.room);
         if let Some(room) = room {
             self.open(room, out);
-        }
-    }
-
-    fn press_in_overlay(
-        &mut self,
-        key: KeyEvent,
-        settings: &mut Settings,
-        theme: &mut Theme,
-        out: &mut Vec<Effect>,
-    ) {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if control && key.code == KeyCode::Char('z') {
-            out.push(Effect::Suspend);
-            return;
-        }
-        let closes = key.code == KeyCode::Esc || (control && matches!(key.code, KeyCode::Char('c' | 'g')));
-        match &mut self.overlay {
-            _ if closes => self.close_overlay(theme),
-            Some(Overlay::Picker(_)) => self.press_in_picker(key, settings, theme, out),
-            Some(Overlay::Ask(_)) => self.answer(key.code, out),
-            Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
-                out.push(Effect::Copy(link.clone()));
-                self.tell("the link is on the clipboard, if this terminal has one");
-            }
-            _ if matches!(key.code, KeyCode::Enter | KeyCode::Char('q')) => self.close_overlay(theme),
-            _ => {}
-        }
-    }
-
-    fn close_overlay(&mut self, theme: &mut Theme) {
-        self.overlay = None;
-        if let Some(before) = self.before_preview.take() {
-            *theme = before;
-        }
-    }
-
-    fn press_in_picker(
-        &mut self,
-        key: KeyEvent,
-        settings: &mut Settings,
-        theme: &mut Theme,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(Overlay::Picker(picker)) = &mut self.overlay else { return };
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            // Whoever begins a command means to write it.
-            KeyCode::Char('/') if picker.typed().is_empty() => {
-                self.close_overlay(theme);
-                self.composer.set("/");
-                return;
-            }
-            KeyCode::Up => picker.step(-1),
-            KeyCode::Down => picker.step(1),
-            KeyCode::Char('p' | 'k') if control => picker.step(-1),
-            KeyCode::Char('n' | 'j') if control => picker.step(1),
-            KeyCode::PageUp => picker.step(-10),
-            KeyCode::PageDown => picker.step(10),
-            KeyCode::Enter => {
-                // The menu of the original: `:q` in it ends the program.
-                let quits = picker.typed() == ":q";
-                let target = picker.chosen().map(|row| row.target.clone());
-                match target {
-                    _ if quits => {
-                        self.overlay = None;
-                        self.quit(out);
-                    }
-                    Some(target) => self.pick(target, settings, theme, out),
-                    None => {}
-                }
-                return;
-            }
-            _ => picker.press(key),
-        }
-        if let Some(Target::Theme(name)) = picker.chosen().map(|row| &row.target)
-            && let Some(named) = Theme::named(name)
-        {
-            *theme = named;
-        }
-    }
-
-    fn pick(&mut self, target: Target, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
-        self.overlay = None;
-        self.before_preview = None;
-        match target {
-            Target::Room(room) => self.open(room, out),
-            Target::Join(name) => self.carry_out(Command::Join(name), settings, theme, out),
-            Target::Write(text) if text.starts_with('/') => {
-                self.mode = Mode::Compose;
-                self.composer.set(&text);
-            }
-            Target::Write(text) => self.write(&text),
-            Target::Run(line) => match Command::parse(&line) {
-                Ok(command) => self.carry_out(command, settings, theme, out),
-                Err(error) => self.warn_of(error.to_string()),
-            },
-            Target::Message(_, sequence) => {
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.chosen = timeline.lines.iter().position(|line| line.sequence == Some(sequence));
-                    timeline.view.show_chosen = true;
-                    self.mode = Mode::Normal;
-                }
-            }
-            Target::Theme(name) => {
-                if let Some(named) = Theme::named(name) {
-                    *theme = named;
-                    self.tell(format!("for ever: theme = \"{name}\" in the settings"));
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, code: KeyCode, out: &mut Vec<Effect>) {
-        let yes = matches!(code, KeyCode::Char('y' | 'Y') | KeyCode::Enter);
-        if !yes && !matches!(code, KeyCode::Char('n' | 'N')) {
-            return;
-        }
-        let Some(Overlay::Ask(question)) = self.overlay.take() else { return };
-        match question {
-            _ if !yes => {}
-            Question::Paste(text) => self.write(&text),
-            Question::Leave(room) => {
-                let said = Then::Say("you have left".to_owned());
-                out.push(Effect::Ask(Ask::LeaveRoom { room }, said));
-                self.rooms_are_old = true;
-            }
-            Question::Quit => out.push(Effect::Quit),
         }
     }
 }

@@ -11,7 +11,7 @@ use openchat_protocol::{RoomId, RoomName, Timestamp};
 use super::completion::Completion;
 use super::composer::Composer;
 use super::entrance::sentence;
-use super::overlay::{Overlay, Question};
+use super::overlay::{Overlay, Page, Question};
 use super::picker::Picker;
 use super::timeline::Timeline;
 use crate::commands::Command;
@@ -49,6 +49,8 @@ pub struct Chat {
     pub composer: Composer,
     /// What lies in front.
     pub overlay: Option<Overlay>,
+    /// How far the page in front was turned, if it is one.
+    pub page: Page,
     /// The members' pane is open.
     pub shows_members: bool,
     /// What was last said to the person, and until when it stays.
@@ -111,6 +113,7 @@ impl Chat {
             keys: None,
             composer: Composer::default(),
             overlay: None,
+            page: Page::default(),
             shows_members: true,
             notice: None,
             alarms: Vec::new(),

@@ -5,6 +5,7 @@ pub mod chat;
 mod completion;
 pub mod composer;
 pub mod entrance;
+mod fronting;
 mod news;
 pub mod overlay;
 pub mod picker;

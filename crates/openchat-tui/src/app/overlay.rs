@@ -24,6 +24,38 @@ pub enum Overlay {
     Ask(Question),
 }
 
+impl Overlay {
+    /// Whether it is a page of words, which may be longer than the screen is high.
+    pub fn is_page(&self) -> bool {
+        matches!(self, Self::Help | Self::Room(_) | Self::CryptoLog(..) | Self::Message(_))
+    }
+}
+
+/// How far a page was turned.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The row at the upper edge.
+    pub top: usize,
+    /// How many rows there are in all, at the last drawing.
+    pub rows: usize,
+    /// How many of them fit.
+    pub height: usize,
+    /// The rows of a message as they were laid out for this width and theme: it may be long.
+    pub laid: Option<(u16, &'static str, Vec<ratatui::text::Line<'static>>)>,
+}
+
+impl Page {
+    /// Turns by rows; downwards is positive. It stays within the page.
+    pub fn turn(&mut self, rows: isize) {
+        self.top = self.top.saturating_add_signed(rows).min(self.last());
+    }
+
+    /// The upper row when the lower edge is reached.
+    pub fn last(&self) -> usize {
+        self.rows.saturating_sub(self.height)
+    }
+}
+
 /// What is asked before it is done.
 pub enum Question {
     /// Paste several lines into the message.

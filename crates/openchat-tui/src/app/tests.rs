@@ -14,6 +14,8 @@ use super::overlay::Overlay;
 use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
+mod reading;
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const LOBBY: RoomId = RoomId([1; 16]);
 const OPS: RoomId = RoomId([2; 16]);

@@ -3,6 +3,8 @@
 use openchat_client::{Delivery, Entry, Line, Span};
 use openchat_protocol::{MessageId, RoomId, Uid};
 
+use crate::words::Layouts;
+
 /// Lines that are read from the vault at once.
 pub const PAGE: u32 = 200;
 /// Lines that stay in memory at most: more are dropped at the end that is not in view.
@@ -26,6 +28,29 @@ pub struct Timeline {
     pub chosen: Option<usize>,
     /// What is in view.
     pub view: View,
+    /// The rows of the last picture: where on the screen, and of which line.
+    pub shown: Vec<(u16, usize)>,
+    /// Messages that were laid out for pictures.
+    pub layouts: Layouts<LineKey>,
+}
+
+/// Which words: in one room no other message has the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LineKey {
+    sequence: Option<u64>,
+    part: u32,
+    author: Uid,
+    message: MessageId,
+    bytes: usize,
+}
+
+impl LineKey {
+    /// The key of a line that has words.
+    pub fn of(line: &Line) -> Option<Self> {
+        let Entry::Text { message, text, .. } = &line.entry else { return None };
+        let (sequence, part, author) = (line.sequence, line.part, line.author.uid);
+        Some(Self { sequence, part, author, message: *message, bytes: text.len() })
+    }
 }
 
 /// Which part is in view; drawing settles it, for only then the heights are known.
@@ -55,6 +80,8 @@ impl Timeline {
             unread_after,
             chosen: None,
             view: View::default(),
+            shown: Vec::new(),
+            layouts: Layouts::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{framed, wrapped};
 use crate::app::chat::Chat;
-use crate::app::overlay::Overlay;
+use crate::app::overlay::{Overlay, Page};
 use crate::app::picker::{Picker, Row, Target};
 use crate::commands::COMMANDS;
 use crate::keymap::{Action, Mode, Scheme};
@@ -16,35 +16,89 @@ use crate::phrases;
 use crate::qr::{self, Paint};
 use crate::settings::Settings;
 use crate::theme::Theme;
-use crate::words::harmless;
-use crate::words::{pad, truncate, width};
+use crate::words::{Readers, harmless, pad, render, truncate, width};
 
-pub(super) fn draw(chat: &Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
+pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
+    if !chat.overlay.as_ref().is_some_and(Overlay::is_page) {
+        chat.page = Page::default();
+    }
     match &chat.overlay {
         None => {}
         Some(Overlay::Picker(picker)) => draw_picker(picker, theme, frame),
-        Some(Overlay::Help) => page("What works here", &help(chat.mode, settings), theme, frame),
-        Some(Overlay::Room(details)) => page("This room", &room(chat, details), theme, frame),
-        Some(Overlay::CryptoLog(_, epochs)) => {
-            let rows = epochs.iter().rev().map(phrases::epoch).map(Line::raw).collect::<Vec<_>>();
-            let rows = if rows.is_empty() { vec![Line::raw(phrases::NO_EPOCHS)] } else { rows };
-            page("How the keys of this room have changed", &rows, theme, frame);
+        Some(Overlay::Help) => {
+            let rows = help(chat.mode, settings);
+            page("What works here", &rows, &mut chat.page, theme, frame);
         }
-        Some(Overlay::Message(line)) => page("This message", &message(chat, line), theme, frame),
+        Some(Overlay::Room(details)) => {
+            let rows = room(chat, details);
+            page("This room", &rows, &mut chat.page, theme, frame);
+        }
+        Some(Overlay::CryptoLog(_, epochs)) => {
+            let mut rows = epochs.iter().rev().map(phrases::epoch).map(Line::raw).collect::<Vec<_>>();
+            if rows.is_empty() {
+                rows.push(Line::raw(phrases::NO_EPOCHS));
+            }
+            page("How the keys of this room have changed", &rows, &mut chat.page, theme, frame);
+        }
+        Some(Overlay::Message(_)) => draw_message(chat, theme, frame),
         Some(Overlay::Invite(link)) => invite(link, theme, frame),
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
-            page("Sure?", &rows, theme, frame);
+            page("Sure?", &rows, &mut Page::default(), theme, frame);
         }
     }
 }
 
-fn page(title: &str, rows: &[Line<'_>], theme: &Theme, frame: &mut Frame<'_>) {
-    let widest = frame.area().width.saturating_sub(8).clamp(1, 88);
-    let rows = wrapped(rows, widest);
+/// Columns of a page in this window.
+fn page_width(frame: &Frame<'_>) -> u16 {
+    let width = frame.area().width;
+    // The frame takes four columns; where there are few, words get the rest.
+    width.saturating_sub(if width < 60 { 4 } else { 8 }).clamp(1, 88)
+}
+
+fn page(title: &str, rows: &[Line<'_>], page: &mut Page, theme: &Theme, frame: &mut Frame<'_>) {
+    let rows = wrapped(rows, page_width(frame));
+    turned(title, &rows, page, theme, frame);
+}
+
+/// A page that may be longer than the screen is high: its title says where one is.
+fn turned(title: &str, rows: &[Line<'static>], page: &mut Page, theme: &Theme, frame: &mut Frame<'_>) {
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-    let inner = framed(title, (widest, height), theme, frame);
-    frame.render_widget(Paragraph::new(rows), inner);
+    page.rows = rows.len();
+    page.height = usize::from(height.min(frame.area().height.saturating_sub(2)));
+    page.top = page.top.min(page.last());
+    let title = match page.last() {
+        0 => title.to_owned(),
+        _ => format!(
+            "{title} · {}–{} of {} · PgDn PgUp",
+            page.top + 1,
+            (page.top + page.height).min(page.rows),
+            page.rows
+        ),
+    };
+    let inner = framed(&title, (page_width(frame), height), theme, frame);
+    let shown: Vec<_> = rows.iter().skip(page.top).take(page.height).cloned().collect();
+    frame.render_widget(Paragraph::new(shown), inner);
+}
+
+/// What is known of a message, and all of it: laid out once, for it may be long.
+fn draw_message(chat: &mut Chat, theme: &Theme, frame: &mut Frame<'_>) {
+    let width = page_width(frame);
+    let is_laid = chat
+        .page
+        .laid
+        .as_ref()
+        .is_some_and(|(for_width, for_theme, _)| (*for_width, *for_theme) == (width, theme.name));
+    if !is_laid {
+        let Some(Overlay::Message(line)) = &chat.overlay else { return };
+        let rows = message(chat, line, width, theme);
+        chat.page.laid = Some((width, theme.name, rows));
+    }
+    let laid = chat.page.laid.take();
+    if let Some((_, _, rows)) = &laid {
+        turned("This message", rows, &mut chat.page, theme, frame);
+    }
+    chat.page.laid = laid;
 }
 
 fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) {
@@ -144,7 +198,7 @@ fn room(chat: &Chat, details: &RoomDetails) -> Vec<Line<'static>> {
     phrases::room(details, listed, &chat.me.server).into_iter().map(Line::raw).collect()
 }
 
-fn message(chat: &Chat, line: &openchat_client::Line) -> Vec<Line<'static>> {
+fn message(chat: &Chat, line: &openchat_client::Line, width: u16, theme: &Theme) -> Vec<Line<'static>> {
     let mut rows = vec![
         Line::raw(format!("from      {} · identity {}", line.author, line.author.uid)),
         Line::raw(format!("time      {} by the server", phrases::day_and_clock(line.time))),
@@ -152,11 +206,16 @@ fn message(chat: &Chat, line: &openchat_client::Line) -> Vec<Line<'static>> {
     if let Some(sequence) = line.sequence {
         rows.push(Line::raw(format!("record    {sequence} of the room's log")));
     }
-    if let Entry::Text { text, .. } = &line.entry {
-        rows.push(Line::raw(format!("length    {} characters", text.chars().count())));
-    }
     let signed = if line.author.uid == chat.me.device.uid { "you" } else { "the author's device" };
     rows.push(Line::raw(format!("signed    by {signed}, inside the encryption")));
+    let Entry::Text { text, .. } = &line.entry else { return wrapped(&rows, width) };
+    rows.push(Line::raw(format!("length    {} characters · y copies all of it", text.chars().count())));
+    rows.push(Line::raw(""));
+    let mut rows = wrapped(&rows, width);
+    let people: Vec<_> =
+        chat.members.iter().filter_map(|member| Some(member.person.name.as_ref()?.as_str())).collect();
+    let readers = Readers { me: chat.me.name.as_str(), names: &people };
+    rows.extend(render(text, width, &super::timeline::look(theme), readers));
     rows
 }
 

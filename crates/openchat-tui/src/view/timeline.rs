@@ -8,11 +8,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::timeline::Timeline;
+use crate::app::timeline::{LineKey, Timeline};
 use crate::phrases;
 use crate::theme::Theme;
-use crate::words::harmless;
-use crate::words::{CodeLook, Look, Margin, Readers, render, wrap};
+use crate::words::{CodeLook, Laid, Layouts, Look, MOST_ROWS, Margin, Readers, harmless, wrap};
 
 /// Milliseconds after which the same author is named again.
 const PAUSE: u64 = 5 * 60 * 1000;
@@ -34,162 +33,267 @@ pub(super) struct Context<'a> {
 /// Draws the part that is in view, and settles which part that is.
 pub(super) fn draw(timeline: &mut Timeline, context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     timeline.view.height = area.height;
-    settle(timeline, context, area);
-    let (bottom, hidden) = timeline.view.bottom.unwrap_or((timeline.lines.len().saturating_sub(1), 0));
-    let mut below = area.bottom().saturating_add(hidden);
-    let mut index = bottom;
-    timeline.view.sees_start = timeline.lines.is_empty() && !timeline.loading;
-    while let Some(rows) = rows(timeline, index, context, area.width) {
-        let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-        let top = i32::from(below) - i32::from(height);
-        for (row, y) in rows.iter().zip(top..) {
-            if let Ok(y) = u16::try_from(y)
-                && (area.top()..area.bottom()).contains(&y)
-            {
-                row.render(Rect { y, height: 1, ..area }, buffer);
+    timeline.shown.clear();
+    let mut layouts = std::mem::take(&mut timeline.layouts);
+    let room = area.width.saturating_sub(MARGIN).clamp(1, WIDEST);
+    let readers = Readers { me: context.me.as_str(), names: &context.people };
+    layouts.prepare(room, &look(context.theme), readers);
+    let mut sheet = Sheet { context, area, layouts };
+    sheet.settle(timeline);
+    sheet.draw(timeline, buffer);
+    timeline.layouts = sheet.layouts;
+}
+
+/// One picture of a timeline.
+struct Sheet<'a> {
+    context: &'a Context<'a>,
+    area: Rect,
+    layouts: Layouts<LineKey>,
+}
+
+/// The rows of one line of the room.
+struct Block {
+    /// A day line, the unread line and the author's name, when they are due; or an announcement.
+    above: Vec<Line<'static>>,
+    /// What was said.
+    words: Option<Laid>,
+    /// What is to be said of it.
+    below: Vec<Line<'static>>,
+    is_chosen: bool,
+}
+
+impl Block {
+    fn height(&self) -> u16 {
+        let words = self.words.as_ref().map_or(0, |words| words.rows.len());
+        u16::try_from(self.above.len() + words + self.below.len()).unwrap_or(u16::MAX)
+    }
+
+    fn rows(self, theme: &Theme) -> Vec<Line<'static>> {
+        let mut rows = self.above;
+        for row in self.words.iter().flat_map(|words| words.rows.iter()) {
+            let mut spans = vec![Span::raw(" ".repeat(usize::from(MARGIN)))];
+            spans.extend(row.spans.iter().cloned());
+            rows.push(Line { spans, ..row.clone() });
+        }
+        rows.extend(self.below);
+        if self.is_chosen {
+            mark(&mut rows, theme);
+        }
+        rows
+    }
+}
+
+impl Sheet<'_> {
+    fn draw(&mut self, timeline: &mut Timeline, buffer: &mut Buffer) {
+        let area = self.area;
+        let (bottom, hidden) = timeline.view.bottom.unwrap_or((timeline.lines.len().saturating_sub(1), 0));
+        let mut below = i32::from(area.bottom()) + i32::from(hidden);
+        let mut index = bottom;
+        timeline.view.sees_start = timeline.lines.is_empty() && !timeline.loading;
+        while let Some(block) = self.block(timeline, index) {
+            let top = below - i32::from(block.height());
+            for (row, y) in block.rows(self.context.theme).iter().zip(top..) {
+                if let Ok(y) = u16::try_from(y)
+                    && (area.top()..area.bottom()).contains(&y)
+                {
+                    row.render(Rect { y, height: 1, ..area }, buffer);
+                    timeline.shown.push((y, index));
+                }
             }
-        }
-        if top <= i32::from(area.top()) {
-            break;
-        }
-        below = u16::try_from(top).unwrap_or(0);
-        match index.checked_sub(1) {
-            Some(above) => index = above,
-            None => {
-                timeline.view.sees_start = true;
+            if top <= i32::from(area.top()) {
                 break;
             }
+            below = top;
+            match index.checked_sub(1) {
+                Some(above) => index = above,
+                None => {
+                    timeline.view.sees_start = true;
+                    break;
+                }
+            }
+        }
+        if index < 20 {
+            // Soon: older lines are asked for before the reader meets the end.
+            timeline.view.sees_start = true;
         }
     }
-    if index < 20 {
-        // Soon: older lines are asked for before the reader meets the end.
-        timeline.view.sees_start = true;
-    }
-}
 
-/// Carries out what was asked of the view since the last drawing, now that heights can be known.
-fn settle(timeline: &mut Timeline, context: &Context<'_>, area: Rect) {
-    let last = timeline.lines.len().saturating_sub(1);
-    let scroll = std::mem::take(&mut timeline.view.scroll);
-    if scroll != 0 {
-        let height = |index: usize| height(timeline, index, context, area.width);
-        let (mut index, mut hidden) = timeline.view.bottom.unwrap_or((last, 0));
-        let mut distance = i32::from(hidden) + scroll;
-        while distance < 0 && index < last {
-            index += 1;
-            distance += i32::from(height(index));
-        }
-        while distance >= i32::from(height(index)) && index > 0 {
-            distance -= i32::from(height(index));
-            index -= 1;
-        }
-        let most = i32::from(height(index)).saturating_sub(1).max(0);
-        hidden = u16::try_from(distance.clamp(0, most)).unwrap_or(0);
-        let is_end = index >= last && hidden == 0 && timeline.at_end;
-        timeline.view.bottom = (!is_end).then_some((index, hidden));
-        if timeline.view.bottom.is_some() {
-            keep_full(timeline, context, area);
-        }
-    }
-    if std::mem::take(&mut timeline.view.show_chosen)
-        && let Some(chosen) = timeline.chosen
-    {
-        show(timeline, chosen, context, area);
-    }
-}
-
-/// Nobody scrolls past the oldest line: the first lines stay at the upper edge.
-fn keep_full(timeline: &mut Timeline, context: &Context<'_>, area: Rect) {
-    let Some((bottom, hidden)) = timeline.view.bottom else { return };
-    let mut filled = 0_u16;
-    for index in (0..=bottom).rev() {
-        filled = filled.saturating_add(height(timeline, index, context, area.width));
-        if filled >= area.height.saturating_add(hidden) {
-            return;
-        }
-    }
-    let mut filled = 0_u16;
-    let last = timeline.lines.len().saturating_sub(1);
-    for index in 0..=last {
-        filled = filled.saturating_add(height(timeline, index, context, area.width));
-        if filled >= area.height {
-            let hidden = filled.saturating_sub(area.height);
-            let is_end = index == last && hidden == 0 && timeline.at_end;
+    /// Carries out what was asked of the view since the last drawing, now that heights can be known.
+    fn settle(&mut self, timeline: &mut Timeline) {
+        let last = timeline.lines.len().saturating_sub(1);
+        let scroll = std::mem::take(&mut timeline.view.scroll);
+        if scroll != 0 {
+            let (mut index, mut hidden) = timeline.view.bottom.unwrap_or((last, 0));
+            let mut distance = i32::from(hidden) + scroll;
+            while distance < 0 && index < last {
+                index += 1;
+                distance += i32::from(self.height(timeline, index));
+            }
+            let mut height = i32::from(self.height(timeline, index));
+            while distance >= height && index > 0 {
+                distance -= height;
+                index -= 1;
+                height = i32::from(self.height(timeline, index));
+            }
+            hidden = u16::try_from(distance.clamp(0, (height - 1).max(0))).unwrap_or(0);
+            let is_end = index >= last && hidden == 0 && timeline.at_end;
             timeline.view.bottom = (!is_end).then_some((index, hidden));
-            return;
+            if timeline.view.bottom.is_some() {
+                self.keep_full(timeline);
+            }
+        }
+        if std::mem::take(&mut timeline.view.show_chosen)
+            && let Some(chosen) = timeline.chosen
+        {
+            self.show(timeline, chosen);
         }
     }
-    timeline.view.bottom = None;
-}
 
-/// Brings line `chosen` into view with as little movement as possible.
-fn show(timeline: &mut Timeline, chosen: usize, context: &Context<'_>, area: Rect) {
-    let last = timeline.lines.len().saturating_sub(1);
-    let (bottom, hidden) = timeline.view.bottom.unwrap_or((last, 0));
-    if chosen > bottom || (chosen == bottom && hidden > 0) {
-        let is_end = chosen == last && timeline.at_end;
-        timeline.view.bottom = (!is_end).then_some((chosen, 0));
-        return;
-    }
-    let mut above = -i32::from(hidden);
-    for index in chosen..=bottom {
-        above += i32::from(height(timeline, index, context, area.width));
-    }
-    if above > i32::from(area.height) {
-        // The chosen line goes to the upper edge.
+    /// Nobody scrolls past the oldest line: the first lines stay at the upper edge.
+    fn keep_full(&mut self, timeline: &mut Timeline) {
+        let Some((bottom, hidden)) = timeline.view.bottom else { return };
+        let area = self.area;
         let mut filled = 0_u16;
-        for index in chosen..=last {
-            filled = filled.saturating_add(height(timeline, index, context, area.width));
+        for index in (0..=bottom).rev() {
+            filled = filled.saturating_add(self.height(timeline, index));
+            if filled >= area.height.saturating_add(hidden) {
+                return;
+            }
+        }
+        let mut filled = 0_u16;
+        let last = timeline.lines.len().saturating_sub(1);
+        for index in 0..=last {
+            filled = filled.saturating_add(self.height(timeline, index));
             if filled >= area.height {
-                timeline.view.bottom = Some((index, filled.saturating_sub(area.height)));
+                let hidden = filled.saturating_sub(area.height);
+                let is_end = index == last && hidden == 0 && timeline.at_end;
+                timeline.view.bottom = (!is_end).then_some((index, hidden));
+                return;
+            }
+        }
+        timeline.view.bottom = None;
+    }
+
+    /// Brings line `chosen` into view with as little movement as possible.
+    fn show(&mut self, timeline: &mut Timeline, chosen: usize) {
+        let last = timeline.lines.len().saturating_sub(1);
+        let (bottom, hidden) = timeline.view.bottom.unwrap_or((last, 0));
+        if chosen > bottom || (chosen == bottom && hidden > 0) {
+            let is_end = chosen == last && timeline.at_end;
+            timeline.view.bottom = (!is_end).then_some((chosen, 0));
+            return;
+        }
+        let mut above = -i32::from(hidden);
+        for index in (chosen..=bottom).rev() {
+            above += i32::from(self.height(timeline, index));
+            if above > i32::from(self.area.height) {
+                self.put_on_top(timeline, chosen);
                 return;
             }
         }
     }
-}
 
-fn height(timeline: &Timeline, index: usize, context: &Context<'_>, width: u16) -> u16 {
-    rows(timeline, index, context, width).map_or(1, |rows| u16::try_from(rows.len()).unwrap_or(u16::MAX))
-}
-
-/// The rows of one line: a day line, the unread line and the author's name above it when they are due.
-fn rows(timeline: &Timeline, index: usize, context: &Context<'_>, width: u16) -> Option<Vec<Line<'static>>> {
-    let line = timeline.lines.get(index)?;
-    let before = index.checked_sub(1).and_then(|before| timeline.lines.get(before));
-    let theme = context.theme;
-    let mut rows = Vec::new();
-    if before.is_none_or(|before| before.time.0 / DAY != line.time.0 / DAY) {
-        rows.push(rule(&phrases::day(line.time), width, theme.quiet));
-    }
-    let is_first_new = before.is_some() && context.first_new == Some(index);
-    if is_first_new {
-        rows.push(rule("new", width, theme.mention));
-    }
-    match &line.entry {
-        Entry::Text { text, delivery, .. } => {
-            let goes_on = !is_first_new
-                && rows.is_empty()
-                && before.is_some_and(|before| {
-                    before.author.uid == line.author.uid
-                        && before.entry.is_message()
-                        && line.time.0.saturating_sub(before.time.0) < PAUSE
-                });
-            if !goes_on {
-                rows.push(header(&line.author, line.time, theme));
+    /// The chosen line goes to the upper edge.
+    fn put_on_top(&mut self, timeline: &mut Timeline, chosen: usize) {
+        let mut filled = 0_u16;
+        for index in chosen..timeline.lines.len() {
+            filled = filled.saturating_add(self.height(timeline, index));
+            if filled >= self.area.height {
+                timeline.view.bottom = Some((index, filled.saturating_sub(self.area.height)));
+                return;
             }
-            rows.extend(message(text, delivery, context, width));
-        }
-        entry => {
-            let (words, is_warning) = phrases::announcement(&line.author, entry);
-            let (sign, style) = if is_warning { ("!!", theme.warning) } else { ("--", theme.quiet) };
-            let said = format!("{} {sign} {words}", phrases::clock(line.time));
-            rows.extend(wrap(&[Span::styled(said, style)], width, &Margin::default()));
         }
     }
-    if timeline.chosen == Some(index) {
-        mark(&mut rows, theme);
+
+    fn height(&mut self, timeline: &Timeline, index: usize) -> u16 {
+        self.block(timeline, index).map_or(1, |block| block.height())
     }
-    Some(rows)
+
+    fn block(&mut self, timeline: &Timeline, index: usize) -> Option<Block> {
+        let line = timeline.lines.get(index)?;
+        let before = index.checked_sub(1).and_then(|before| timeline.lines.get(before));
+        let (theme, width) = (self.context.theme, self.area.width);
+        let mut above = Vec::new();
+        if before.is_none_or(|before| before.time.0 / DAY != line.time.0 / DAY) {
+            above.push(rule(&phrases::day(line.time), width, theme.quiet));
+        }
+        let is_first_new = before.is_some() && self.context.first_new == Some(index);
+        if is_first_new {
+            above.push(rule("new", width, theme.mention));
+        }
+        let is_chosen = timeline.chosen == Some(index);
+        let (Entry::Text { text, delivery, .. }, Some(key)) = (&line.entry, LineKey::of(line)) else {
+            above.extend(announcement(line, theme, width));
+            return Some(Block { above, words: None, below: Vec::new(), is_chosen });
+        };
+        let goes_on = !is_first_new
+            && above.is_empty()
+            && before.is_some_and(|before| {
+                before.author.uid == line.author.uid
+                    && before.entry.is_message()
+                    && line.time.0.saturating_sub(before.time.0) < PAUSE
+            });
+        if !goes_on {
+            above.push(header(&line.author, line.time, theme));
+        }
+        let words = self.layouts.get(key, text);
+        let below = remarks(text, words.is_cut, delivery, theme, width);
+        Some(Block { above, words: Some(words), below, is_chosen })
+    }
+}
+
+fn announcement(line: &openchat_client::Line, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let (words, is_warning) = phrases::announcement(&line.author, &line.entry);
+    let (sign, style) = if is_warning { ("!!", theme.warning) } else { ("--", theme.quiet) };
+    let said = format!("{} {sign} {words}", phrases::clock(line.time));
+    let mut rows = wrap(&[Span::styled(said, style)], width, &Margin::default());
+    rows.truncate(MOST_ROWS);
+    rows
+}
+
+/// What stands below a message: that it goes on, that it waits, that it was not sent.
+fn remarks(text: &str, is_cut: bool, delivery: &Delivery, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let mut remarks = Vec::new();
+    if is_cut {
+        let characters = text.chars().count();
+        remarks.push((
+            format!("… it goes on: {characters} characters in all (choose it: Enter shows all, y copies)"),
+            theme.strong,
+        ));
+    }
+    match delivery {
+        Delivery::Sent => {}
+        Delivery::Pending => remarks.push(("… waiting to be sent".to_owned(), theme.quiet)),
+        Delivery::Failed { reason } => remarks.push((
+            format!("✗ not sent: {}  (choose it: R again, D discard)", harmless(reason)),
+            theme.warning,
+        )),
+    }
+    let margin = vec![Span::raw(" ".repeat(usize::from(MARGIN)))];
+    let margin = Margin { first: margin.clone(), rest: margin };
+    let wrapped = remarks.into_iter().flat_map(|(words, style)| {
+        let mut rows = wrap(&[Span::styled(words, style)], width, &margin);
+        rows.truncate(MOST_ROWS);
+        rows
+    });
+    wrapped.collect()
+}
+
+/// How the parts of messages look in this theme.
+pub(super) fn look(theme: &Theme) -> Look {
+    Look {
+        text: theme.text,
+        strong: theme.text.add_modifier(Modifier::BOLD),
+        emphasis: theme.text.add_modifier(Modifier::ITALIC),
+        code: theme.code,
+        code_block: theme.code,
+        quote: theme.quiet,
+        link: theme.link,
+        mention: theme.strong,
+        me: theme.mention,
+        heading: theme.strong,
+        syntax: CodeLook { keyword: theme.strong, literal: theme.good, comment: theme.quiet },
+    }
 }
 
 /// The chosen message: a sign at its left besides the colour.
@@ -221,40 +325,4 @@ fn header(author: &Person, time: openchat_protocol::Timestamp, theme: &Theme) ->
         Span::styled(format!("{} ", phrases::clock(time)), theme.quiet),
         Span::styled(author.to_string(), theme.person(author.uid)),
     ])
-}
-
-fn message(text: &str, delivery: &Delivery, context: &Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let theme = context.theme;
-    let room = width.saturating_sub(MARGIN).clamp(1, WIDEST);
-    let look = Look {
-        text: theme.text,
-        strong: theme.text.add_modifier(Modifier::BOLD),
-        emphasis: theme.text.add_modifier(Modifier::ITALIC),
-        code: theme.code,
-        code_block: theme.code,
-        quote: theme.quiet,
-        link: theme.link,
-        mention: theme.strong,
-        me: theme.mention,
-        heading: theme.strong,
-        syntax: CodeLook { keyword: theme.strong, literal: theme.good, comment: theme.quiet },
-    };
-    let mut rows = render(text, room, &look, Readers { me: context.me.as_str(), names: &context.people });
-    for row in &mut rows {
-        row.spans.insert(0, Span::raw(" ".repeat(usize::from(MARGIN))));
-    }
-    let state = match delivery {
-        Delivery::Sent => None,
-        Delivery::Pending => Some(("… waiting to be sent".to_owned(), theme.quiet)),
-        Delivery::Failed { reason } => Some((
-            format!("✗ not sent: {}  (choose it: R again, D discard)", harmless(reason)),
-            theme.warning,
-        )),
-    };
-    if let Some((words, style)) = state {
-        let margin = vec![Span::raw(" ".repeat(usize::from(MARGIN)))];
-        let margin = Margin { first: margin.clone(), rest: margin };
-        rows.extend(wrap(&[Span::styled(words, style)], width, &margin));
-    }
-    rows
 }

@@ -6,12 +6,14 @@
 
 mod code;
 mod harmless;
+mod laid;
 mod markdown;
 mod width;
 mod wrap;
 
 pub use code::CodeLook;
 pub use harmless::{harmless, harmless_line};
+pub use laid::{Laid, Layouts, MOST_ROWS, lay_out};
 pub use markdown::{Look, Readers, render};
 pub use width::{pad, truncate, width};
 pub use wrap::{Margin, chop, wrap};
