@@ -72,6 +72,7 @@ pub const COMMANDS: &[Listed] = &[
     row(("notify", &[]), "all|mentions|none", "what to be told of in this room", InRoom, notify),
     row(("theme", &[]), "[NAME]", "the colours", OnScreen, theme),
     row(("keys", &[]), "emacs|vim", "the keys", OnScreen, keys),
+    row(("tasks", &[]), "", "what goes on, and what has failed", OnScreen, |_| Ok(Command::Tasks)),
     row(("menu", &[]), "", "create, join, list", Anywhere, |_| Ok(Command::Menu)),
     row(("help", &["h", "?"]), "", "what works here", Anywhere, |_| Ok(Command::Help)),
     row(("quit", &["exit"]), "", "end the program", Anywhere, |_| Ok(Command::Quit)),
@@ -121,6 +122,8 @@ pub enum Command {
     Theme(Option<&'static str>),
     /// Choose the keys.
     Keys(Scheme),
+    /// What goes on, and what has failed.
+    Tasks,
     /// The start menu.
     Menu,
     /// Show what works here.

@@ -5,6 +5,8 @@ use openchat_client::{
 };
 use openchat_protocol::{RoomId, UserName};
 
+use crate::app::tasks::TaskId;
+
 /// Something to be done outside of the model.
 #[derive(Debug)]
 pub enum Effect {
@@ -20,6 +22,8 @@ pub enum Effect {
     Host(Newcomer),
     /// Ask the client; `then` comes back with the answer.
     Ask(Command, Then),
+    /// Nobody waits for this any more.
+    GiveUp(TaskId),
     /// Look up what is on disk.
     Read(Read),
     /// Try to connect now.
@@ -39,6 +43,16 @@ pub enum Effect {
     Edit(String),
 }
 
+impl Effect {
+    /// The task that this is for, if somebody may give it up.
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Ask(_, Then::Task(task, _)) => Some(*task),
+            _ => None,
+        }
+    }
+}
+
 /// Who makes an account.
 #[derive(Debug)]
 pub struct Newcomer {
@@ -51,6 +65,8 @@ pub struct Newcomer {
 /// What the answer to a command is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {
+    /// It ends a task, and then this.
+    Task(TaskId, Box<Then>),
     /// Nothing but a failure is worth a word.
     Nothing,
     /// Say that it is done.

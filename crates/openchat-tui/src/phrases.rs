@@ -30,6 +30,16 @@ fn formatted(moment: Timestamp, format: &[time::format_description::BorrowedForm
         .unwrap_or_else(|| "?".to_owned())
 }
 
+/// How long something has gone on, once that is worth a word: `12 s`, `3 min`.
+pub fn age(since: Timestamp, now: Timestamp) -> Option<String> {
+    match now.0.checked_sub(since.0)? / 1000 {
+        0 => None,
+        seconds if seconds < 60 => Some(format!("{seconds} s")),
+        seconds if seconds < 60 * 60 => Some(format!("{} min", seconds / 60)),
+        seconds => Some(format!("{} h", seconds / (60 * 60))),
+    }
+}
+
 /// What happened in a room, and whether it needs care.
 pub fn announcement(author: &Person, entry: &Entry<Person>) -> (String, bool) {
     let quiet = |words: String| (words, false);
@@ -152,6 +162,17 @@ pub fn epoch(changed: &EpochChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_told_in_one_unit() {
+        let at = |seconds: u64| Timestamp(1_800_000_000_000 + seconds * 1000);
+        let told = |seconds| age(at(0), at(seconds));
+        assert_eq!(told(0), None);
+        assert_eq!(told(59).as_deref(), Some("59 s"));
+        assert_eq!(told(200).as_deref(), Some("3 min"));
+        assert_eq!(told(7_300).as_deref(), Some("2 h"));
+        assert_eq!(age(at(9), at(0)), None, "a clock that was set back");
+    }
 
     #[test]
     fn times_are_utc() {

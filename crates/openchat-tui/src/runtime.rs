@@ -1,5 +1,8 @@
 //! The loop: terminal, client and clock in; effects and pictures out. Nothing in it waits for network or disk.
 
+mod asking;
+
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -7,6 +10,7 @@ use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
+use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
 use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
 use openchat_protocol::{RoomName, Timestamp};
@@ -14,11 +18,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use self::asking::Asked;
 use crate::app::App;
 use crate::app::entrance::{Entrance, sentence};
+use crate::app::tasks::TaskId;
 use crate::clipboard;
 use crate::editor;
-use crate::effect::{Effect, Found, Incoming, Newcomer, Read};
+use crate::effect::{Effect, Incoming, Newcomer};
 use crate::notify;
 use crate::opening::{enrol, make_lobby, opened};
 use crate::passage::Passage;
@@ -37,8 +43,6 @@ const TICK: Duration = Duration::from_secs(1);
 const QUEUE: usize = 256;
 /// Events of the client that are taken before the next picture.
 const AT_ONCE: usize = 256;
-/// Steps of the crypto log that are shown.
-const EPOCHS: u32 = 200;
 
 /// How somebody comes in.
 pub enum Door {
@@ -118,6 +122,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         client: None,
         sender,
         asked: FuturesUnordered::new(),
+        tasks: HashMap::new(),
         folder: setup.folder,
         room: setup.room,
         host: Some(setup.host),
@@ -153,9 +158,6 @@ enum Message {
     NotOpened(ClientError, Option<Box<dyn Host>>),
 }
 
-/// Ends with what the model is to be told, if anything.
-type Asked = Pin<Box<dyn Future<Output = Option<Incoming>> + Send>>;
-
 struct Runtime {
     app: App,
     screen: Screen,
@@ -166,6 +168,8 @@ struct Runtime {
     /// What the client was asked and has not answered. They are polled first in the order in which they were asked, so
     /// that two messages, or two drafts, never change places on their way to the client.
     asked: FuturesUnordered<Asked>,
+    /// How each task that was asked is given up.
+    tasks: HashMap<TaskId, AbortHandle>,
     folder: PathBuf,
     room: Option<RoomName>,
     host: Option<Box<dyn Host>>,
@@ -299,27 +303,15 @@ impl Runtime {
                 Effect::Unlock(password) => self.unlock(password),
                 Effect::Enrol(newcomer, link) => self.enrol(newcomer, *link),
                 Effect::Host(newcomer) => self.start_host(newcomer),
+                Effect::GiveUp(task) => {
+                    if let Some(task) = self.tasks.remove(&task) {
+                        task.abort();
+                    }
+                }
                 effect => self.ask(effect),
             }
         }
         Ok(Next::Go)
-    }
-
-    /// What the client answers later.
-    fn ask(&self, effect: Effect) {
-        let Some((client, _)) = &self.client else { return };
-        let client = client.clone();
-        self.asked.push(Box::pin(async move {
-            match effect {
-                Effect::Ask(command, then) => Some(Incoming::Answered(then, client.ask(command).await)),
-                Effect::Read(read) => Some(Incoming::Found(look_up(&client, read).await)),
-                Effect::Remember(key, value) => {
-                    client.remember(&key, value).await.err().map(|error| Incoming::Found(Err(error)))
-                }
-                Effect::Reconnect => client.reconnect().await.err().map(Incoming::NotOpened),
-                _ => None,
-            }
-        }));
     }
 
     fn suspend(&mut self) -> Result<(), ScreenError> {
@@ -441,16 +433,6 @@ async fn open_and_tell(
     };
     // The screen may have ended.
     let _ = sender.send(message).await;
-}
-
-async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {
-    Ok(match read {
-        Read::Rooms => Found::Rooms(client.rooms().await?),
-        Read::History(room, span) => {
-            Found::History(room, span, client.history(room, span, crate::app::timeline::PAGE).await?)
-        }
-        Read::Epochs(room) => Found::Epochs(room, client.epochs(room, EPOCHS).await?),
-    })
 }
 
 async fn any(signals: &mut [Signal; 2]) {

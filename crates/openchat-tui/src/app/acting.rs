@@ -128,6 +128,7 @@ impl Chat {
             Action::CryptoLog => self.carry_out(Command::Log, settings, theme, out),
             Action::Invite => self.carry_out(Command::Invite, settings, theme, out),
             Action::Editor => out.push(Effect::Edit(self.composer.text())),
+            Action::Tasks => self.show_tasks(),
             Action::Help => self.overlay = Some(Overlay::Help),
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use openchat_client::{
-    Access, ClientError, Command as Ask, ConnectionState, Entry, Event, Member, Membership, Profile,
+    ClientError, Command as Ask, ConnectionState, Entry, ErrorKind, Event, Member, Membership, Profile,
     RoomOverview, RoomSuite, Span,
 };
 use openchat_protocol::{RoomId, RoomName, Timestamp};
@@ -11,20 +11,18 @@ use openchat_protocol::{RoomId, RoomName, Timestamp};
 use super::completion::Completion;
 use super::composer::Composer;
 use super::entrance::sentence;
-use super::overlay::{Overlay, Page, Question};
+use super::overlay::{Overlay, Page};
 use super::picker::Picker;
+use super::tasks::Tasks;
 use super::timeline::Timeline;
-use crate::commands::Command;
 use crate::effect::{Effect, Incoming, Opened, Read, Then};
-use crate::keymap::{Chord, Mode, Scheme};
+use crate::keymap::{Chord, Mode};
 use crate::settings::{Notify, Settings};
 use crate::theme::Theme;
 use crate::words::harmless_line;
 
 /// How long a notice stays, in milliseconds.
 const NOTICE: u64 = 8_000;
-/// A link made here is good for this long.
-const INVITE_VALID: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 /// Where the vault keeps the screen's own things.
 pub(super) const DRAFT: &str = "draft:";
 const LAST_ROOM: &str = "screen:room";
@@ -37,6 +35,8 @@ pub struct Chat {
     pub me: Profile,
     /// How the client stands to its server.
     pub connection: ConnectionState,
+    /// Since when it stands so.
+    pub connected: Timestamp,
     /// Rooms to go to, by name.
     pub rooms: Vec<RoomOverview>,
     /// The room that is open.
@@ -49,6 +49,8 @@ pub struct Chat {
     pub composer: Composer,
     /// What lies in front.
     pub overlay: Option<Overlay>,
+    /// What takes a while, and what has failed.
+    pub tasks: Tasks,
     /// How far the page in front was turned, if it is one.
     pub page: Page,
     /// The members' pane is open.
@@ -80,6 +82,8 @@ pub struct Chat {
     pub(super) draft_is_new: bool,
     /// The rooms on the screen are older than what has happened.
     pub(super) rooms_are_old: bool,
+    /// The disk gave nothing back since the last tick.
+    reading_failed: bool,
     pub(super) marked: Option<(RoomId, u64)>,
     /// The theme before a preview.
     pub(super) before_preview: Option<Theme>,
@@ -107,12 +111,14 @@ impl Chat {
             now,
             me: opened.profile,
             connection: ConnectionState::Connecting,
+            connected: now,
             rooms: Vec::new(),
             timeline: None,
             members: Vec::new(),
             keys: None,
             composer: Composer::default(),
             overlay: None,
+            tasks: Tasks::default(),
             page: Page::default(),
             shows_members: true,
             notice: None,
@@ -130,6 +136,7 @@ impl Chat {
             completion: None,
             draft_is_new: false,
             rooms_are_old: false,
+            reading_failed: false,
             marked: None,
             before_preview: None,
         };
@@ -162,7 +169,7 @@ impl Chat {
     }
 
     /// Goes where the last visit ended, or shows the menu.
-    pub(super) fn begin(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn arrive(&mut self, out: &mut Vec<Effect>) {
         let wanted = self.first.as_ref().or(self.last.as_ref());
         let named = |room: &&RoomOverview| Some(&room.name) == wanted;
         let room = self.rooms.iter().find(named).or(self.rooms.first()).map(|room| room.room);
@@ -185,7 +192,7 @@ impl Chat {
             Incoming::Client(event) => self.handle_event(event, settings, out),
             Incoming::Answered(then, outcome) => self.handle_answer(then, outcome, out),
             Incoming::Found(Ok(found)) => self.handle_found(found, out),
-            Incoming::Found(Err(error)) | Incoming::NotOpened(error) => self.warn(&error),
+            Incoming::Found(Err(error)) | Incoming::NotOpened(error) => self.found_nothing(&error),
             Incoming::Edited(Ok(text)) => {
                 self.composer.set(text.trim_end());
                 self.draft_is_new = true;
@@ -196,11 +203,26 @@ impl Chat {
         }
     }
 
+    /// The disk, or the client, gave nothing back. Whoever asked for what cannot be is told; the rest stays until seen.
+    fn found_nothing(&mut self, error: &ClientError) {
+        self.reading_failed = true;
+        if error.kind() != ErrorKind::Usage {
+            self.tasks.add_failure("reading what is on disk", sentence(error), self.now);
+        }
+        self.warn(error);
+    }
+
     fn tick(&mut self, out: &mut Vec<Effect>) {
         if self.notice.as_ref().is_some_and(|notice| notice.until <= self.now) {
             self.notice = None;
         }
         self.keep_draft(out);
+        if std::mem::take(&mut self.reading_failed)
+            && let Some(timeline) = &mut self.timeline
+        {
+            // Asked again when it is still wanted.
+            timeline.loading = false;
+        }
         if std::mem::take(&mut self.rooms_are_old) {
             out.push(Effect::Read(Read::Rooms));
         }
@@ -317,136 +339,6 @@ impl Chat {
         self.warn_of(sentence(error));
     }
 
-    /// What was written is carried out. It stays in the composer when it cannot be.
-    pub(super) fn submit(&mut self, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
-        let text = self.composer.text();
-        match Command::parse(&text) {
-            Ok(Command::Say(words)) if self.open_room().is_none() => {
-                self.warn_of(format!("there is no room open to say this in: {}", preview(&words)));
-                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
-            }
-            Ok(command) => {
-                self.composer.take();
-                self.draft_is_new = true;
-                self.carry_out(command, settings, theme, out);
-            }
-            Err(error) => self.warn_of(error.to_string()),
-        }
-    }
-
-    pub(super) fn carry_out(
-        &mut self,
-        command: Command,
-        settings: &mut Settings,
-        theme: &mut Theme,
-        out: &mut Vec<Effect>,
-    ) {
-        let room = self.open_room();
-        match (command, room) {
-            (Command::Nothing, _) => {}
-            (Command::Create { name, private }, _) => {
-                let access = if private { Access::Private } else { Access::Listed };
-                let create = Ask::CreateRoom { name, access, suite: RoomSuite::default() };
-                out.push(Effect::Ask(create, Then::OpenRoom));
-            }
-            (Command::Join(name), _) => match self.rooms.iter().find(|room| room.name == name) {
-                Some(known) if known.membership == Membership::Member => self.open(known.room, out),
-                _ => out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom)),
-            },
-            (Command::List, _) => out.push(Effect::Ask(Ask::ListRooms, Then::List)),
-            (Command::Close | Command::Menu, _) => {
-                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
-            }
-            (Command::Quit, _) => self.quit(out),
-            (Command::Help, _) => self.overlay = Some(Overlay::Help),
-            (Command::Theme(None), _) => {
-                self.before_preview = Some(theme.clone());
-                self.overlay = Some(Overlay::Picker(Box::new(Picker::themes())));
-            }
-            (Command::Theme(Some(name)), _) => {
-                if let Some(named) = Theme::named(name) {
-                    *theme = named;
-                }
-            }
-            (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
-            (Command::Invite, _) => {
-                let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());
-                let invite = Ask::CreateInvite { valid: INVITE_VALID, uses: 1, room: listed };
-                out.push(Effect::Ask(invite, Then::ShowInvite));
-            }
-            (_, None) => self.warn_of("you are in no room: create one, join one, or list them"),
-            (command, Some(room)) => self.carry_out_here(command, room, out),
-        }
-    }
-
-    fn carry_out_here(&mut self, command: Command, room: RoomId, out: &mut Vec<Effect>) {
-        let ask = |ask, then: &str| Effect::Ask(ask, Then::Say(then.to_owned()));
-        match command {
-            Command::Say(text) => {
-                self.is_peeking = false;
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.go_to_end();
-                    if !timeline.at_end {
-                        timeline.loading = true;
-                        out.push(Effect::Read(Read::History(room, Span::Newest)));
-                    }
-                }
-                out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
-            }
-            Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),
-            Command::Add(name) => {
-                let said = format!("{name} is in this room now");
-                out.push(ask(Ask::AddMember { room, name }, &said));
-            }
-            Command::Remove(name) => {
-                let said = format!("{name} is out, and cannot read what is said from now on");
-                out.push(ask(Ask::RemoveMember { room, name }, &said));
-            }
-            Command::Who => {
-                self.shows_members = true;
-                out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
-            }
-            Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
-            Command::Log => out.push(Effect::Read(Read::Epochs(room))),
-            Command::Rotate => {
-                out.push(ask(Ask::UpdateKeys { room }, "this device has new keys in this room"));
-            }
-            Command::Read => {
-                self.is_peeking = false;
-                self.mark_read(out);
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
-                }
-            }
-            Command::Notify(level) => {
-                self.levels.insert(room, level);
-                out.push(Effect::Remember(Notify::key(room), Some(level.name().as_bytes().to_vec())));
-                self.tell(format!("you are told of: {}", level.name()));
-            }
-            _ => {}
-        }
-    }
-
-    fn use_keys(&mut self, scheme: Scheme, settings: &mut Settings) {
-        settings.keymap = crate::keymap::Keymap::new(scheme);
-        self.mode = Mode::Compose;
-        self.tell(match scheme {
-            Scheme::Emacs => {
-                "Emacs keys: Ctrl-X shows what may follow; for ever: keys = \"emacs\" in the settings"
-            }
-            Scheme::Vim => "vi keys: Esc, then ? shows what works; for ever: keys = \"vim\" in the settings",
-        });
-    }
-
-    pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
-        self.keep_draft(out);
-        if self.waiting > 0 {
-            self.overlay = Some(Overlay::Ask(Question::Quit));
-        } else {
-            out.push(Effect::Quit);
-        }
-    }
-
     /// The line of an entry that mentions the reader.
     pub fn mentions_me(&self, entry: &Entry<openchat_client::Person>) -> bool {
         matches!(entry, Entry::Text { text, .. } if openchat_client::mentions(text, &self.me.name))
@@ -455,9 +347,4 @@ impl Chat {
     fn handle_event(&mut self, event: Event, settings: &Settings, out: &mut Vec<Effect>) {
         super::news::handle(self, event, settings, out);
     }
-}
-
-/// The beginning of what was written.
-fn preview(words: &str) -> String {
-    words.chars().take(30).collect()
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use openchat_client::{ClientError, ErrorKind, InviteLink, Password};
-use openchat_protocol::UserName;
+use openchat_protocol::{Timestamp, UserName};
 use ratatui_textarea::TextArea;
 use zeroize::Zeroizing;
 
@@ -16,6 +16,8 @@ pub struct Entrance {
     pub error: Option<String>,
     /// Which profile this is.
     pub profile: String,
+    /// The time of the last event.
+    pub now: Timestamp,
     /// How often a wrong password was typed.
     wrong: u32,
     /// The form to go back to when making the account fails.
@@ -33,8 +35,8 @@ pub enum Page {
     Form(Box<Form>),
     /// The password of the profile.
     Unlock(Secret),
-    /// Something takes a moment: what.
-    Working(&'static str),
+    /// Something takes a moment: what, and since when.
+    Working(&'static str, Timestamp),
 }
 
 /// Which way in.
@@ -223,11 +225,11 @@ impl Entrance {
 
     /// While a profile is being opened with a password that is known.
     pub fn opening(profile: &str) -> Self {
-        Self::at(Page::Working("Opening your profile"), profile)
+        Self::at(Page::Working("Opening your profile", Timestamp(0)), profile)
     }
 
     fn at(page: Page, profile: &str) -> Self {
-        Self { page, error: None, profile: profile.to_owned(), wrong: 0, before: None }
+        Self { page, error: None, profile: profile.to_owned(), now: Timestamp(0), wrong: 0, before: None }
     }
 
     pub(super) fn handle(&mut self, incoming: Incoming, out: &mut Vec<Effect>) {
@@ -239,6 +241,11 @@ impl Entrance {
                 _ => {}
             },
             Incoming::NotOpened(error) => self.fail(&error),
+            Incoming::Tick => {
+                if let Page::Working(_, since @ Timestamp(0)) = &mut self.page {
+                    *since = self.now;
+                }
+            }
             _ => {}
         }
     }
@@ -248,7 +255,7 @@ impl Entrance {
         match (&mut self.page, key.code) {
             (_, KeyCode::Char('c' | 'd')) if control => out.push(Effect::Quit),
             (_, KeyCode::Char('z')) if control => out.push(Effect::Suspend),
-            (Page::Working(_), _) => {}
+            (Page::Working(..), _) => {}
             (Page::Choose { chosen }, KeyCode::Up | KeyCode::Down | KeyCode::Tab | KeyCode::BackTab) => {
                 *chosen = 1 - *chosen;
             }
@@ -274,7 +281,7 @@ impl Entrance {
             (Page::Form(form), _) => form.type_key(key),
             (Page::Unlock(secret), KeyCode::Enter) => {
                 out.push(Effect::Unlock(secret.password()));
-                self.page = Page::Working("Opening your profile");
+                self.page = Page::Working("Opening your profile", self.now);
             }
             (Page::Unlock(_), KeyCode::Esc) => out.push(Effect::Quit),
             (Page::Unlock(secret), _) => secret.handle(key),
@@ -291,7 +298,7 @@ impl Entrance {
                 };
                 out.push(effect);
                 self.error = None;
-                if let Page::Form(form) = std::mem::replace(&mut self.page, Page::Working(what)) {
+                if let Page::Form(form) = std::mem::replace(&mut self.page, Page::Working(what, self.now)) {
                     self.before = Some(form);
                 }
             }

@@ -33,6 +33,7 @@ impl Chat {
             _ if closes => self.close_overlay(theme),
             Some(Overlay::Picker(_)) => self.press_in_picker(key, settings, theme, out),
             Some(Overlay::Ask(_)) => self.answer(key.code, out),
+            Some(Overlay::Tasks) => self.press_in_tasks(key.code, theme, out),
             Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
                 out.push(Effect::Copy(link.clone()));
                 self.tell("the link is on the clipboard, if this terminal has one");
@@ -69,7 +70,22 @@ impl Chat {
         true
     }
 
+    fn press_in_tasks(&mut self, code: KeyCode, theme: &mut Theme, out: &mut Vec<Effect>) {
+        let last = self.tasks.list.len().saturating_sub(1);
+        match code {
+            KeyCode::Down | KeyCode::Char('j') => self.tasks.chosen = (self.tasks.chosen + 1).min(last),
+            KeyCode::Up | KeyCode::Char('k') => self.tasks.chosen = self.tasks.chosen.saturating_sub(1),
+            KeyCode::Char('x') | KeyCode::Delete => self.give_up_chosen(out),
+            KeyCode::Char('r') => out.push(Effect::Reconnect),
+            KeyCode::Enter | KeyCode::Char('q') | KeyCode::F(3) => self.close_overlay(theme),
+            _ => {}
+        }
+    }
+
     fn close_overlay(&mut self, theme: &mut Theme) {
+        if let Some(Overlay::Tasks) = &self.overlay {
+            self.tasks.see();
+        }
         self.overlay = None;
         if let Some(before) = self.before_preview.take() {
             *theme = before;

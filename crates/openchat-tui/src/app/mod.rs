@@ -4,12 +4,14 @@ mod acting;
 pub mod chat;
 mod completion;
 pub mod composer;
+mod doing;
 pub mod entrance;
 mod fronting;
 mod news;
 pub mod overlay;
 pub mod picker;
 mod replies;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
@@ -59,16 +61,24 @@ impl App {
         match (&mut self.stage, incoming) {
             (Stage::Entrance(_), Incoming::Opened(opened)) => {
                 let mut chat = Chat::new(*opened, now);
-                chat.begin(&mut out);
+                chat.arrive(&mut out);
                 self.stage = Stage::Chat(Box::new(chat));
             }
-            (Stage::Entrance(entrance), incoming) => entrance.handle(incoming, &mut out),
+            (Stage::Entrance(entrance), incoming) => {
+                entrance.now = now;
+                entrance.handle(incoming, &mut out);
+            }
             (Stage::Chat(chat), incoming) => {
                 chat.now = now;
                 chat.handle(incoming, &mut self.settings, &mut self.theme, &mut out);
             }
         }
         out
+    }
+
+    /// Whether the answer of this task is still wanted.
+    pub fn waits_for(&self, task: tasks::TaskId) -> bool {
+        matches!(&self.stage, Stage::Chat(chat) if chat.tasks.has(task))
     }
 
     /// What the last picture has shown to be wanted, such as older lines.

@@ -66,9 +66,18 @@ fn connection(chat: &mut Chat, state: ConnectionState, out: &mut Vec<Effect>) {
     }
     if state == ConnectionState::Online {
         let missing = chat.first.take().filter(|name| !chat.rooms.iter().any(|room| room.name == *name));
+        chat.connection = state;
+        chat.connected = chat.now;
+        chat.go_on(out);
         if let Some(name) = missing {
-            out.push(Effect::Ask(Ask::JoinRoom { name }, Then::OpenRoom));
+            chat.join(name, out);
         }
+        return;
+    }
+    // Tries that follow each other are one absence.
+    let is_same = |one: &ConnectionState| matches!(one, ConnectionState::Online | ConnectionState::Ended(_));
+    if is_same(&chat.connection) || is_same(&state) {
+        chat.connected = chat.now;
     }
     chat.connection = state;
 }

@@ -20,6 +20,8 @@ pub enum Overlay {
     Message(Box<Line>),
     /// An invite link with its QR code.
     Invite(String),
+    /// What goes on and what has failed.
+    Tasks,
     /// A question.
     Ask(Question),
 }

@@ -4,9 +4,14 @@ use openchat_client::{Answer, ClientError};
 use openchat_protocol::RoomId;
 
 use super::chat::Chat;
+use super::entrance::sentence;
 use super::overlay::Overlay;
 use super::picker::Picker;
+use super::tasks::TaskId;
 use crate::effect::{Effect, Found, Read, Then};
+
+/// Somebody who waits longer than this for a room, in milliseconds, does something else meanwhile.
+const PATIENCE: u64 = 5_000;
 
 impl Chat {
     pub(super) fn handle_answer(
@@ -15,12 +20,24 @@ impl Chat {
         outcome: Result<Answer, ClientError>,
         out: &mut Vec<Effect>,
     ) {
+        let (then, age) = match then {
+            Then::Task(id, then) => match self.end_task(id, &outcome) {
+                Some(age) => (*then, age),
+                None => return,
+            },
+            then => (then, 0),
+        };
         match (then, outcome) {
             (Then::Sent(room, text), Err(error)) => self.give_back(room, &text, &error),
             // What is asked by the screen itself is asked again; nobody waits for it.
             (Then::Members(_) | Then::Details(_), Err(_)) => {}
             (_, Err(error)) => self.warn(&error),
             (Then::Say(words), Ok(_)) => self.tell(words),
+            (Then::OpenRoom, Ok(Answer::Room(_))) if age > PATIENCE && !self.composer.area.is_empty() => {
+                // Whoever has begun to write is not taken elsewhere.
+                self.tell("the room is there: you find it at the left, or with Ctrl-T");
+                out.push(Effect::Read(Read::Rooms));
+            }
             (Then::OpenRoom, Ok(Answer::Room(room))) => {
                 self.overlay = None;
                 self.open(room, out);
@@ -45,6 +62,23 @@ impl Chat {
             }
             (Then::ShowInvite, Ok(Answer::Invite(link))) => self.overlay = Some(Overlay::Invite(link)),
             _ => {}
+        }
+    }
+
+    /// A task was answered: how long it has taken, in milliseconds. Nothing when nobody waits for it any more.
+    fn end_task(&mut self, id: TaskId, outcome: &Result<Answer, ClientError>) -> Option<u64> {
+        if !self.tasks.has(id) {
+            return None;
+        }
+        match outcome {
+            Ok(_) => {
+                let task = self.tasks.end(id)?;
+                Some(self.now.0.saturating_sub(task.since.0))
+            }
+            Err(error) => {
+                self.tasks.fail(id, sentence(error), self.now);
+                Some(0)
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
 mod reading;
+mod tasks;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const LOBBY: RoomId = RoomId([1; 16]);
@@ -73,6 +74,7 @@ fn chatting() -> App {
     let effects = app.handle(Incoming::Opened(Box::new(opened)), NOW);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Read(Read::History(LOBBY, Span::Newest)))));
     app.handle(Incoming::Found(Ok(Found::History(LOBBY, Span::Newest, Vec::new()))), NOW);
+    app.handle(Incoming::Client(Event::Connection(openchat_client::ConnectionState::Online)), NOW);
     app
 }
 
@@ -269,7 +271,7 @@ fn a_command_can_be_written_where_the_menu_is() {
     write(&mut app, "/create games");
     let effects = press(&mut app, "enter");
     assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::Ask(Ask::CreateRoom { .. }, Then::OpenRoom)))
+        effects.iter().any(|effect| matches!(effect, Effect::Ask(Ask::CreateRoom { .. }, Then::Task(_, then)) if **then == Then::OpenRoom))
     );
 }
 

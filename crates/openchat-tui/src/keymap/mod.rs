@@ -64,6 +64,8 @@ pub enum Action {
     CryptoLog,
     /// A link and a QR code for a new friend.
     Invite,
+    /// What goes on, and what has failed.
+    Tasks,
     /// Write in `$EDITOR`.
     Editor,
     /// What works here.
@@ -104,6 +106,7 @@ impl Action {
         (Self::RoomInfo, "room-info", "room info"),
         (Self::CryptoLog, "crypto-log", "crypto log"),
         (Self::Invite, "invite", "invite"),
+        (Self::Tasks, "tasks", "tasks"),
         (Self::Editor, "editor", "$EDITOR"),
         (Self::Help, "help", "help"),
         (Self::Suspend, "suspend", "suspend"),

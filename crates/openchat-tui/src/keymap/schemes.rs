@@ -18,6 +18,7 @@ const COMPOSE: &[(&str, Action)] = &[
     ("ctrl+up", Action::SelectUp),
     ("f1", Action::Help),
     ("f2", Action::Menu),
+    ("f3", Action::Tasks),
     ("ctrl+z", Action::Suspend),
     ("ctrl+c", Action::Quit),
 ];
@@ -35,6 +36,7 @@ const EMACS: &[(&str, Action)] = &[
     ("ctrl+x n", Action::NextUnread),
     ("ctrl+x p", Action::Back),
     ("ctrl+x s", Action::SelectUp),
+    ("ctrl+x t", Action::Tasks),
     ("ctrl+x ?", Action::Help),
     ("ctrl+x ctrl+c", Action::Quit),
 ];
@@ -76,10 +78,12 @@ const NORMAL: &[(&str, Action)] = &[
     ("space i", Action::RoomInfo),
     ("space c", Action::CryptoLog),
     ("space l", Action::Invite),
+    ("space t", Action::Tasks),
     ("space e", Action::Editor),
     ("?", Action::Help),
     ("f1", Action::Help),
     ("f2", Action::Menu),
+    ("f3", Action::Tasks),
     ("esc", Action::Escape),
     ("ctrl+z", Action::Suspend),
     ("ctrl+c", Action::Quit),

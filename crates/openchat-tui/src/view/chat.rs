@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use ratatui::widgets::{Block, Borders, Clear, Paragraph, Wrap};
 
 use super::timeline::{self, Context};
 use super::wrapped;
@@ -144,11 +144,7 @@ fn people(count: usize) -> String {
 }
 
 fn draw_talk(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
-    let notice = chat.notice.as_ref().map(|notice| {
-        let style = if notice.is_warning { theme.warning } else { theme.good };
-        let sign = if notice.is_warning { "! " } else { "· " };
-        wrapped(&[Line::styled(format!("{sign}{}", notice.text), style)], area.width)
-    });
+    let notice = notice(chat, theme, area.width);
     let notice_height = notice.as_ref().map_or(0, |rows| rows.len().min(4));
     let [title, lines, notice_area, composer] = Layout::vertical([
         Constraint::Length(1),
@@ -163,6 +159,24 @@ fn draw_talk(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) 
         frame.render_widget(Paragraph::new(notice), notice_area);
     }
     draw_composer(chat, theme, composer, frame);
+}
+
+fn notice(chat: &Chat, theme: &Theme, width: u16) -> Option<Vec<Line<'static>>> {
+    let notice = chat.notice.as_ref()?;
+    let style = if notice.is_warning { theme.warning } else { theme.good };
+    let sign = if notice.is_warning { "! " } else { "· " };
+    Some(wrapped(&[Line::styled(format!("{sign}{}", notice.text), style)], width))
+}
+
+/// What is said while something lies in front, which may hide where it is said otherwise: above the status line.
+pub(super) fn draw_notice_in_front(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let Some(rows) = chat.overlay.as_ref().and_then(|_| notice(chat, theme, area.width)) else { return };
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(4).min(area.height.saturating_sub(1));
+    let y = area.bottom().saturating_sub(height + 1);
+    let area = Rect { y, height, ..area };
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(rows).style(theme.text), area);
 }
 
 fn composer_height(chat: &Chat, area: Rect) -> u16 {
@@ -253,6 +267,7 @@ fn draw_status(chat: &Chat, settings: &Settings, theme: &Theme, area: Rect, fram
     if chat.waiting > 0 {
         left.push_str(&format!(" · {} to send", chat.waiting));
     }
+    left.push_str(&tasks(chat));
     let open = chat.open_room();
     let elsewhere = chat.rooms.iter().filter(|room| Some(room.room) != open);
     let (unread, mentions) =
@@ -273,6 +288,25 @@ fn draw_status(chat: &Chat, settings: &Settings, theme: &Theme, area: Rect, fram
     let left = pad(&left, columns.saturating_sub(width(&right)));
     let style = if is_well { theme.status } else { theme.status.patch(bold(theme.warning)) };
     frame.render_widget(Line::from(vec![Span::styled(left, style), Span::styled(right, theme.status)]), area);
+}
+
+/// ` · joining #games 3 s`, ` · 2 failed: F3`.
+fn tasks(chat: &Chat) -> String {
+    let mut words = String::new();
+    let going_on: Vec<_> = chat.tasks.going_on().collect();
+    match going_on.as_slice() {
+        [] => {}
+        [one] => {
+            let age = phrases::age(one.since, chat.now).map_or(String::new(), |age| format!(" {age}"));
+            words.push_str(&format!(" · {}{age}", one.what));
+        }
+        many => words.push_str(&format!(" · {} tasks", many.len())),
+    }
+    match chat.tasks.failures().count() {
+        0 => {}
+        failed => words.push_str(&format!(" · ✗ {failed} failed: F3")),
+    }
+    words
 }
 
 fn bold(style: Style) -> Style {

@@ -7,6 +7,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::framed;
 use crate::app::entrance::{Entrance, Field, Form, Page, Secret, Way, text};
+use crate::phrases;
 use crate::theme::Theme;
 use crate::words::width;
 
@@ -18,9 +19,10 @@ pub(super) fn draw(entrance: &Entrance, theme: &Theme, frame: &mut Frame<'_>) {
         Page::Choose { chosen } => choose(*chosen, theme, frame),
         Page::Form(form) => ask(form, entrance.error.as_deref(), theme, frame),
         Page::Unlock(secret) => unlock(entrance, secret, theme, frame),
-        Page::Working(what) => {
+        Page::Working(what, since) => {
             let inner = framed("OpenChat", (60, 1), theme, frame);
-            frame.render_widget(Line::raw(format!("{what}…")), inner);
+            let age = phrases::age(*since, entrance.now).map_or(String::new(), |age| format!(" {age}"));
+            frame.render_widget(Line::raw(format!("{what}…{age}")), inner);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod chat;
 mod entrance;
 mod overlay;
+mod tasks;
 mod timeline;
 
 use ratatui::Frame;
@@ -23,6 +24,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Stage::Chat(chat) => {
             chat::draw(chat, &app.settings, &app.theme, frame);
             overlay::draw(chat, &app.settings, &app.theme, frame);
+            chat::draw_notice_in_front(chat, &app.theme, frame);
         }
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
             page("How the keys of this room have changed", &rows, &mut chat.page, theme, frame);
         }
         Some(Overlay::Message(_)) => draw_message(chat, theme, frame),
+        Some(Overlay::Tasks) => super::tasks::draw(chat, theme, frame),
         Some(Overlay::Invite(link)) => invite(link, theme, frame),
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
@@ -50,7 +51,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
 }
 
 /// Columns of a page in this window.
-fn page_width(frame: &Frame<'_>) -> u16 {
+pub(super) fn page_width(frame: &Frame<'_>) -> u16 {
     let width = frame.area().width;
     // The frame takes four columns; where there are few, words get the rest.
     width.saturating_sub(if width < 60 { 4 } else { 8 }).clamp(1, 88)

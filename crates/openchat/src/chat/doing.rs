@@ -35,7 +35,7 @@ impl Chat {
             Command::Read => self.read().await?,
             Command::Notify(level) => self.tell_of(level).await?,
             // The end is the loop's affair, and what only a screen can show is refused when it is read.
-            Command::Quit | Command::Theme(_) | Command::Keys(_) => {}
+            Command::Quit | Command::Theme(_) | Command::Keys(_) | Command::Tasks => {}
         }
         Ok(())
     }

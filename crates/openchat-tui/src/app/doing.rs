@@ -1,0 +1,162 @@
+//! What was written is carried out: one arm for each command.
+
+use openchat_client::{Access, Command as Ask, Membership, RoomSuite, Span};
+use openchat_protocol::{RoomId, RoomName};
+
+use super::chat::Chat;
+use super::overlay::{Overlay, Question};
+use super::picker::Picker;
+use crate::commands::Command;
+use crate::effect::{Effect, Read, Then};
+use crate::keymap::{Mode, Scheme};
+use crate::settings::{Notify, Settings};
+use crate::theme::Theme;
+
+/// A link made here is good for this long.
+const INVITE_VALID: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+impl Chat {
+    /// What was written is carried out. It stays in the composer when it cannot be.
+    pub(super) fn submit(&mut self, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
+        let text = self.composer.text();
+        match Command::parse(&text) {
+            Ok(Command::Say(words)) if self.open_room().is_none() => {
+                self.warn_of(format!("there is no room open to say this in: {}", preview(&words)));
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
+            }
+            Ok(command) => {
+                self.composer.take();
+                self.draft_is_new = true;
+                self.carry_out(command, settings, theme, out);
+            }
+            Err(error) => self.warn_of(error.to_string()),
+        }
+    }
+
+    pub(super) fn carry_out(
+        &mut self,
+        command: Command,
+        settings: &mut Settings,
+        theme: &mut Theme,
+        out: &mut Vec<Effect>,
+    ) {
+        let room = self.open_room();
+        match (command, room) {
+            (Command::Nothing, _) => {}
+            (Command::Create { name, private }, _) => {
+                let access = if private { Access::Private } else { Access::Listed };
+                let room_name = name.clone();
+                let create = Ask::CreateRoom { name, access, suite: RoomSuite::default() };
+                self.begin(format!("creating #{room_name}"), create, Then::OpenRoom, out);
+            }
+            (Command::Join(name), _) => match self.rooms.iter().find(|room| room.name == name) {
+                Some(known) if known.membership == Membership::Member => self.open(known.room, out),
+                _ => self.join(name, out),
+            },
+            (Command::List, _) => self.begin("listing the server's rooms", Ask::ListRooms, Then::List, out),
+            (Command::Close | Command::Menu, _) => {
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
+            }
+            (Command::Quit, _) => self.quit(out),
+            (Command::Tasks, _) => self.show_tasks(),
+            (Command::Help, _) => self.overlay = Some(Overlay::Help),
+            (Command::Theme(None), _) => {
+                self.before_preview = Some(theme.clone());
+                self.overlay = Some(Overlay::Picker(Box::new(Picker::themes())));
+            }
+            (Command::Theme(Some(name)), _) => {
+                if let Some(named) = Theme::named(name) {
+                    *theme = named;
+                }
+            }
+            (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
+            (Command::Invite, _) => {
+                let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());
+                let invite = Ask::CreateInvite { valid: INVITE_VALID, uses: 1, room: listed };
+                self.begin("making an invite", invite, Then::ShowInvite, out);
+            }
+            (_, None) => self.warn_of("you are in no room: create one, join one, or list them"),
+            (command, Some(room)) => self.carry_out_here(command, room, out),
+        }
+    }
+
+    fn carry_out_here(&mut self, command: Command, room: RoomId, out: &mut Vec<Effect>) {
+        match command {
+            Command::Say(text) => {
+                self.is_peeking = false;
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.go_to_end();
+                    if !timeline.at_end {
+                        timeline.loading = true;
+                        out.push(Effect::Read(Read::History(room, Span::Newest)));
+                    }
+                }
+                out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
+            }
+            Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),
+            Command::Add(name) => {
+                let said = format!("{name} is in this room now");
+                let what = format!("bringing {name} in");
+                self.begin(what, Ask::AddMember { room, name }, Then::Say(said), out);
+            }
+            Command::Remove(name) => {
+                let said = format!("{name} is out, and cannot read what is said from now on");
+                let what = format!("putting {name} out");
+                self.begin(what, Ask::RemoveMember { room, name }, Then::Say(said), out);
+            }
+            Command::Who => {
+                self.shows_members = true;
+                out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
+            }
+            Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
+            Command::Log => out.push(Effect::Read(Read::Epochs(room))),
+            Command::Rotate => {
+                let said = Then::Say("this device has new keys in this room".to_owned());
+                self.begin("changing this device's keys", Ask::UpdateKeys { room }, said, out);
+            }
+            Command::Read => {
+                self.is_peeking = false;
+                self.mark_read(out);
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
+                }
+            }
+            Command::Notify(level) => {
+                self.levels.insert(room, level);
+                out.push(Effect::Remember(Notify::key(room), Some(level.name().as_bytes().to_vec())));
+                self.tell(format!("you are told of: {}", level.name()));
+            }
+            _ => {}
+        }
+    }
+
+    fn use_keys(&mut self, scheme: Scheme, settings: &mut Settings) {
+        settings.keymap = crate::keymap::Keymap::new(scheme);
+        self.mode = Mode::Compose;
+        self.tell(match scheme {
+            Scheme::Emacs => {
+                "Emacs keys: Ctrl-X shows what may follow; for ever: keys = \"emacs\" in the settings"
+            }
+            Scheme::Vim => "vi keys: Esc, then ? shows what works; for ever: keys = \"vim\" in the settings",
+        });
+    }
+
+    pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
+        self.keep_draft(out);
+        if self.waiting > 0 {
+            self.overlay = Some(Overlay::Ask(Question::Quit));
+        } else {
+            out.push(Effect::Quit);
+        }
+    }
+
+    /// Asks for a room by its name.
+    pub(super) fn join(&mut self, name: RoomName, out: &mut Vec<Effect>) {
+        self.begin(format!("joining #{name}"), Ask::JoinRoom { name }, Then::OpenRoom, out);
+    }
+}
+
+/// The beginning of what was written.
+fn preview(words: &str) -> String {
+    words.chars().take(30).collect()
+}

@@ -1,0 +1,55 @@
+//! What the client is asked, and that it may be given up.
+
+use std::pin::Pin;
+
+use futures_util::future::abortable;
+use openchat_client::{ClientError, ClientHandle};
+
+use super::Runtime;
+use crate::effect::{Effect, Found, Incoming, Read};
+
+/// Steps of the crypto log that are shown.
+const EPOCHS: u32 = 200;
+
+/// Ends with what the model is to be told, if anything.
+pub(super) type Asked = Pin<Box<dyn Future<Output = Option<Incoming>> + Send>>;
+
+impl Runtime {
+    /// What the client answers later.
+    pub(super) fn ask(&mut self, effect: Effect) {
+        let Some((client, _)) = &self.client else { return };
+        let client = client.clone();
+        let task = effect.task();
+        let asked = async move {
+            match effect {
+                Effect::Ask(command, then) => Some(Incoming::Answered(then, client.ask(command).await)),
+                Effect::Read(read) => Some(Incoming::Found(look_up(&client, read).await)),
+                Effect::Remember(key, value) => {
+                    client.remember(&key, value).await.err().map(|error| Incoming::Found(Err(error)))
+                }
+                Effect::Reconnect => client.reconnect().await.err().map(Incoming::NotOpened),
+                _ => None,
+            }
+        };
+        match task {
+            Some(task) => {
+                let (asked, handle) = abortable(asked);
+                // Those that have ended need no handle any more.
+                self.tasks.retain(|known, _| self.app.waits_for(*known));
+                self.tasks.insert(task, handle);
+                self.asked.push(Box::pin(async move { asked.await.ok().flatten() }));
+            }
+            None => self.asked.push(Box::pin(asked)),
+        }
+    }
+}
+
+async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {
+    Ok(match read {
+        Read::Rooms => Found::Rooms(client.rooms().await?),
+        Read::History(room, span) => {
+            Found::History(room, span, client.history(room, span, crate::app::timeline::PAGE).await?)
+        }
+        Read::Epochs(room) => Found::Epochs(room, client.epochs(room, EPOCHS).await?),
+    })
+}
