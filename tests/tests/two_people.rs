@@ -33,9 +33,10 @@ fn a_script_drives_the_line_client() {
 #[test]
 fn lines_take_the_commands_of_the_screen() {
     let World { home, server: _server } = world();
-    let typed = "2 lobby\n/info\n/rotate\n/log\n/notify none\n/read\n/help\n:q\n/quit\n";
+    let typed = "2 lobby\na needle here\n/search NEEDLE bob\n/info\n/rotate\n/log\n/notify none\n/read\n/help\n:q\n/quit\n";
     let out = home.run_with_input("bob", &["chat"], typed).ok();
     for expected in [
+        "1 found in all",
         "MLS (RFC 9420), post-quantum",
         "bob (you) · 1 device · identity",
         "This device has new keys in this room.",

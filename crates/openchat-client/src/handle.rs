@@ -12,7 +12,7 @@ use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ConnectionState, EpochChanged, Event, Line, Member, Membership, Profile, RoomOverview};
-use crate::vault::{Change, EpochKey, Span, Vault, VaultError, Write};
+use crate::vault::{Change, EpochKey, Searched, Sought, Span, Vault, VaultError, Write};
 
 /// Commands that may wait for the driver; whoever asks more waits too.
 pub(crate) const COMMANDS: usize = 64;
@@ -232,6 +232,12 @@ impl ClientHandle {
     /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
     pub async fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, ClientError> {
         self.in_vault(move |vault| vault.history(room, span, limit)).await
+    }
+
+    /// One step of a search through a room's history: the newest lines before the sequence `before`, some thousands of
+    /// them at most, so that nobody else waits long for the vault. [`Searched::next`] says where to go on.
+    pub async fn search(&self, room: RoomId, before: u64, sought: Sought) -> Result<Searched, ClientError> {
+        self.in_vault(move |vault| vault.search(room, before, &sought)).await
     }
 
     /// The newest `limit` epochs of a room that this device was in, the oldest of them first; the newest thousand of

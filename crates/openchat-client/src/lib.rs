@@ -30,4 +30,4 @@ pub use likeness::nearest;
 pub use mention::mentions;
 pub use open::{exists, open};
 pub use openchat_identity::{InviteLink, Password};
-pub use vault::{EpochKey, Span};
+pub use vault::{EpochKey, Searched, Sought, Span};

@@ -65,6 +65,9 @@ pub const COMMANDS: &[Listed] = &[
     }),
     row(("leave", &[]), "", "leave this room for good", InRoom, |_| Ok(Command::Leave)),
     row(("who", &["members"]), "", "who is here, on how many devices", InRoom, |_| Ok(Command::Who)),
+    row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
+        Ok(Command::Search(rest.to_owned()))
+    }),
     row(("info", &[]), "", "this room: keys, members, encryption", InRoom, |_| Ok(Command::Info)),
     row(("log", &[]), "", "how the keys of this room have changed", InRoom, |_| Ok(Command::Log)),
     row(("rotate", &[]), "", "new keys for this device, now", InRoom, |_| Ok(Command::Rotate)),
@@ -104,6 +107,8 @@ pub enum Command {
     Add(UserName),
     /// Remove someone from this room.
     Remove(UserName),
+    /// Look for these words everywhere.
+    Search(String),
     /// Show who is here.
     Who,
     /// Make an invite link.

@@ -1,7 +1,8 @@
 //! What the model wants done, and what comes back: the only words that it and the runtime exchange.
 
 use openchat_client::{
-    Answer, ClientError, Command, EpochChanged, Event, Line, Password, Profile, RoomOverview, Span,
+    Answer, ClientError, Command, EpochChanged, Event, Line, Password, Profile, RoomOverview, Searched,
+    Sought, Span,
 };
 use openchat_protocol::{RoomId, UserName};
 
@@ -88,14 +89,27 @@ pub enum Then {
 }
 
 /// Something to look up on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// All rooms.
     Rooms,
     /// Lines of a room.
     History(RoomId, Span),
+    /// The lines of a room up to this record.
+    Around(RoomId, u64),
     /// How the keys of a room have changed.
     Epochs(RoomId),
+    /// One step of a search.
+    Search {
+        /// Of which search.
+        serial: u64,
+        /// Where.
+        room: RoomId,
+        /// Lines before this record.
+        before: u64,
+        /// What is looked for.
+        sought: Sought,
+    },
 }
 
 /// What a lookup found.
@@ -105,6 +119,10 @@ pub enum Found {
     Rooms(Vec<RoomOverview>),
     /// To [`Read::History`].
     History(RoomId, Span, Vec<Line>),
+    /// To [`Read::Around`].
+    Around(RoomId, u64, Vec<Line>),
+    /// To [`Read::Search`], with its number.
+    Searched(u64, Searched),
     /// To [`Read::Epochs`].
     Epochs(RoomId, Vec<EpochChanged>),
 }

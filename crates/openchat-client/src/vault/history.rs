@@ -119,7 +119,7 @@ fn records(
     statement.query_map(params![room.as_bytes(), sequence, limit], |row| line(row, room, names))?.collect()
 }
 
-fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Result<Line> {
+pub(super) fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Result<Line> {
     let entry: Entry<Uid> = load::decoded(row, 4)?;
     Ok(Line {
         room,

@@ -11,6 +11,7 @@ mod key;
 mod load;
 mod record;
 mod schema;
+mod search;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, Sealed,
     StoredEpoch, StoredGroup, StoredKeyPackage, StoredLine, Unheard,
 };
+pub use search::{Searched, Sought};
 
 use crate::event::{EpochChanged, Line, RoomOverview};
 
@@ -120,6 +122,11 @@ impl Vault {
     pub fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, VaultError> {
         let me = self.credentials()?.device.uid;
         self.read(|database| history::lines(database, room, span, limit, me))
+    }
+
+    /// Looks for words in a part of a room's history, the newest lines before the sequence `before` first.
+    pub fn search(&self, room: RoomId, before: u64, sought: &Sought) -> Result<Searched, VaultError> {
+        self.read(|database| search::search(database, room, before, sought))
     }
 
     /// All rooms by name, those that were left as well.

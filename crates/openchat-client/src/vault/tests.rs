@@ -166,6 +166,47 @@ fn history_is_read_in_pages_that_never_split_a_record() {
 }
 
 #[test]
+fn words_are_found_from_the_newest_line_on_in_steps_that_miss_nothing() {
+    let (_folder, mut vault) = vault();
+    let text = |n: u64| if n.is_multiple_of(100) { format!("Straße {n}") } else { format!("line {n}") };
+    let line = |sequence: u64, part: u32| {
+        let mut id = [u8::try_from(part).unwrap(); 16];
+        id[..8].copy_from_slice(&sequence.to_be_bytes());
+        let entry = Entry::Text { message: MessageId(id), text: text(sequence), delivery: Delivery::Sent };
+        let (time, author, notice) = (Timestamp(sequence), BOB, Notice::Nothing);
+        Write::Line(StoredLine { room: ROOM, sequence, part, time, author, entry, notice })
+    };
+    let contact = Contact { uid: BOB, name: "bob".parse().unwrap(), first_seen: Timestamp(1) };
+    let head = [Write::Room(Box::new(room())), Write::Contact(contact)];
+    // Of two lines each, so that a step could end between them.
+    let lines = (1..=2_500).flat_map(|sequence| [line(sequence, 0), line(sequence, 1)]);
+    vault.apply(&head.into_iter().chain(lines).collect()).unwrap();
+    let all = |words: &str| {
+        let sought = Sought::new(words).unwrap();
+        let (mut found, mut next, mut steps, mut looked_at) = (Vec::new(), Some(u64::MAX), 0, 0);
+        while let Some(before) = next {
+            let searched = vault.search(ROOM, before, &sought).unwrap();
+            found.extend(searched.found.iter().map(|line| line.sequence.unwrap()));
+            next = searched.next;
+            looked_at += searched.looked_at;
+            steps += 1;
+        }
+        assert_eq!((looked_at, steps > 1), (5_000, true), "{words}");
+        found
+    };
+    let expected: Vec<u64> = (1..=25).rev().flat_map(|n| [n * 100, n * 100]).collect();
+    assert_eq!(all("straße"), expected, "parts of words, small or large");
+    assert_eq!(
+        all("BOB 2500 straße".to_lowercase().as_str()),
+        [2500, 2500],
+        "every word, the author's name too"
+    );
+    assert_eq!(all("line bob").len(), 5_000 - 50);
+    assert!(all("nothing like this").is_empty());
+    assert_eq!(Sought::new("  "), None);
+}
+
+#[test]
 fn a_room_tells_what_is_unread_who_is_called_and_when_something_happened() {
     let (_folder, mut vault) = vault();
     let counts = |vault: &Vault| {

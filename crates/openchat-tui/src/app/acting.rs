@@ -28,7 +28,7 @@ impl Chat {
         match event {
             Event::Key(key) if self.overlay.is_some() => self.press_in_overlay(key, settings, theme, out),
             Event::Key(key) => self.press(key, settings, theme, out),
-            Event::Paste(text) => self.paste(&text),
+            Event::Paste(text) => self.paste(&text, out),
             Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
             Event::Mouse(mouse) => self.wheel(mouse.kind),
@@ -45,10 +45,14 @@ impl Chat {
         }
     }
 
-    fn paste(&mut self, text: &str) {
+    fn paste(&mut self, text: &str, out: &mut Vec<Effect>) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         match &mut self.overlay {
             Some(Overlay::Picker(picker)) => picker.paste(&text),
+            Some(Overlay::Search(search)) => {
+                search.query.insert_str(text.lines().next().unwrap_or_default());
+                self.search_anew(out);
+            }
             Some(_) => {}
             None if text.lines().count() > LINES_AT_ONCE => {
                 self.overlay = Some(Overlay::Ask(Question::Paste(text)));
@@ -120,7 +124,7 @@ impl Chat {
             Action::Back => self.go_back(out),
             Action::PreviousRoom => self.step_room(-1, out),
             Action::NextRoom => self.step_room(1, out),
-            Action::Escape => self.escape(settings.keymap.scheme),
+            Action::Escape => self.escape(settings.keymap.scheme, out),
             Action::Write => self.toggle_writing(settings.keymap.scheme),
             Action::MarkRead => self.carry_out(Command::Read, settings, theme, out),
             Action::Members => self.shows_members = !self.shows_members,
@@ -128,6 +132,7 @@ impl Chat {
             Action::CryptoLog => self.carry_out(Command::Log, settings, theme, out),
             Action::Invite => self.carry_out(Command::Invite, settings, theme, out),
             Action::Editor => out.push(Effect::Edit(self.composer.text())),
+            Action::Search => self.show_search("", out),
             Action::Tasks => self.show_tasks(),
             Action::Help => self.overlay = Some(Overlay::Help),
             Action::Suspend => out.push(Effect::Suspend),
@@ -151,10 +156,7 @@ impl Chat {
                 timeline.chosen = None;
                 timeline.choose_up();
             }
-            Action::Bottom => {
-                timeline.loading = true;
-                out.push(Effect::Read(Read::History(timeline.room, openchat_client::Span::Newest)));
-            }
+            Action::Bottom => self.go_to_newest(out),
             Action::SelectUp => {
                 self.mode = Mode::Normal;
                 timeline.choose_up();
@@ -227,17 +229,32 @@ impl Chat {
     }
 
     /// Closes one thing after the other: alarms, the notice, the choice, the way back to the newest line.
-    fn escape(&mut self, scheme: Scheme) {
+    fn escape(&mut self, scheme: Scheme, out: &mut Vec<Effect>) {
         if self.alarms.pop().is_some() || self.notice.take().is_some() {
             return;
         }
-        if let Some(timeline) = &mut self.timeline
-            && timeline.at_end
+        if self.mode == Mode::Normal
+            && scheme == Scheme::Emacs
+            && self.timeline.as_ref().is_some_and(|it| !it.at_end)
         {
-            timeline.go_to_end();
+            // Who has come to an old message by a search looks around before going back.
+            self.stop_choosing();
+            return;
         }
+        self.go_to_newest(out);
         if self.mode == Mode::Normal && scheme == Scheme::Emacs {
             self.stop_choosing();
+        }
+    }
+
+    /// Back to the newest line, which may have to be read.
+    pub(super) fn go_to_newest(&mut self, out: &mut Vec<Effect>) {
+        let Some(timeline) = &mut self.timeline else { return };
+        timeline.go_to_end();
+        if !timeline.at_end {
+            timeline.wanted_record = None;
+            timeline.loading = true;
+            out.push(Effect::Read(Read::History(timeline.room, openchat_client::Span::Newest)));
         }
     }
 

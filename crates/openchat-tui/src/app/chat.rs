@@ -206,6 +206,9 @@ impl Chat {
     /// The disk, or the client, gave nothing back. Whoever asked for what cannot be is told; the rest stays until seen.
     fn found_nothing(&mut self, error: &ClientError) {
         self.reading_failed = true;
+        if let Some(Overlay::Search(search)) = &mut self.overlay {
+            search.stop();
+        }
         if error.kind() != ErrorKind::Usage {
             self.tasks.add_failure("reading what is on disk", sentence(error), self.now);
         }

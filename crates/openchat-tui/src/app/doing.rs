@@ -1,6 +1,6 @@
 //! What was written is carried out: one arm for each command.
 
-use openchat_client::{Access, Command as Ask, Membership, RoomSuite, Span};
+use openchat_client::{Access, Command as Ask, Membership, RoomSuite};
 use openchat_protocol::{RoomId, RoomName};
 
 use super::chat::Chat;
@@ -58,6 +58,7 @@ impl Chat {
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
             }
             (Command::Quit, _) => self.quit(out),
+            (Command::Search(words), _) => self.show_search(&words, out),
             (Command::Tasks, _) => self.show_tasks(),
             (Command::Help, _) => self.overlay = Some(Overlay::Help),
             (Command::Theme(None), _) => {
@@ -84,13 +85,7 @@ impl Chat {
         match command {
             Command::Say(text) => {
                 self.is_peeking = false;
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.go_to_end();
-                    if !timeline.at_end {
-                        timeline.loading = true;
-                        out.push(Effect::Read(Read::History(room, Span::Newest)));
-                    }
-                }
+                self.go_to_newest(out);
                 out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
             }
             Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),

@@ -32,6 +32,7 @@ impl Chat {
         match &mut self.overlay {
             _ if closes => self.close_overlay(theme),
             Some(Overlay::Picker(_)) => self.press_in_picker(key, settings, theme, out),
+            Some(Overlay::Search(_)) => self.press_in_search(key, theme, out),
             Some(Overlay::Ask(_)) => self.answer(key.code, out),
             Some(Overlay::Tasks) => self.press_in_tasks(key.code, theme, out),
             Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
@@ -68,6 +69,35 @@ impl Chat {
             _ => return false,
         }
         true
+    }
+
+    fn press_in_search(&mut self, key: KeyEvent, theme: &mut Theme, out: &mut Vec<Effect>) {
+        let Some(Overlay::Search(search)) = &mut self.overlay else { return };
+        let last = search.found.len().saturating_sub(1);
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let by = match key.code {
+            KeyCode::Up => -1,
+            KeyCode::Down => 1,
+            KeyCode::Char('p' | 'k') if control => -1,
+            KeyCode::Char('n' | 'j') if control => 1,
+            KeyCode::PageUp => -10,
+            KeyCode::PageDown => 10,
+            KeyCode::Enter => {
+                let hit = search.found.get(search.chosen).map(|hit| (hit.room, hit.sequence));
+                if let Some((room, sequence)) = hit {
+                    self.close_overlay(theme);
+                    self.jump(room, sequence, out);
+                }
+                return;
+            }
+            _ => {
+                if search.query.input(key) {
+                    self.search_anew(out);
+                }
+                return;
+            }
+        };
+        search.chosen = search.chosen.saturating_add_signed(by).min(last);
     }
 
     fn press_in_tasks(&mut self, code: KeyCode, theme: &mut Theme, out: &mut Vec<Effect>) {
@@ -152,13 +182,8 @@ impl Chat {
                 Ok(command) => self.carry_out(command, settings, theme, out),
                 Err(error) => self.warn_of(error.to_string()),
             },
-            Target::Message(_, sequence) => {
-                if let Some(timeline) = &mut self.timeline {
-                    timeline.chosen = timeline.lines.iter().position(|line| line.sequence == Some(sequence));
-                    timeline.view.show_chosen = true;
-                    self.mode = Mode::Normal;
-                }
-            }
+            Target::Message(room, sequence) => self.jump(room, sequence, out),
+            Target::Search(words) => self.show_search(&words, out),
             Target::Theme(name) => {
                 if let Some(named) = Theme::named(name) {
                     *theme = named;

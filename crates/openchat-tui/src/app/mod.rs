@@ -11,6 +11,7 @@ mod news;
 pub mod overlay;
 pub mod picker;
 mod replies;
+pub mod search;
 pub mod tasks;
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,14 @@ use openchat_client::{EpochChanged, Line};
 use openchat_protocol::RoomId;
 
 use super::picker::Picker;
+use super::search::Search;
 
 /// In front of the chat.
 pub enum Overlay {
     /// Rooms, people, messages, commands.
     Picker(Box<Picker>),
+    /// All messages of all rooms.
+    Search(Box<Search>),
     /// The keys that work here.
     Help,
     /// What is known of a room.

@@ -26,6 +26,8 @@ pub struct Picker {
     rows: Vec<Row>,
     /// Indices of the rows that match, the best first.
     matching: Vec<usize>,
+    /// Below all of them: the way to messages that are not in memory.
+    search: Option<Row>,
     matcher: Matcher,
 }
 
@@ -53,6 +55,8 @@ pub enum Target {
     Run(String),
     /// Go to a message.
     Message(RoomId, u64),
+    /// Look for what is typed in all messages.
+    Search(String),
     /// Use a theme; choosing it shows it.
     Theme(&'static str),
 }
@@ -75,7 +79,8 @@ impl Picker {
             target: Target::Write(format!("@{person} ")),
         });
         let messages = lines.iter().rev().filter_map(message_row);
-        Self::new("Go to", rooms.into_iter().chain(commands).chain(people).chain(messages).collect())
+        let rows = rooms.into_iter().chain(commands).chain(people).chain(messages).collect();
+        Self { search: Some(search_row("")), ..Self::new("Go to", rows) }
     }
 
     /// The menu that this program has always begun with.
@@ -139,12 +144,12 @@ impl Picker {
         rows.truncate(MOST);
         let matching = (0..rows.len()).collect();
         let matcher = Matcher::new(Config::DEFAULT);
-        Self { title, query: TextArea::default(), chosen: 0, rows, matching, matcher }
+        Self { title, query: TextArea::default(), chosen: 0, rows, matching, search: None, matcher }
     }
 
     /// The rows that match, the best first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.matching.iter().filter_map(|index| self.rows.get(*index))
+        self.matching.iter().filter_map(|index| self.rows.get(*index)).chain(&self.search)
     }
 
     /// The chosen row.
@@ -159,7 +164,7 @@ impl Picker {
 
     /// Moves the choice; it stays among the rows.
     pub fn step(&mut self, by: isize) {
-        let last = self.matching.len().saturating_sub(1);
+        let last = self.rows().count().saturating_sub(1);
         self.chosen = self.chosen.saturating_add_signed(by).min(last);
     }
 
@@ -179,6 +184,7 @@ impl Picker {
     fn narrow(&mut self) {
         self.chosen = 0;
         let typed = self.typed();
+        self.search = self.search.is_some().then(|| search_row(&typed));
         if typed.is_empty() {
             self.matching = (0..self.rows.len()).collect();
             return;
@@ -194,6 +200,12 @@ impl Picker {
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.matching = scored.into_iter().map(|(_, index)| index).collect();
     }
+}
+
+fn search_row(typed: &str) -> Row {
+    let label =
+        if typed.is_empty() { "search all messages".to_owned() } else { format!("search for: {typed}") };
+    Row { label, detail: "in all rooms".to_owned(), target: Target::Search(typed.to_owned()) }
 }
 
 /// Unread first, the most important at the top; then by the newest message.

@@ -118,6 +118,12 @@ impl Chat {
                 }
                 self.mark_read_if_seen(out);
             }
+            Found::Around(room, sequence, lines) => {
+                if let Some(timeline) = self.timeline.as_mut().filter(|timeline| timeline.room == room) {
+                    timeline.take_around(sequence, lines);
+                }
+            }
+            Found::Searched(serial, searched) => self.handle_searched(serial, &searched, out),
             Found::Epochs(room, epochs) => self.overlay = Some(Overlay::CryptoLog(room, epochs)),
         }
     }

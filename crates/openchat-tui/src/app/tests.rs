@@ -15,6 +15,7 @@ use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
 mod reading;
+mod search;
 mod tasks;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);

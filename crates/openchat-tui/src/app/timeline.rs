@@ -26,6 +26,8 @@ pub struct Timeline {
     pub unread_after: u64,
     /// The message to act on.
     pub chosen: Option<usize>,
+    /// The lines around this record are on their way: no others are wanted meanwhile.
+    pub wanted_record: Option<u64>,
     /// What is in view.
     pub view: View,
     /// The rows of the last picture: where on the screen, and of which line.
@@ -79,6 +81,7 @@ impl Timeline {
             loading: true,
             unread_after,
             chosen: None,
+            wanted_record: None,
             view: View::default(),
             shown: Vec::new(),
             layouts: Layouts::default(),
@@ -87,6 +90,9 @@ impl Timeline {
 
     /// A page has come.
     pub fn take(&mut self, span: Span, mut page: Vec<Line>) {
+        if self.wanted_record.is_some() {
+            return;
+        }
         self.loading = false;
         let is_last = page.iter().filter(|line| line.sequence.is_some()).count() < PAGE as usize;
         match span {
@@ -112,6 +118,30 @@ impl Timeline {
                 self.drop_oldest();
             }
         }
+    }
+
+    /// The lines up to a record have come, and the record is chosen. What follows is read when it comes into view.
+    pub fn take_around(&mut self, sequence: u64, page: Vec<Line>) {
+        if self.wanted_record != Some(sequence) {
+            return;
+        }
+        self.wanted_record = None;
+        self.loading = false;
+        self.at_start = page.len() < PAGE as usize;
+        self.at_end = false;
+        self.lines = page;
+        self.view = View { height: self.view.height, ..View::default() };
+        self.choose_record(sequence);
+        self.view.bottom = self.chosen.or(self.lines.len().checked_sub(1)).map(|index| (index, 0));
+    }
+
+    /// Chooses the message of this record. `false` when it is not in memory.
+    pub fn choose_record(&mut self, sequence: u64) -> bool {
+        let is_it = |line: &Line| line.sequence == Some(sequence) && line.entry.is_message();
+        let Some(index) = self.lines.iter().position(is_it) else { return false };
+        self.chosen = Some(index);
+        self.view.show_chosen = true;
+        true
     }
 
     /// What to read next, judging by what is in view.

@@ -64,6 +64,8 @@ pub enum Action {
     CryptoLog,
     /// A link and a QR code for a new friend.
     Invite,
+    /// All messages of all rooms.
+    Search,
     /// What goes on, and what has failed.
     Tasks,
     /// Write in `$EDITOR`.
@@ -106,6 +108,7 @@ impl Action {
         (Self::RoomInfo, "room-info", "room info"),
         (Self::CryptoLog, "crypto-log", "crypto log"),
         (Self::Invite, "invite", "invite"),
+        (Self::Search, "search", "search"),
         (Self::Tasks, "tasks", "tasks"),
         (Self::Editor, "editor", "$EDITOR"),
         (Self::Help, "help", "help"),

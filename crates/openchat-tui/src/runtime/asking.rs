@@ -3,9 +3,10 @@
 use std::pin::Pin;
 
 use futures_util::future::abortable;
-use openchat_client::{ClientError, ClientHandle};
+use openchat_client::{ClientError, ClientHandle, Span};
 
 use super::Runtime;
+use crate::app::timeline::PAGE;
 use crate::effect::{Effect, Found, Incoming, Read};
 
 /// Steps of the crypto log that are shown.
@@ -47,8 +48,13 @@ impl Runtime {
 async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {
     Ok(match read {
         Read::Rooms => Found::Rooms(client.rooms().await?),
-        Read::History(room, span) => {
-            Found::History(room, span, client.history(room, span, crate::app::timeline::PAGE).await?)
+        Read::History(room, span) => Found::History(room, span, client.history(room, span, PAGE).await?),
+        Read::Around(room, sequence) => {
+            let before = Span::Before(sequence.saturating_add(1));
+            Found::Around(room, sequence, client.history(room, before, PAGE).await?)
+        }
+        Read::Search { serial, room, before, sought } => {
+            Found::Searched(serial, client.search(room, before, sought).await?)
         }
         Read::Epochs(room) => Found::Epochs(room, client.epochs(room, EPOCHS).await?),
     })

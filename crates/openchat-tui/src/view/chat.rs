@@ -235,7 +235,11 @@ fn draw_lines(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>)
 fn draw_composer(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let is_writing = chat.mode == Mode::Compose && chat.overlay.is_none();
     let is_behind = chat.timeline.as_ref().is_some_and(|timeline| timeline.view.bottom.is_some());
-    let title = if is_behind { " newer messages below: PgDn " } else { "" };
+    let title = match chat.timeline.as_ref().filter(|_| is_behind).map(|timeline| timeline.at_end) {
+        None => "",
+        Some(true) => " newer messages below: PgDn ",
+        Some(false) => " much newer below: Esc goes to the newest ",
+    };
     let block =
         Block::new().borders(Borders::TOP).border_style(theme.border).title(title).title_style(theme.strong);
     let inner = block.inner(area);

@@ -3,6 +3,7 @@
 mod chat;
 mod entrance;
 mod overlay;
+mod search;
 mod tasks;
 mod timeline;
 

@@ -25,6 +25,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
     match &chat.overlay {
         None => {}
         Some(Overlay::Picker(picker)) => draw_picker(picker, theme, frame),
+        Some(Overlay::Search(search)) => super::search::draw(search, theme, frame),
         Some(Overlay::Help) => {
             let rows = help(chat.mode, settings);
             page("What works here", &rows, &mut chat.page, theme, frame);

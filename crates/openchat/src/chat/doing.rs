@@ -1,8 +1,8 @@
 //! What is typed is carried out: one function for each command.
 
-use openchat_client::{Access, ConnectionState, RoomSuite, Span};
+use openchat_client::{Access, ConnectionState, RoomSuite, Sought, Span};
 use openchat_protocol::RoomName;
-use openchat_tui::commands::{COMMANDS, Command, Works};
+use openchat_tui::commands::{COMMANDS, Command, CommandError, Works};
 use openchat_tui::phrases;
 use openchat_tui::settings::Notify;
 
@@ -13,6 +13,8 @@ use crate::{invite, rooms, session, text};
 
 /// Steps of a room's keys that are printed.
 const EPOCHS: u32 = 50;
+/// Messages that a search prints.
+const HITS: usize = 50;
 
 impl Chat {
     pub(super) async fn carry_out(&mut self, command: Command) -> Result<(), Failure> {
@@ -29,6 +31,7 @@ impl Chat {
             Command::Add(name) => self.client.add_member(self.here()?.room.room, name).await?,
             Command::Remove(name) => self.client.remove_member(self.here()?.room.room, name).await?,
             Command::Invite => self.invite().await?,
+            Command::Search(words) => self.search(&words).await?,
             Command::Info => self.info().await?,
             Command::Log => self.epochs().await?,
             Command::Rotate => self.rotate().await?,
@@ -136,6 +139,36 @@ impl Chat {
             let admin = if member.is_admin { ", may remove others" } else { "" };
             self.print(&format!("  {}{me}{admin}{devices}", text::styled(text::NAME, &member.person)));
         }
+        Ok(())
+    }
+
+    /// Looks through all rooms, the newest line of each first; prints what was found with the oldest last.
+    async fn search(&mut self, words: &str) -> Result<(), Failure> {
+        let Some(sought) = Sought::new(words) else {
+            return Err(CommandError::Missing("search", "WORDS").into());
+        };
+        let (mut found, mut looked_at) = (0, 0_u64);
+        for room in self.client.rooms().await? {
+            let mut next = Some(u64::MAX);
+            while let Some(before) = next.filter(|_| found < HITS) {
+                let searched = self.client.search(room.room, before, sought.clone()).await?;
+                for line in searched.found.iter().take(HITS - found) {
+                    let when = text::day_and_clock(line.time);
+                    let line = text::line(line);
+                    self.print(&format!(
+                        "{} {when}\n  {line}",
+                        text::styled(text::TITLE, text::room(&room.name))
+                    ));
+                    found += 1;
+                }
+                looked_at += u64::from(searched.looked_at);
+                next = searched.next;
+            }
+        }
+        self.print(&match found {
+            HITS => format!("These are {HITS}; there may be more: more words narrow it down."),
+            found => format!("{found} found in all {looked_at} lines on this machine."),
+        });
         Ok(())
     }
 
