@@ -1,11 +1,10 @@
 //! What keys, pastes and clicks do in the chat.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent};
 use openchat_client::{Command as Ask, Delivery, Entry};
 use openchat_protocol::RoomId;
 
 use super::chat::Chat;
-use super::completion::Completion;
 use super::overlay::{Overlay, Question};
 use super::picker::Picker;
 use crate::commands::Command;
@@ -31,17 +30,8 @@ impl Chat {
             Event::Paste(text) => self.paste(&text, out),
             Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
-            Event::Mouse(mouse) => self.wheel(mouse.kind),
+            Event::Mouse(mouse) => self.use_mouse(mouse, settings, theme, out),
             Event::Resize(..) => {}
-        }
-    }
-
-    fn wheel(&mut self, kind: MouseEventKind) {
-        let Some(timeline) = &mut self.timeline else { return };
-        match kind {
-            MouseEventKind::ScrollUp => timeline.view.scroll += 3,
-            MouseEventKind::ScrollDown => timeline.view.scroll -= 3,
-            _ => {}
         }
     }
 
@@ -100,6 +90,7 @@ impl Chat {
         if !handled {
             self.composer.press(key);
         }
+        self.offer_completions();
         self.is_peeking = false;
         self.draft_is_new = true;
     }
@@ -221,7 +212,7 @@ impl Chat {
         }
     }
 
-    fn stop_choosing(&mut self) {
+    pub(super) fn stop_choosing(&mut self) {
         self.mode = Mode::Compose;
         if let Some(timeline) = &mut self.timeline {
             timeline.chosen = None;
@@ -267,25 +258,8 @@ impl Chat {
         self.overlay = Some(Overlay::Picker(Box::new(Picker::everything(&others, &people, lines))));
     }
 
-    fn complete(&mut self) {
-        let word = self.composer.word();
-        let goes_on = self.completion.as_ref().is_some_and(|completion| completion.wrote(&word));
-        if !goes_on {
-            let is_start = self.composer.text().trim_start() == word;
-            self.completion = Completion::of(&word, is_start, &self.rooms, &self.members);
-        }
-        match self.completion.as_mut().and_then(Completion::next) {
-            Some(candidate) => {
-                self.composer.replace_word(&candidate);
-                self.draft_is_new = true;
-            }
-            None if word.is_empty() => {}
-            None => self.tell("nothing begins like this"),
-        }
-    }
-
     /// One key goes through all unread rooms, the most important first, and at the end back to where it began.
-    fn visit_next_unread(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn visit_next_unread(&mut self, out: &mut Vec<Effect>) {
         let open = self.open_room();
         let unread = self.rooms.iter().filter(|room| room.unread > 0 && Some(room.room) != open);
         let next = unread.max_by_key(|room| (room.mentions, room.latest)).map(|room| room.room);

@@ -11,6 +11,7 @@ use openchat_protocol::{RoomId, RoomName, Timestamp};
 use super::completion::Completion;
 use super::composer::Composer;
 use super::entrance::sentence;
+use super::mouse::Places;
 use super::overlay::{Overlay, Page};
 use super::picker::Picker;
 use super::tasks::Tasks;
@@ -77,7 +78,10 @@ pub struct Chat {
     pub(super) is_peeking: bool,
     /// Where that walk began.
     pub(super) walk_from: Option<RoomId>,
-    pub(super) completion: Option<Completion>,
+    /// What the word that is being written may become.
+    pub completion: Option<Completion>,
+    /// Where on the screen the last picture shows what.
+    pub places: Places,
     /// The draft on disk is older than the one in the composer.
     pub(super) draft_is_new: bool,
     /// The rooms on the screen are older than what has happened.
@@ -134,6 +138,7 @@ impl Chat {
             is_peeking: false,
             walk_from: None,
             completion: None,
+            places: Places::default(),
             draft_is_new: false,
             rooms_are_old: false,
             reading_failed: false,

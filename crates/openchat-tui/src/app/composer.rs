@@ -95,12 +95,19 @@ impl Composer {
         true
     }
 
-    /// The word in front of the cursor, and how many characters it has.
-    pub fn word(&self) -> String {
+    /// What is written in front of the cursor: all of it, when commands begin on the first line.
+    pub fn before(&self) -> String {
         let cursor = self.area.cursor();
-        let line = self.area.lines().get(cursor.0).map(String::as_str).unwrap_or_default();
-        let before: String = line.chars().take(cursor.1).collect();
-        before.rsplit(char::is_whitespace).next().unwrap_or_default().to_owned()
+        let mut lines = self.area.lines().iter().take(cursor.0 + 1).map(String::as_str);
+        let last = lines.next_back().unwrap_or_default();
+        let mut before: String = lines.flat_map(|line| [line, "\n"]).collect();
+        before.extend(last.chars().take(cursor.1));
+        before
+    }
+
+    /// The word in front of the cursor.
+    pub fn word(&self) -> String {
+        self.before().rsplit(char::is_whitespace).next().unwrap_or_default().to_owned()
     }
 
     /// Replaces the word in front of the cursor.

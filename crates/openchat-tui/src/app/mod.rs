@@ -2,11 +2,12 @@
 
 mod acting;
 pub mod chat;
-mod completion;
+pub mod completion;
 pub mod composer;
 mod doing;
 pub mod entrance;
 mod fronting;
+pub mod mouse;
 mod news;
 pub mod overlay;
 pub mod picker;

@@ -14,6 +14,7 @@ use super::overlay::Overlay;
 use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
+mod pointing;
 mod reading;
 mod search;
 mod tasks;

@@ -32,6 +32,8 @@ pub struct Timeline {
     pub view: View,
     /// The rows of the last picture: where on the screen, and of which line.
     pub shown: Vec<(u16, usize)>,
+    /// Where on the screen the line above what is new stands.
+    pub new_rule: Option<u16>,
     /// Messages that were laid out for pictures.
     pub layouts: Layouts<LineKey>,
 }
@@ -84,6 +86,7 @@ impl Timeline {
             wanted_record: None,
             view: View::default(),
             shown: Vec::new(),
+            new_rule: None,
             layouts: Layouts::default(),
         }
     }

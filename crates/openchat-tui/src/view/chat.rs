@@ -10,6 +10,8 @@ use ratatui::widgets::{Block, Borders, Clear, Paragraph, Wrap};
 use super::timeline::{self, Context};
 use super::wrapped;
 use crate::app::chat::Chat;
+use crate::app::completion::Completion;
+use crate::app::mouse::Places;
 use crate::keymap::{Action, Lookup, Mode};
 use crate::phrases;
 use crate::settings::Settings;
@@ -40,6 +42,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
         Constraint::Length(if shows_members { 20 } else { 0 }),
     ])
     .areas(middle);
+    chat.places = Places { status, ..Places::default() };
     if shows_rooms {
         draw_rooms(chat, theme, rooms, frame);
     }
@@ -63,7 +66,7 @@ fn draw_alarm(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     }
 }
 
-fn draw_rooms(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
+fn draw_rooms(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let block = Block::new().borders(Borders::RIGHT).border_style(theme.border);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -72,6 +75,9 @@ fn draw_rooms(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let height = usize::from(inner.height.saturating_sub(1)).max(1);
     let first = (at + 1).saturating_sub(height);
     let title = Line::styled(pad(" rooms", usize::from(inner.width)), theme.quiet);
+    let shown = chat.rooms.iter().skip(first).take(height);
+    let places = (inner.y.saturating_add(1)..).zip(shown);
+    chat.places.rooms = places.map(|(y, room)| (Rect { y, height: 1, ..inner }, room.room)).collect();
     let rows = chat
         .rooms
         .iter()
@@ -146,19 +152,55 @@ fn people(count: usize) -> String {
 fn draw_talk(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let notice = notice(chat, theme, area.width);
     let notice_height = notice.as_ref().map_or(0, |rows| rows.len().min(4));
-    let [title, lines, notice_area, composer] = Layout::vertical([
+    let offers = chat.completion.is_some() && chat.mode == Mode::Compose;
+    let [title, lines, notice_area, completions, composer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
         Constraint::Length(u16::try_from(notice_height).unwrap_or(4)),
+        Constraint::Length(u16::from(offers)),
         Constraint::Length(composer_height(chat, area)),
     ])
     .areas(area);
     draw_title(chat, theme, title, frame);
+    chat.places.lines = lines;
     draw_lines(chat, theme, lines, frame);
     if let Some(notice) = notice {
         frame.render_widget(Paragraph::new(notice), notice_area);
     }
+    if let Some(completion) = chat.completion.as_ref().filter(|_| offers) {
+        let row = completion_row(completion, usize::from(completions.width), theme);
+        frame.render_widget(row, completions);
+    }
     draw_composer(chat, theme, composer, frame);
+}
+
+/// What Tab goes through: as many as fit, the one that was written among them. Names of emoji stand beside them; what a
+/// command does is said of the one that Tab has written, or would write.
+fn completion_row(completion: &Completion, columns: usize, theme: &Theme) -> Line<'static> {
+    /// Cells of what is as short as a name.
+    const NAME: usize = 16;
+    let written = completion.written();
+    let mut spans = vec![Span::styled("Tab ", theme.quiet)];
+    let mut room = columns.saturating_sub(4);
+    let from = written.map_or(0, |written| written.saturating_sub(1));
+    for (index, candidate) in completion.candidates().iter().enumerate().skip(from) {
+        let word = format!(" {} ", candidate.word);
+        let is_named = !candidate.detail.is_empty() && width(&candidate.detail) <= NAME;
+        let name = if is_named { format!("{} ", candidate.detail) } else { String::new() };
+        let needed = width(&word) + width(&name);
+        if needed > room {
+            spans.push(Span::styled(truncate("…", room).into_owned(), theme.quiet));
+            return Line::from(spans);
+        }
+        room -= needed;
+        spans.push(Span::styled(word, if written == Some(index) { theme.chosen } else { theme.strong }));
+        spans.push(Span::styled(name, theme.quiet));
+    }
+    let current = completion.candidates().get(written.unwrap_or(0));
+    if let Some(detail) = current.map(|it| &it.detail).filter(|detail| width(detail) > NAME) {
+        spans.push(Span::styled(truncate(&format!("· {detail}"), room).into_owned(), theme.quiet));
+    }
+    Line::from(spans)
 }
 
 fn notice(chat: &Chat, theme: &Theme, width: u16) -> Option<Vec<Line<'static>>> {
@@ -243,6 +285,8 @@ fn draw_composer(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'
     let block =
         Block::new().borders(Borders::TOP).border_style(theme.border).title(title).title_style(theme.strong);
     let inner = block.inner(area);
+    chat.places.composer = inner;
+    chat.places.behind = is_behind.then_some(Rect { height: 1, ..area });
     frame.render_widget(block, area);
     let [sign, text] = Layout::horizontal([Constraint::Length(2), Constraint::Min(1)]).areas(inner);
     let style = if is_writing { theme.strong } else { theme.quiet };

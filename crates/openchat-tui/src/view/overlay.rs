@@ -24,8 +24,8 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
     }
     match &chat.overlay {
         None => {}
-        Some(Overlay::Picker(picker)) => draw_picker(picker, theme, frame),
-        Some(Overlay::Search(search)) => super::search::draw(search, theme, frame),
+        Some(Overlay::Picker(picker)) => chat.places.entries = draw_picker(picker, theme, frame),
+        Some(Overlay::Search(search)) => chat.places.entries = super::search::draw(search, theme, frame),
         Some(Overlay::Help) => {
             let rows = help(chat.mode, settings);
             page("What works here", &rows, &mut chat.page, theme, frame);
@@ -42,7 +42,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
             page("How the keys of this room have changed", &rows, &mut chat.page, theme, frame);
         }
         Some(Overlay::Message(_)) => draw_message(chat, theme, frame),
-        Some(Overlay::Tasks) => super::tasks::draw(chat, theme, frame),
+        Some(Overlay::Tasks) => chat.places.entries = super::tasks::draw(chat, theme, frame),
         Some(Overlay::Invite(link)) => invite(link, theme, frame),
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
@@ -103,7 +103,7 @@ fn draw_message(chat: &mut Chat, theme: &Theme, frame: &mut Frame<'_>) {
     chat.page.laid = laid;
 }
 
-fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) {
+fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let size = frame.area();
     let rows = picker.rows().count();
     let height = u16::try_from(rows)
@@ -125,7 +125,7 @@ fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) {
     );
     let column = u16::try_from(2 + picker.query.cursor().1).unwrap_or(u16::MAX);
     frame.set_cursor_position((query.x.saturating_add(column).min(query.right().saturating_sub(1)), query.y));
-    draw_picker_rows(picker, theme, list, frame);
+    let places = draw_picker_rows(picker, theme, list, frame);
     match preview {
         Some(row) => {
             let words = Paragraph::new(harmless(&row.label)).style(theme.quiet).wrap(Wrap { trim: true });
@@ -140,15 +140,23 @@ fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) {
             frame.render_widget(Line::styled(words, theme.quiet), below);
         }
     }
+    places
 }
 
-fn draw_picker_rows(picker: &Picker, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
+/// Where the entries of a list are shown, from entry `first` on.
+pub(super) fn entries(area: Rect, first: usize, count: usize) -> Vec<(Rect, usize)> {
+    let shown = (area.top()..area.bottom()).zip(first..count);
+    shown.map(|(y, index)| (Rect { y, height: 1, ..area }, index)).collect()
+}
+
+fn draw_picker_rows(picker: &Picker, theme: &Theme, area: Rect, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let height = usize::from(area.height).max(1);
     let first = (picker.chosen + 1).saturating_sub(height);
     let rows = picker.rows().enumerate().skip(first).take(height);
     let rows =
         rows.map(|(index, row)| picker_row(row, index == picker.chosen, usize::from(area.width), theme));
     frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()), area);
+    entries(area, first, picker.rows().count())
 }
 
 fn picker_row(row: &Row, is_chosen: bool, columns: usize, theme: &Theme) -> Line<'static> {

@@ -11,7 +11,7 @@ use crate::phrases;
 use crate::theme::Theme;
 use crate::words::{harmless, pad, truncate, width};
 
-pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) {
+pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let size = frame.area();
     let inner = framed(
         "Search all messages",
@@ -32,11 +32,12 @@ pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) {
     let column = u16::try_from(2 + search.query.cursor().1).unwrap_or(u16::MAX);
     frame.set_cursor_position((query.x.saturating_add(column).min(query.right().saturating_sub(1)), query.y));
     frame.render_widget(Line::styled(words(search), theme.quiet), progress);
-    draw_hits(search, theme, list, frame);
+    let places = draw_hits(search, theme, list, frame);
     if let Some(hit) = search.found.get(search.chosen) {
         let preview = Paragraph::new(harmless(&hit.words)).style(theme.quiet).wrap(Wrap { trim: true });
         frame.render_widget(preview, below);
     }
+    places
 }
 
 /// How far it has come.
@@ -51,12 +52,13 @@ fn words(search: &Search) -> String {
     }
 }
 
-fn draw_hits(search: &Search, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
+fn draw_hits(search: &Search, theme: &Theme, area: Rect, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let height = usize::from(area.height).max(1);
     let first = (search.chosen + 1).saturating_sub(height);
     let hits = search.found.iter().enumerate().skip(first).take(height);
     let rows = hits.map(|(index, hit)| row(hit, index == search.chosen, usize::from(area.width), theme));
     frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()), area);
+    super::overlay::entries(area, first, search.found.len())
 }
 
 fn row(hit: &Hit, is_chosen: bool, columns: usize, theme: &Theme) -> Line<'static> {

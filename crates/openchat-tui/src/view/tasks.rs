@@ -2,6 +2,7 @@
 
 use openchat_client::ConnectionState;
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -13,15 +14,18 @@ use crate::phrases;
 use crate::theme::Theme;
 
 /// Rows of what waits, runs and has failed, the chosen one in view.
-pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) {
+pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let width = page_width(frame);
     let mut rows = wrapped(&background(chat, theme), width);
     let mut chosen = 0;
+    let mut of_tasks = vec![None; rows.len()];
     for (index, task) in chat.tasks.list.iter().enumerate() {
         if index == chat.tasks.chosen {
             chosen = rows.len();
         }
-        rows.extend(wrapped(&[row(chat, task, index == chat.tasks.chosen, theme)], width));
+        let row = wrapped(&[row(chat, task, index == chat.tasks.chosen, theme)], width);
+        of_tasks.extend(row.iter().map(|_| Some(index)));
+        rows.extend(row);
     }
     if rows.is_empty() {
         rows.push(Line::raw("Nothing goes on, and nothing has failed."));
@@ -39,6 +43,8 @@ pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) {
     shown.push(Line::styled(keys, theme.quiet));
     let inner = framed("Tasks", (width, u16::try_from(shown.len()).unwrap_or(u16::MAX)), theme, frame);
     frame.render_widget(Paragraph::new(shown), inner);
+    let places = (inner.top()..inner.bottom()).zip(of_tasks.into_iter().skip(first).take(height));
+    places.filter_map(|(y, task)| Some((Rect { y, height: 1, ..inner }, task?))).collect()
 }
 
 /// What goes on by itself: the connection, and lines that are read from the disk.

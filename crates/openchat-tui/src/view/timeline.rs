@@ -34,6 +34,7 @@ pub(super) struct Context<'a> {
 pub(super) fn draw(timeline: &mut Timeline, context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     timeline.view.height = area.height;
     timeline.shown.clear();
+    timeline.new_rule = None;
     let mut layouts = std::mem::take(&mut timeline.layouts);
     let room = area.width.saturating_sub(MARGIN).clamp(1, WIDEST);
     let readers = Readers { me: context.me.as_str(), names: &context.people };
@@ -60,6 +61,8 @@ struct Block {
     /// What is to be said of it.
     below: Vec<Line<'static>>,
     is_chosen: bool,
+    /// Which of the rows above is the line above what is new.
+    new_rule: Option<usize>,
 }
 
 impl Block {
@@ -92,6 +95,9 @@ impl Sheet<'_> {
         timeline.view.sees_start = timeline.lines.is_empty() && !timeline.loading;
         while let Some(block) = self.block(timeline, index) {
             let top = below - i32::from(block.height());
+            if let Some(rule) = block.new_rule {
+                timeline.new_rule = u16::try_from(i64::from(top) + i64::try_from(rule).unwrap_or(0)).ok();
+            }
             for (row, y) in block.rows(self.context.theme).iter().zip(top..) {
                 if let Ok(y) = u16::try_from(y)
                     && (area.top()..area.bottom()).contains(&y)
@@ -218,13 +224,14 @@ impl Sheet<'_> {
             above.push(rule(&phrases::day(line.time), width, theme.quiet));
         }
         let is_first_new = before.is_some() && self.context.first_new == Some(index);
+        let new_rule = is_first_new.then_some(above.len());
         if is_first_new {
             above.push(rule("new", width, theme.mention));
         }
         let is_chosen = timeline.chosen == Some(index);
         let (Entry::Text { text, delivery, .. }, Some(key)) = (&line.entry, LineKey::of(line)) else {
             above.extend(announcement(line, theme, width));
-            return Some(Block { above, words: None, below: Vec::new(), is_chosen });
+            return Some(Block { above, words: None, below: Vec::new(), is_chosen, new_rule });
         };
         let goes_on = !is_first_new
             && above.is_empty()
@@ -238,7 +245,7 @@ impl Sheet<'_> {
         }
         let words = self.layouts.get(key, text);
         let below = remarks(text, words.is_cut, delivery, theme, width);
-        Some(Block { above, words: Some(words), below, is_chosen })
+        Some(Block { above, words: Some(words), below, is_chosen, new_rule })
     }
 }
 
