@@ -1,6 +1,6 @@
 //! Where messages are written: an editor with several lines, and what was sent before.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Style;
 use ratatui_textarea::{CursorMove, TextArea, WrapMode};
 
@@ -59,7 +59,12 @@ impl Composer {
 
     /// A key for the editor.
     pub fn press(&mut self, key: KeyEvent) {
-        self.area.input(key);
+        // As every shell has it; the widget would undo.
+        if key.code == KeyCode::Char('u') && key.modifiers == KeyModifiers::CONTROL {
+            self.area.delete_line_by_head();
+        } else {
+            self.area.input(key);
+        }
     }
 
     /// Inserts at the cursor.

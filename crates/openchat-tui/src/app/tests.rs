@@ -320,6 +320,14 @@ fn names_and_commands_are_completed() {
 }
 
 #[test]
+fn ctrl_u_takes_back_the_line_as_in_a_shell() {
+    let mut app = chatting();
+    write(&mut app, "said too soon");
+    press(&mut app, "ctrl+u");
+    assert_eq!(chat(&app).composer.text(), "");
+}
+
+#[test]
 fn vi_people_choose_quote_and_copy() {
     let mut app = chatting();
     line(&mut app, said(LOBBY, 4, &person(7, "bob"), "to be quoted"));

@@ -43,12 +43,13 @@ pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) -> Vec
 /// How far it has come.
 fn words(search: &Search) -> String {
     let (found, lines) = (search.found.len(), search.looked_at);
+    let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
     match search.at_work() {
         _ if !search.is_begun() => "words, and parts of words; a name finds what somebody said".to_owned(),
         _ if search.is_full() => format!("the first {found}: more words narrow it down"),
-        Some(room) => format!("{found} found in {lines} lines; now in #{room} · Esc ends it"),
-        None if found == 0 => format!("nothing in all {lines} lines on this machine"),
-        None => format!("{found} found in all {lines} lines · Enter goes there"),
+        Some(room) => format!("{found} found in {lines}; now in #{room} · Esc ends it"),
+        None if found == 0 => format!("nothing in all {lines} on this machine"),
+        None => format!("{found} found in all {lines} · Enter goes there"),
     }
 }
 

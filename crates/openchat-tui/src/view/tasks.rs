@@ -38,7 +38,7 @@ pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Re
     let keys = if width < 50 {
         "x gives up · Esc closes"
     } else {
-        "↑ ↓ choose · x gives up, or forgets a failure · r connects now · Esc closes"
+        "x gives up, or forgets a failure · r connects now · Esc closes"
     };
     shown.push(Line::styled(keys, theme.quiet));
     let inner = framed("Tasks", (width, u16::try_from(shown.len()).unwrap_or(u16::MAX)), theme, frame);
