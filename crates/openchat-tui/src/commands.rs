@@ -73,6 +73,11 @@ pub const COMMANDS: &[Listed] = &[
     row(("rotate", &[]), "", "new keys for this device, now", InRoom, |_| Ok(Command::Rotate)),
     row(("read", &[]), "", "everything here is read", InRoom, |_| Ok(Command::Read)),
     row(("notify", &[]), "all|mentions|none", "what to be told of in this room", InRoom, notify),
+    row(("split", &[]), "[ROOM]", "another room beside this one", OnScreen, |rest| match rest {
+        "" => Ok(Command::Split(None)),
+        rest => name(rest, "split", "[ROOM]").map(|name| Command::Split(Some(name))),
+    }),
+    row(("unsplit", &["only"]), "", "only this room", OnScreen, |_| Ok(Command::Unsplit)),
     row(("theme", &[]), "[NAME]", "the colours", OnScreen, theme),
     row(("keys", &[]), "emacs|vim", "the keys", OnScreen, keys),
     row(("tasks", &[]), "", "what goes on, and what has failed", OnScreen, |_| Ok(Command::Tasks)),
@@ -123,6 +128,10 @@ pub enum Command {
     Read,
     /// What to be told of in this room.
     Notify(Notify),
+    /// Put this room, or the next one, beside the open one.
+    Split(Option<RoomName>),
+    /// Show one room only.
+    Unsplit,
     /// Choose a theme from a list, or this one.
     Theme(Option<&'static str>),
     /// Choose the keys.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use openchat_client::{
     ClientError, Command as Ask, ConnectionState, Entry, ErrorKind, Event, Member, Membership, Profile,
-    RoomOverview, RoomSuite, Span,
+    RoomOverview, RoomSuite,
 };
 use openchat_protocol::{RoomId, RoomName, Timestamp};
 
@@ -13,6 +13,7 @@ use super::composer::Composer;
 use super::entrance::sentence;
 use super::mouse::Places;
 use super::overlay::{Overlay, Page};
+use super::panes::{Arrangement, LAYOUT};
 use super::picker::Picker;
 use super::tasks::Tasks;
 use super::timeline::Timeline;
@@ -42,6 +43,10 @@ pub struct Chat {
     pub rooms: Vec<RoomOverview>,
     /// The room that is open.
     pub timeline: Option<Timeline>,
+    /// The room beside it.
+    pub beside: Option<Timeline>,
+    /// The room with the cursor is the one at the right.
+    pub is_right: bool,
     /// Who is in it.
     pub members: Vec<Member>,
     /// The epoch of its keys and whether they are post-quantum.
@@ -88,7 +93,9 @@ pub struct Chat {
     pub(super) rooms_are_old: bool,
     /// The disk gave nothing back since the last tick.
     reading_failed: bool,
-    pub(super) marked: Option<(RoomId, u64)>,
+    pub(super) kept_arrangement: Arrangement,
+    /// Where rooms were left at the last visit, until they are opened.
+    pub(super) left_at: Vec<(RoomId, u64)>,
     /// The theme before a preview.
     pub(super) before_preview: Option<Theme>,
 }
@@ -118,6 +125,8 @@ impl Chat {
             connected: now,
             rooms: Vec::new(),
             timeline: None,
+            beside: None,
+            is_right: false,
             members: Vec::new(),
             keys: None,
             composer: Composer::default(),
@@ -142,7 +151,8 @@ impl Chat {
             draft_is_new: false,
             rooms_are_old: false,
             reading_failed: false,
-            marked: None,
+            kept_arrangement: Arrangement::default(),
+            left_at: Vec::new(),
             before_preview: None,
         };
         for (key, value) in opened.kept {
@@ -168,6 +178,8 @@ impl Chat {
             if let Some(level) = Notify::named(&text) {
                 self.levels.insert(room, level);
             }
+        } else if key == LAYOUT {
+            self.kept_arrangement = Arrangement::read(&text);
         } else if key == LAST_ROOM {
             self.last = text.parse().ok();
         }
@@ -175,6 +187,8 @@ impl Chat {
 
     /// Goes where the last visit ended, or shows the menu.
     pub(super) fn arrive(&mut self, out: &mut Vec<Effect>) {
+        let kept = std::mem::take(&mut self.kept_arrangement);
+        self.left_at.clone_from(&kept.at);
         let wanted = self.first.as_ref().or(self.last.as_ref());
         let named = |room: &&RoomOverview| Some(&room.name) == wanted;
         let room = self.rooms.iter().find(named).or(self.rooms.first()).map(|room| room.room);
@@ -183,6 +197,7 @@ impl Chat {
             None if self.first.is_none() => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
             None => {}
         }
+        self.arrange(kept, out);
     }
 
     pub(super) fn handle(
@@ -225,11 +240,10 @@ impl Chat {
             self.notice = None;
         }
         self.keep_draft(out);
-        if std::mem::take(&mut self.reading_failed)
-            && let Some(timeline) = &mut self.timeline
-        {
+        self.keep_arrangement(out);
+        if std::mem::take(&mut self.reading_failed) {
             // Asked again when it is still wanted.
-            timeline.loading = false;
+            self.timelines().for_each(|timeline| timeline.loading = false);
         }
         if std::mem::take(&mut self.rooms_are_old) {
             out.push(Effect::Read(Read::Rooms));
@@ -254,6 +268,11 @@ impl Chat {
         if self.sees_newest() {
             self.mark_read(out);
         }
+        let is_beside = self.focused && self.overlay.is_none() && self.places.beside.is_some();
+        let beside = self.beside.as_ref().filter(|beside| is_beside && beside.is_at_end());
+        if let Some((room, sequence)) = beside.and_then(|beside| Some((beside.room, beside.newest()?))) {
+            self.mark_read_to(room, sequence, out);
+        }
     }
 
     /// The person looks at the newest line.
@@ -265,10 +284,10 @@ impl Chat {
     pub(super) fn mark_read(&mut self, out: &mut Vec<Effect>) {
         let Some(timeline) = &self.timeline else { return };
         let (room, Some(sequence)) = (timeline.room, timeline.newest()) else { return };
-        if self.marked == Some((room, sequence)) {
-            return;
-        }
-        self.marked = Some((room, sequence));
+        self.mark_read_to(room, sequence, out);
+    }
+
+    fn mark_read_to(&mut self, room: RoomId, sequence: u64, out: &mut Vec<Effect>) {
         if let Some(known) = self.rooms.iter_mut().find(|known| known.room == room)
             && known.read < sequence
         {
@@ -290,37 +309,31 @@ impl Chat {
         self.rooms.iter().find(|room| room.room == open)
     }
 
-    /// Puts a room on the screen.
+    /// Puts a room on the screen, where the cursor is; to one that is beside it the cursor goes.
     pub(super) fn open(&mut self, room: RoomId, out: &mut Vec<Effect>) {
         if self.open_room() == Some(room) {
             return;
         }
-        self.keep_draft(out);
-        let read = self.rooms.iter().find(|known| known.room == room).map_or(0, |known| known.read);
-        self.timeline = Some(Timeline::new(room, read));
-        self.members.clear();
-        self.keys = None;
-        self.is_peeking = false;
-        self.completion = None;
-        self.composer.set(self.drafts.get(&room).map(String::as_str).unwrap_or_default());
-        if self.mode == Mode::Normal {
-            self.mode = Mode::Compose;
+        if self.beside.as_ref().is_some_and(|beside| beside.room == room) {
+            self.go_beside(out);
+        } else {
+            self.keep_draft(out);
+            self.timeline = Some(self.fresh_timeline(room, out));
+            self.take_over(room, out);
         }
-        out.push(Effect::Read(Read::History(room, Span::Newest)));
-        out.push(Effect::Ask(Ask::Details { room }, Then::Details(room)));
-        if let Some(name) = self.rooms.iter().find(|known| known.room == room).map(|known| known.name.clone())
-        {
-            out.push(Effect::Remember(LAST_ROOM.to_owned(), Some(name.to_string().into_bytes())));
+        let name = self.rooms.iter().find(|known| known.room == room).map(|known| known.name.to_string());
+        if let Some(name) = name {
+            out.push(Effect::Remember(LAST_ROOM.to_owned(), Some(name.into_bytes())));
         }
     }
 
     /// Older or newer lines, when the last picture has come near the end of those in memory.
     pub(super) fn load_more(&mut self, out: &mut Vec<Effect>) {
-        if let Some(timeline) = &mut self.timeline
-            && let Some(span) = timeline.wanted()
-        {
-            timeline.loading = true;
-            out.push(Effect::Read(Read::History(timeline.room, span)));
+        for timeline in self.timelines() {
+            if let Some(span) = timeline.wanted() {
+                timeline.loading = true;
+                out.push(Effect::Read(Read::History(timeline.room, span)));
+            }
         }
     }
 

@@ -58,6 +58,14 @@ impl Chat {
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
             }
             (Command::Quit, _) => self.quit(out),
+            (Command::Split(None), _) => self.split(None, out),
+            (Command::Split(Some(name)), _) => {
+                match self.rooms.iter().find(|room| room.name == name).map(|room| room.room) {
+                    Some(room) => self.split(Some(room), out),
+                    None => self.warn_of(format!("you are in no room #{name}: /join {name} first")),
+                }
+            }
+            (Command::Unsplit, _) => self.close_beside(),
             (Command::Search(words), _) => self.show_search(&words, out),
             (Command::Tasks, _) => self.show_tasks(),
             (Command::Help, _) => self.overlay = Some(Overlay::Help),

@@ -10,6 +10,7 @@ mod fronting;
 pub mod mouse;
 mod news;
 pub mod overlay;
+mod panes;
 pub mod picker;
 mod replies;
 pub mod search;

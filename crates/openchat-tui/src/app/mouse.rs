@@ -22,6 +22,8 @@ pub struct Places {
     pub rooms: Vec<(Rect, RoomId)>,
     /// The timeline.
     pub lines: Rect,
+    /// The room without the cursor.
+    pub beside: Option<Rect>,
     /// The line that says that there is something newer below.
     pub behind: Option<Rect>,
     /// Where messages are written.
@@ -42,8 +44,8 @@ impl Chat {
     ) {
         let at = Position { x: mouse.column, y: mouse.row };
         match mouse.kind {
-            MouseEventKind::ScrollUp => self.roll(STEP),
-            MouseEventKind::ScrollDown => self.roll(-STEP),
+            MouseEventKind::ScrollUp => self.roll(at, STEP),
+            MouseEventKind::ScrollDown => self.roll(at, -STEP),
             MouseEventKind::Down(MouseButton::Left) if self.overlay.is_some() => {
                 self.click_in_overlay(at, settings, theme, out);
             }
@@ -53,11 +55,12 @@ impl Chat {
     }
 
     /// The wheel; upwards is positive.
-    fn roll(&mut self, rows: i32) {
+    fn roll(&mut self, at: Position, rows: i32) {
         let down = isize::try_from(-rows).unwrap_or(0);
         match &mut self.overlay {
             None => {
-                if let Some(timeline) = &mut self.timeline {
+                let is_beside = self.places.beside.is_some_and(|area| area.contains(at));
+                if let Some(timeline) = if is_beside { &mut self.beside } else { &mut self.timeline } {
                     timeline.view.scroll += rows;
                 }
             }
@@ -71,6 +74,8 @@ impl Chat {
         let room = self.places.rooms.iter().find(|(area, _)| area.contains(at)).map(|(_, room)| *room);
         if let Some(room) = room {
             self.open(room, out);
+        } else if self.places.beside.is_some_and(|area| area.contains(at)) {
+            self.go_beside(out);
         } else if self.places.behind.is_some_and(|area| area.contains(at)) {
             self.go_to_newest(out);
         } else if self.places.composer.contains(at) {

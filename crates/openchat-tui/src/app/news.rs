@@ -26,7 +26,7 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
         Event::Person(person) => {
             if let Some(room) = chat.open_room() {
                 // The name stands in lines and members: both are read again.
-                for line in chat.timeline.iter_mut().flat_map(|timeline| &mut timeline.lines) {
+                for line in chat.timelines().flat_map(|timeline| &mut timeline.lines) {
                     if line.author.uid == person.uid {
                         line.author = person.clone();
                     }
@@ -47,7 +47,7 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
         Event::Lagged(_) => {
             // Everything is on disk.
             chat.rooms_are_old = true;
-            if let Some(timeline) = &mut chat.timeline {
+            for timeline in chat.timelines() {
                 timeline.loading = true;
                 out.push(Effect::Read(Read::History(timeline.room, openchat_client::Span::Newest)));
             }
@@ -113,6 +113,9 @@ fn added(chat: &mut Chat, line: Line, settings: &Settings, out: &mut Vec<Effect>
             }
         }
         chat.mark_read_if_seen(out);
+    } else if let Some(beside) = chat.timeline_of(line.room) {
+        beside.add(line);
+        chat.mark_read_if_seen(out);
     }
 }
 
@@ -138,7 +141,7 @@ fn news(chat: &mut Chat, line: &Line, settings: &Settings, out: &mut Vec<Effect>
         Notify::Mentions => is_for_me,
         Notify::None => false,
     };
-    let is_seen = chat.focused && chat.open_room() == Some(line.room);
+    let is_seen = chat.focused && chat.is_in_view(line.room);
     if is_wanted && !is_seen {
         let body = match (&line.entry, settings.show_content) {
             (Entry::Text { text, .. }, true) => {
@@ -162,9 +165,7 @@ fn delivered(chat: &mut Chat, message: MessageId, delivery: &Delivery) {
             chat.warn_of(format!("not sent: {reason}"));
         }
     }
-    if let Some(timeline) = &mut chat.timeline {
-        timeline.deliver(message, delivery);
-    }
+    chat.timelines().for_each(|timeline| timeline.deliver(message, delivery));
 }
 
 fn epoch(chat: &mut Chat, changed: &openchat_client::EpochChanged, out: &mut Vec<Effect>) {

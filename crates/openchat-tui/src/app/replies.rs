@@ -9,6 +9,7 @@ use super::overlay::Overlay;
 use super::picker::Picker;
 use super::tasks::TaskId;
 use crate::effect::{Effect, Found, Read, Then};
+use crate::keymap::Mode;
 
 /// Somebody who waits longer than this for a room, in milliseconds, does something else meanwhile.
 const PATIENCE: u64 = 5_000;
@@ -98,6 +99,10 @@ impl Chat {
             Found::Rooms(rooms) => {
                 let open = self.open_room();
                 self.take_rooms(rooms);
+                let is_there = |room: RoomId| self.rooms.iter().any(|known| known.room == room);
+                if self.beside.as_ref().is_some_and(|beside| !is_there(beside.room)) {
+                    self.close_beside();
+                }
                 // A room that was left, or given up, is no place to stay.
                 if open.is_some_and(|open| !self.rooms.iter().any(|room| room.room == open)) {
                     self.timeline = None;
@@ -113,14 +118,20 @@ impl Chat {
                 }
             }
             Found::History(room, span, lines) => {
-                if let Some(timeline) = self.timeline.as_mut().filter(|timeline| timeline.room == room) {
+                if let Some(timeline) = self.timeline_of(room) {
                     timeline.take(span, lines);
                 }
                 self.mark_read_if_seen(out);
             }
             Found::Around(room, sequence, lines) => {
-                if let Some(timeline) = self.timeline.as_mut().filter(|timeline| timeline.room == room) {
+                if let Some(timeline) = self.timeline_of(room) {
                     timeline.take_around(sequence, lines);
+                    // Who was here before looks on; who came by a search chooses what was found.
+                    if self.mode == Mode::Compose
+                        && let Some(timeline) = self.timeline_of(room)
+                    {
+                        timeline.chosen = None;
+                    }
                 }
             }
             Found::Searched(serial, searched) => self.handle_searched(serial, &searched, out),

@@ -14,6 +14,7 @@ use super::overlay::Overlay;
 use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
+mod panes;
 mod pointing;
 mod reading;
 mod search;
@@ -56,8 +57,8 @@ fn said(room: RoomId, sequence: u64, author: &Person, text: &str) -> Line {
     }
 }
 
-/// Alice's screen in `#lobby`, with `#ops` beside it.
-fn chatting() -> App {
+/// Alice's screen as it comes up with what was kept, and what it asks for.
+fn started(kept: Vec<(String, Vec<u8>)>) -> (App, Vec<Effect>) {
     let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
     let opened = Opened {
         profile: Profile {
@@ -69,11 +70,17 @@ fn chatting() -> App {
             expires: NOW,
         },
         rooms: vec![overview(LOBBY, "lobby"), overview(OPS, "ops")],
-        kept: vec![(format!("draft:{OPS}"), b"half a thought".to_vec())],
+        kept,
         first: Some("lobby".parse().unwrap()),
         made: Vec::new(),
     };
     let effects = app.handle(Incoming::Opened(Box::new(opened)), NOW);
+    (app, effects)
+}
+
+/// Alice's screen in `#lobby`, with `#ops` beside it in the list.
+fn chatting() -> App {
+    let (mut app, effects) = started(vec![(format!("draft:{OPS}"), b"half a thought".to_vec())]);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Read(Read::History(LOBBY, Span::Newest)))));
     app.handle(Incoming::Found(Ok(Found::History(LOBBY, Span::Newest, Vec::new()))), NOW);
     app.handle(Incoming::Client(Event::Connection(openchat_client::ConnectionState::Online)), NOW);

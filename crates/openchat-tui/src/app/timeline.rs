@@ -258,6 +258,15 @@ impl Timeline {
         below.is_some()
     }
 
+    /// The record at the lower edge, unless that is the newest.
+    pub fn left_at(&self) -> Option<u64> {
+        if self.wanted_record.is_some() {
+            return self.wanted_record;
+        }
+        let (bottom, _) = self.view.bottom?;
+        self.lines.iter().take(bottom + 1).rev().find_map(|line| line.sequence)
+    }
+
     /// Scrolls by pages; upwards is positive.
     pub fn page(&mut self, pages: i32) {
         let height = i32::from(self.view.height.saturating_sub(2).max(1));

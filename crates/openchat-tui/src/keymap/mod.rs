@@ -64,6 +64,12 @@ pub enum Action {
     CryptoLog,
     /// A link and a QR code for a new friend.
     Invite,
+    /// Another room beside this one.
+    Split,
+    /// The cursor to the room beside.
+    OtherRoom,
+    /// Only this room.
+    OneRoom,
     /// All messages of all rooms.
     Search,
     /// What goes on, and what has failed.
@@ -108,6 +114,9 @@ impl Action {
         (Self::RoomInfo, "room-info", "room info"),
         (Self::CryptoLog, "crypto-log", "crypto log"),
         (Self::Invite, "invite", "invite"),
+        (Self::Split, "split", "room beside"),
+        (Self::OtherRoom, "other-room", "other room"),
+        (Self::OneRoom, "one-room", "one room"),
         (Self::Search, "search", "search"),
         (Self::Tasks, "tasks", "tasks"),
         (Self::Editor, "editor", "$EDITOR"),

@@ -4,6 +4,7 @@ mod chat;
 mod entrance;
 mod overlay;
 mod search;
+mod talk;
 mod tasks;
 mod timeline;
 
@@ -25,7 +26,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Stage::Chat(chat) => {
             chat::draw(chat, &app.settings, &app.theme, frame);
             overlay::draw(chat, &app.settings, &app.theme, frame);
-            chat::draw_notice_in_front(chat, &app.theme, frame);
+            talk::draw_notice_in_front(chat, &app.theme, frame);
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
         Some(Overlay::Picker(picker)) => chat.places.entries = draw_picker(picker, theme, frame),
         Some(Overlay::Search(search)) => chat.places.entries = super::search::draw(search, theme, frame),
         Some(Overlay::Help) => {
-            let rows = help(chat.mode, settings);
+            let rows = help(chat.mode, settings, page_width(frame));
             page("What works here", &rows, &mut chat.page, theme, frame);
         }
         Some(Overlay::Room(details)) => {
@@ -171,7 +171,7 @@ fn picker_row(row: &Row, is_chosen: bool, columns: usize, theme: &Theme) -> Line
 }
 
 /// Keys with what they do, those of this mode; then the commands.
-fn help(mode: Mode, settings: &Settings) -> Vec<Line<'static>> {
+fn help(mode: Mode, settings: &Settings, width: u16) -> Vec<Line<'static>> {
     let scheme = match settings.keymap.scheme {
         Scheme::Emacs => "Emacs keys",
         Scheme::Vim => "vi keys",
@@ -180,17 +180,21 @@ fn help(mode: Mode, settings: &Settings) -> Vec<Line<'static>> {
     let keys = Action::ALL.iter().filter_map(|(action, _, label)| {
         Some(format!("{:>14}  {label}", settings.keymap.keys_of(mode, *action)?))
     });
-    rows.extend(in_columns(&keys.collect::<Vec<_>>(), 34));
+    rows.extend(in_columns(&keys.collect::<Vec<_>>(), 34, width));
     rows.push(Line::raw(""));
     let commands = COMMANDS.iter().map(|command| {
         let argument = if command.argument.is_empty() { "" } else { " …" };
         format!("/{}{argument}  {}", command.name, command.help)
     });
-    rows.extend(in_columns(&commands.collect::<Vec<_>>(), 42));
+    rows.extend(in_columns(&commands.collect::<Vec<_>>(), 42, width));
     rows
 }
 
-fn in_columns(entries: &[String], columns: usize) -> Vec<Line<'static>> {
+/// Two columns, the left one of `columns` cells; one where there is little room.
+fn in_columns(entries: &[String], columns: usize, width: u16) -> Vec<Line<'static>> {
+    if usize::from(width) < columns + 26 {
+        return entries.iter().cloned().map(Line::raw).collect();
+    }
     let half = entries.len().div_ceil(2);
     let (left, right) = entries.split_at(half.min(entries.len()));
     left.iter()

@@ -38,7 +38,12 @@ impl Chat {
             Command::Read => self.read().await?,
             Command::Notify(level) => self.tell_of(level).await?,
             // The end is the loop's affair, and what only a screen can show is refused when it is read.
-            Command::Quit | Command::Theme(_) | Command::Keys(_) | Command::Tasks => {}
+            Command::Quit
+            | Command::Theme(_)
+            | Command::Keys(_)
+            | Command::Tasks
+            | Command::Split(_)
+            | Command::Unsplit => {}
         }
         Ok(())
     }
