@@ -61,6 +61,17 @@ pub enum Target {
     Theme(&'static str),
 }
 
+impl Target {
+    /// What is gone to by a letter or two weighs more than words that happen to have them.
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Room(_) | Self::Join(_) => 24,
+            Self::Message(..) => 0,
+            _ => 8,
+        }
+    }
+}
+
 impl Picker {
     /// Everything there is: rooms first, then commands, people, messages.
     pub fn everything(rooms: &[RoomOverview], people: &[Person], lines: &[Line]) -> Self {
@@ -193,7 +204,7 @@ impl Picker {
         let mut buffer = Vec::new();
         let scored = self.rows.iter().enumerate().filter_map(|(index, row)| {
             let score = pattern.score(Utf32Str::new(&row.label, &mut buffer), &mut self.matcher)?;
-            Some((score, index))
+            Some((score + row.target.weight(), index))
         });
         let mut scored: Vec<_> = scored.collect();
         // Of equals, the one that came first: rooms before commands before messages.

@@ -15,6 +15,7 @@ use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
 mod panes;
+mod pictures;
 mod pointing;
 mod reading;
 mod search;

@@ -20,7 +20,8 @@ use crate::words::{truncate, width};
 const TALLEST: u16 = 8;
 
 pub(super) fn draw(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
-    let notice = notice(chat, theme, area.width);
+    // With something in front it is said there.
+    let notice = notice(chat, theme, area.width).filter(|_| chat.overlay.is_none());
     let notice_height = notice.as_ref().map_or(0, |rows| rows.len().min(4));
     let offers = chat.completion.is_some() && chat.mode == Mode::Compose;
     let [title, lines, notice_area, completions, composer] = Layout::vertical([
