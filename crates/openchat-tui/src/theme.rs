@@ -36,25 +36,31 @@ pub struct Theme {
     people: &'static [Color],
 }
 
+/// A colour as it is usually written.
+const fn rgb(hex: u32) -> Color {
+    let [_, red, green, blue] = hex.to_be_bytes();
+    Color::Rgb(red, green, blue)
+}
+
 const DARK_PEOPLE: &[Color] = &[
-    Color::Rgb(0x7a, 0xb8, 0xff),
-    Color::Rgb(0xff, 0xa6, 0x57),
-    Color::Rgb(0x8b, 0xd5, 0x8b),
-    Color::Rgb(0xd7, 0xa0, 0xff),
-    Color::Rgb(0xff, 0x9a, 0xb0),
-    Color::Rgb(0x5f, 0xd7, 0xd0),
-    Color::Rgb(0xe0, 0xcf, 0x6a),
-    Color::Rgb(0xb5, 0xbd, 0xff),
+    rgb(0x7ab8ff),
+    rgb(0xffa657),
+    rgb(0x8bd58b),
+    rgb(0xd7a0ff),
+    rgb(0xff9ab0),
+    rgb(0x5fd7d0),
+    rgb(0xe0cf6a),
+    rgb(0xb5bdff),
 ];
 const LIGHT_PEOPLE: &[Color] = &[
-    Color::Rgb(0x0a, 0x56, 0xa8),
-    Color::Rgb(0x9a, 0x4a, 0x00),
-    Color::Rgb(0x1c, 0x6e, 0x2c),
-    Color::Rgb(0x76, 0x2b, 0xa8),
-    Color::Rgb(0xa8, 0x1e, 0x4c),
-    Color::Rgb(0x00, 0x69, 0x6b),
-    Color::Rgb(0x6b, 0x5a, 0x00),
-    Color::Rgb(0x3c, 0x42, 0xa8),
+    rgb(0x0a56a8),
+    rgb(0x9a4a00),
+    rgb(0x1c6e2c),
+    rgb(0x762ba8),
+    rgb(0xa81e4c),
+    rgb(0x696b),
+    rgb(0x6b5a00),
+    rgb(0x3c42a8),
 ];
 const SIXTEEN_PEOPLE: &[Color] = &[
     Color::Cyan,
@@ -66,6 +72,18 @@ const SIXTEEN_PEOPLE: &[Color] = &[
     Color::LightCyan,
     Color::LightGreen,
 ];
+
+const fn fg(colour: Color) -> Style {
+    Style::new().fg(colour)
+}
+
+const fn bold(style: Style) -> Style {
+    style.add_modifier(Modifier::BOLD)
+}
+
+const fn underlined(style: Style) -> Style {
+    style.add_modifier(Modifier::UNDERLINED)
+}
 
 impl Theme {
     /// The names of all themes.
@@ -96,39 +114,39 @@ impl Theme {
 
     /// For dark backgrounds.
     pub fn dark() -> Self {
-        let colour = |rgb: [u8; 3]| Color::Rgb(rgb[0], rgb[1], rgb[2]);
+        let (bar, good, link) = (rgb(0x232931), rgb(0x8bd58b), rgb(0x7ab8ff));
         Self {
             name: "dark",
             text: Style::new(),
-            quiet: Style::new().fg(colour([0x8a, 0x92, 0x9e])),
-            strong: Style::new().add_modifier(Modifier::BOLD),
-            chosen: Style::new().bg(colour([0x2b, 0x3a, 0x4f])).fg(Color::White).add_modifier(Modifier::BOLD),
-            border: Style::new().fg(colour([0x4a, 0x52, 0x5e])),
-            status: Style::new().bg(colour([0x23, 0x29, 0x31])).fg(colour([0xc6, 0xcd, 0xd6])),
-            good: Style::new().fg(colour([0x8b, 0xd5, 0x8b])),
-            warning: Style::new().fg(colour([0xff, 0xc0, 0x5c])).add_modifier(Modifier::BOLD),
-            alarm: Style::new().bg(colour([0x8c, 0x1d, 0x18])).fg(Color::White).add_modifier(Modifier::BOLD),
-            mention: Style::new().fg(colour([0xff, 0xd7, 0x5f])).add_modifier(Modifier::BOLD),
-            code: Style::new().fg(colour([0xd0, 0xd7, 0xe2])).bg(colour([0x23, 0x29, 0x31])),
-            link: Style::new().fg(colour([0x7a, 0xb8, 0xff])).add_modifier(Modifier::UNDERLINED),
+            quiet: fg(rgb(0x8a929e)),
+            strong: bold(Style::new()),
+            chosen: bold(fg(Color::White).bg(rgb(0x2b3a4f))),
+            border: fg(rgb(0x4a525e)),
+            status: fg(rgb(0xc6cdd6)).bg(bar),
+            good: fg(good),
+            warning: bold(fg(rgb(0xffc05c))),
+            alarm: bold(fg(Color::White).bg(rgb(0x8c1d18))),
+            mention: bold(fg(rgb(0xffd75f))),
+            code: fg(rgb(0xd0d7e2)).bg(bar),
+            link: underlined(fg(link)),
             people: DARK_PEOPLE,
         }
     }
 
     /// For light backgrounds.
     pub fn light() -> Self {
-        let colour = |rgb: [u8; 3]| Color::Rgb(rgb[0], rgb[1], rgb[2]);
+        let (ink, bar) = (rgb(0x2a2f36), rgb(0xe6e9ed));
         Self {
             name: "light",
-            quiet: Style::new().fg(colour([0x5c, 0x63, 0x6d])),
-            chosen: Style::new().bg(colour([0xcf, 0xdf, 0xf5])).fg(Color::Black).add_modifier(Modifier::BOLD),
-            border: Style::new().fg(colour([0xb4, 0xba, 0xc2])),
-            status: Style::new().bg(colour([0xe6, 0xe9, 0xed])).fg(colour([0x2a, 0x2f, 0x36])),
-            good: Style::new().fg(colour([0x1c, 0x6e, 0x2c])),
-            warning: Style::new().fg(colour([0x9a, 0x4a, 0x00])).add_modifier(Modifier::BOLD),
-            mention: Style::new().fg(colour([0xa8, 0x1e, 0x4c])).add_modifier(Modifier::BOLD),
-            code: Style::new().fg(colour([0x2a, 0x2f, 0x36])).bg(colour([0xe6, 0xe9, 0xed])),
-            link: Style::new().fg(colour([0x0a, 0x56, 0xa8])).add_modifier(Modifier::UNDERLINED),
+            quiet: fg(rgb(0x5c636d)),
+            chosen: bold(fg(Color::Black).bg(rgb(0xcfdff5))),
+            border: fg(rgb(0xb4bac2)),
+            status: fg(ink).bg(bar),
+            good: fg(rgb(0x1c6e2c)),
+            warning: bold(fg(rgb(0x9a4a00))),
+            mention: bold(fg(rgb(0xa81e4c))),
+            code: fg(ink).bg(bar),
+            link: underlined(fg(rgb(0x0a56a8))),
             people: LIGHT_PEOPLE,
             ..Self::dark()
         }
@@ -136,57 +154,59 @@ impl Theme {
 
     /// White on black, and nothing faint.
     pub fn contrast() -> Self {
-        let base = Style::new().fg(Color::White).bg(Color::Black);
-        let bold = base.add_modifier(Modifier::BOLD);
+        let base = fg(Color::White).bg(Color::Black);
+        let reversed = fg(Color::Black).bg(Color::White);
         Self {
             name: "contrast",
             text: base,
             quiet: base,
-            strong: bold,
-            chosen: Style::new().fg(Color::Black).bg(Color::White).add_modifier(Modifier::BOLD),
+            strong: bold(base),
+            chosen: bold(reversed),
             border: base,
-            status: Style::new().fg(Color::Black).bg(Color::White),
-            good: bold,
-            warning: bold.fg(Color::LightYellow),
-            alarm: Style::new().fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
-            mention: Style::new().fg(Color::Black).bg(Color::LightYellow).add_modifier(Modifier::BOLD),
+            status: reversed,
+            good: bold(base),
+            warning: bold(base.fg(Color::LightYellow)),
+            alarm: bold(base.bg(Color::Red)),
+            mention: bold(reversed.bg(Color::LightYellow)),
             code: base.fg(Color::LightCyan),
-            link: base.add_modifier(Modifier::UNDERLINED),
+            link: underlined(base),
             people: &[Color::White],
         }
     }
 
     /// The terminal's own sixteen colours.
     pub fn sixteen() -> Self {
+        let dim = Style::new().add_modifier(Modifier::DIM);
+        let reversed = Style::new().add_modifier(Modifier::REVERSED);
         Self {
             name: "sixteen",
             text: Style::new(),
-            quiet: Style::new().add_modifier(Modifier::DIM),
-            strong: Style::new().add_modifier(Modifier::BOLD),
-            chosen: Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD)),
-            border: Style::new().add_modifier(Modifier::DIM),
-            status: Style::new().add_modifier(Modifier::REVERSED),
-            good: Style::new().fg(Color::Green),
-            warning: Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
-            alarm: Style::new().fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
-            mention: Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
-            code: Style::new().fg(Color::Cyan),
-            link: Style::new().fg(Color::Blue).add_modifier(Modifier::UNDERLINED),
+            quiet: dim,
+            strong: bold(Style::new()),
+            chosen: bold(reversed),
+            border: dim,
+            status: reversed,
+            good: fg(Color::Green),
+            warning: bold(fg(Color::Yellow)),
+            alarm: bold(fg(Color::White).bg(Color::Red)),
+            mention: bold(fg(Color::Yellow)),
+            code: fg(Color::Cyan),
+            link: underlined(fg(Color::Blue)),
             people: SIXTEEN_PEOPLE,
         }
     }
 
     /// No colours: weight, underline and reversal only.
     pub fn plain() -> Self {
-        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let reversed = Style::new().add_modifier(Modifier::REVERSED);
         Self {
             name: "plain",
             good: Style::new(),
-            warning: bold,
-            alarm: Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD)),
-            mention: Style::new().add_modifier(Modifier::REVERSED),
+            warning: bold(Style::new()),
+            alarm: bold(reversed),
+            mention: reversed,
             code: Style::new(),
-            link: Style::new().add_modifier(Modifier::UNDERLINED),
+            link: underlined(Style::new()),
             people: &[],
             ..Self::sixteen()
         }
@@ -194,12 +214,12 @@ impl Theme {
 
     /// The style of somebody's name: the same for the same identity, in every room and on every day.
     pub fn person(&self, uid: Uid) -> Style {
-        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let name = bold(Style::new());
         let number =
             uid.0.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         match number.checked_rem(self.people.len()).and_then(|index| self.people.get(index)) {
-            Some(colour) => self.text.patch(bold.fg(*colour)),
-            None => bold,
+            Some(colour) => self.text.patch(name.fg(*colour)),
+            None => name,
         }
     }
 }
