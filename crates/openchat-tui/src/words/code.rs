@@ -39,6 +39,11 @@ pub(super) fn highlight(code: &str, name: &str, block: Style, look: &CodeLook) -
     spans
 }
 
+/// Whether this, behind a fence, is the name of a language and nothing else.
+pub(super) fn is_language(name: &str) -> bool {
+    name.chars().all(char::is_alphanumeric) && languages::named(name).is_some()
+}
+
 /// The first token, its style, and what follows it.
 fn next<'a>(
     code: &'a str,

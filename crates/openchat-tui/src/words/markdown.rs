@@ -2,12 +2,12 @@
 
 mod inline;
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeStream};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use self::inline::Inline;
-use super::code::{CodeLook, highlight};
+use super::code::{CodeLook, highlight, is_language};
 use super::harmless::{harmless, harmless_line};
 use super::width::width;
 use super::wrap::{Margin, chop, wrap};
@@ -50,18 +50,46 @@ pub struct Readers<'a> {
 
 /// The lines of a message, each at most `width` cells (at least one) wide, made harmless.
 ///
-/// What a link shows and where it leads are both on the screen unless they are the same. Where Markdown would show
-/// nothing of a message, the message is shown as it was written.
+/// Nothing that was written is hidden: what a link shows, where it leads and how it is titled are all on the screen, and
+/// so are definitions of links, and words behind a fence that are no language. Where Markdown would show nothing of a
+/// message, the message is shown as it was written.
 pub fn render(markdown: &str, width: u16, look: &Look, readers: Readers<'_>) -> Vec<Line<'static>> {
     let mut sheet = Sheet::new(width, look, readers);
-    for event in TextMergeStream::new(Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH)) {
+    let parser = Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH).into_offset_iter();
+    let mut shown = 0;
+    for (event, range) in TextMergeWithOffset::new(parser) {
+        if !is_container(&event) {
+            if let Some(definitions) = markdown.get(shown..range.start).and_then(definitions) {
+                sheet.verbatim(definitions);
+            }
+            shown = shown.max(range.end);
+        }
         sheet.take(event);
     }
     sheet.end_block();
+    if let Some(definitions) = markdown.get(shown..).and_then(definitions) {
+        sheet.verbatim(definitions);
+    }
     if sheet.lines.is_empty() && !markdown.trim().is_empty() {
         return wrap(&[Span::styled(harmless(markdown), look.text)], width, &Margin::default());
     }
     sheet.lines
+}
+
+/// Whether an event stands around others, so that its range says nothing of what is shown.
+fn is_container(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item)
+            | Event::End(_)
+            | Event::SoftBreak
+            | Event::HardBreak
+    )
+}
+
+/// What stands between two blocks is blank, or signs of lists and quotes, or definitions of links: those are to be seen.
+fn definitions(between: &str) -> Option<&str> {
+    Some(between.trim()).filter(|between| between.contains("]:"))
 }
 
 /// A list that is open: the number of its next item, when it counts.
@@ -160,8 +188,8 @@ impl<'a> Sheet<'a> {
             Tag::Emphasis => self.inline.push(self.look.emphasis),
             Tag::Strong => self.inline.push(self.look.strong),
             Tag::Strikethrough => self.inline.push(Style::new().add_modifier(Modifier::CROSSED_OUT)),
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
-                self.inline.start_link(harmless_line(&dest_url));
+            Tag::Link { dest_url, title, .. } | Tag::Image { dest_url, title, .. } => {
+                self.inline.start_link(harmless_line(&dest_url), harmless_line(&title));
             }
             _ => self.end_block(),
         }
@@ -255,9 +283,22 @@ impl<'a> Sheet<'a> {
     fn end_code(&mut self) {
         let Code { language, text } = self.code.take().unwrap_or_default();
         let style = self.look.text.patch(self.look.code_block);
+        if !language.is_empty() && !is_language(&language) {
+            self.verbatim(&format!("```{language}"));
+        }
         let spans = highlight(&harmless(&text), &language, style, &self.look.syntax);
         self.set_apart();
         let lines = chop(&spans, self.width, &self.margin);
+        self.add(lines);
+        self.gap = true;
+    }
+
+    /// A paragraph that is shown as it was written.
+    fn verbatim(&mut self, text: &str) {
+        self.end_block();
+        let style = self.look.text.patch(self.look.quote);
+        self.set_apart();
+        let lines = wrap(&[Span::styled(harmless(text), style)], self.width, &self.margin);
         self.add(lines);
         self.gap = true;
     }

@@ -18,6 +18,7 @@ pub(super) struct Inline<'a> {
 /// A link that is open: where it leads, and what it shows so far.
 struct Link {
     target: String,
+    title: String,
     shown: String,
 }
 
@@ -51,6 +52,9 @@ impl<'a> Inline<'a> {
             let (marked, after) = marked.split_at(end - start);
             self.spans.push(Span::styled(before.to_owned(), self.style()));
             self.spans.push(Span::styled(marked.to_owned(), self.style().patch(style)));
+            if !marked.starts_with('@') {
+                self.warn(marked);
+            }
             rest = after;
         }
         self.spans.push(Span::styled(rest.to_owned(), self.style()));
@@ -66,18 +70,36 @@ impl<'a> Inline<'a> {
         self.spans.push(Span::raw("\n"));
     }
 
-    pub(super) fn start_link(&mut self, target: String) {
+    pub(super) fn start_link(&mut self, target: String, title: String) {
         self.push(self.look.link.add_modifier(Modifier::UNDERLINED));
-        self.links.push(Link { target, shown: String::new() });
+        self.links.push(Link { target, title, shown: String::new() });
     }
 
-    /// Where a link leads is shown unless its text says exactly that.
+    /// Where a link leads is shown unless its text says exactly that. Its title, which other programs show under the
+    /// mouse, is shown too.
     pub(super) fn end_link(&mut self) {
         self.pop();
-        let Some(Link { target, shown }) = self.links.pop() else { return };
-        if shown != target && Some(shown.as_str()) != target.strip_prefix("mailto:") {
+        let Some(Link { target, title, shown }) = self.links.pop() else { return };
+        let is_told = shown == target || Some(shown.as_str()) == target.strip_prefix("mailto:");
+        let mut told = Vec::new();
+        if !is_told {
+            told.push(target.clone());
+        }
+        if !title.is_empty() {
+            told.push(format!("\"{title}\""));
+        }
+        if !told.is_empty() {
             let style = self.style().patch(self.look.link);
-            self.spans.push(Span::styled(format!(" ({target})"), style));
+            self.spans.push(Span::styled(format!(" ({})", told.join(" ")), style));
+        }
+        self.warn(&target);
+    }
+
+    /// Says of an address that it may not lead where it seems to.
+    fn warn(&mut self, target: &str) {
+        if let Some(warning) = strangeness(target) {
+            let style = self.style().patch(self.look.me);
+            self.spans.push(Span::styled(format!(" (!) {warning}"), style));
         }
     }
 
@@ -133,6 +155,20 @@ impl<'a> Inline<'a> {
             name = name.strip_suffix(['.', '_', '-'])?;
         }
     }
+}
+
+/// What is to be said of an address whose host is not what it seems: letters that look like others, or a name before an
+/// `@` that looks like a host.
+fn strangeness(target: &str) -> Option<String> {
+    let (_, rest) = target.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let is_strange = |label: &str| !label.is_ascii() || label.to_ascii_lowercase().starts_with("xn--");
+    if host.contains('%') || host.split('.').any(is_strange) {
+        return Some("letters in the host that may only look like others".to_owned());
+    }
+    user.map(|_| format!("leads to {host}"))
 }
 
 fn is_of_a_word(c: char) -> bool {

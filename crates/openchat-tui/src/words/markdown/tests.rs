@@ -67,6 +67,35 @@ fn lists_are_nested_and_counted() {
 }
 
 #[test]
+fn what_links_are_called_and_defined_as_is_shown() {
+    assert_eq!(lines("[a](https://b.example \"c d\")", 80), ["a (https://b.example \"c d\")"]);
+    assert_eq!(
+        lines("[a]: https://b.example 'c'\n[a]: https://e.example 'f'\n\nsee [a]", 80),
+        ["[a]: https://b.example 'c'", "[a]: https://e.example 'f'", "", "see a (https://b.example \"c\")"]
+    );
+    assert_eq!(lines("x\n\n[only]: /hidden", 80), ["x", "", "[only]: /hidden"]);
+    assert_eq!(lines("```rust hidden words\nx\n```", 80), ["```rust hidden words", "", "x"]);
+    assert_eq!(lines("```no-language\nx\n```", 80), ["```no-language", "", "x"]);
+}
+
+#[test]
+fn addresses_that_only_look_right_are_marked() {
+    for (text, expected) in [
+        ("https://exаmple.org/x", "(!) letters in the host"),
+        ("[x](https://xn--exmple-4nf.org)", "(!) letters in the host"),
+        ("https://bank.example@evil.example/", "(!) leads to evil.example"),
+        ("<https://例え.example>", "(!) letters in the host"),
+    ] {
+        assert!(lines(text, 200).concat().contains(expected), "{text}: {:?}", lines(text, 200));
+    }
+    for text in
+        ["https://example.org/@ada", "https://example.org/é?a@b", "mailto:a@b.example", "see é.example"]
+    {
+        assert!(!lines(text, 200).concat().contains("(!)"), "{text}");
+    }
+}
+
+#[test]
 fn quotes_have_a_bar() {
     let quotes = ["▎ one two", "▎ ", "▎ ▎ three", "", "four"];
     assert_eq!(lines("> one two\n> > three\n\nfour", 9), quotes);
@@ -96,7 +125,6 @@ fn a_link_cannot_lie() {
         ("[](https://evil.example)", " (https://evil.example)"),
         ("![a cat](https://x.example/cat)", "a cat (https://x.example/cat)"),
         ("[![a](b)](c)", "a (b) (c)"),
-        ("[a]\n\n[a]: https://evil.example", "a (https://evil.example)"),
         ("[a](javascript:alert(1))", "a (javascript:alert(1))"),
     ] {
         assert_eq!(lines(markdown, 80), [shown], "{markdown}");
@@ -229,6 +257,21 @@ fn markdown() -> impl Strategy<Value = String> {
     ]);
     let part = prop_oneof![6 => part.prop_map(str::to_owned), 1 => any::<String>()];
     prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Wherever a word stands among signs that mean something, it is on the screen.
+    #[test]
+    fn no_word_is_hidden(
+        before in "([\\[\\]():<>!*_`~#>\"'=\n -]|1[.]|https://|```|a){0,14}",
+        behind in "([\\[\\]():<>!*_`~#>\"'=\n -]|1[.]|https://|```|a){0,14}",
+    ) {
+        let text = format!("{before}needle{behind}");
+        let shown = lines(&text, 500).concat();
+        prop_assert!(shown.contains("needle"), "{text:?}: {shown:?}");
+    }
 }
 
 proptest! {
