@@ -206,6 +206,7 @@ impl Chat {
     fn toggle_writing(&mut self, scheme: Scheme) {
         match (self.mode, scheme) {
             (Mode::Compose, Scheme::Vim) => {
+                self.notice = None;
                 self.mode = Mode::Normal;
                 if let Some(timeline) = &mut self.timeline {
                     timeline.choose_up();

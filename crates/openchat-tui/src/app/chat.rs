@@ -73,6 +73,8 @@ pub struct Chat {
     pub focused: bool,
     /// Messages of this profile that wait to be sent.
     pub waiting: usize,
+    /// What the vault keeps for rooms that are no more.
+    gone: Vec<String>,
     pub(super) drafts: HashMap<RoomId, String>,
     pub(super) levels: HashMap<RoomId, Notify>,
     /// The room that was asked for: joined when there is a connection, if need be.
@@ -140,6 +142,7 @@ impl Chat {
             mode: Mode::Compose,
             focused: true,
             waiting: 0,
+            gone: Vec::new(),
             drafts: HashMap::new(),
             levels: HashMap::new(),
             first: opened.first,
@@ -158,12 +161,13 @@ impl Chat {
         for (key, value) in opened.kept {
             chat.remember(&key, &value);
         }
+        chat.gone = chat.forget_rooms(&opened.rooms);
         chat.take_rooms(opened.rooms);
         if !opened.made.is_empty() {
-            chat.tell(opened.made.join(" · "));
-            // Worth reading in peace.
+            chat.tell(format!("{} · Esc closes this", opened.made.join(" · ")));
+            // Worth reading in peace: it goes when it is closed, or with the first message.
             if let Some(notice) = &mut chat.notice {
-                notice.until = now.plus(std::time::Duration::from_secs(60));
+                notice.until = Timestamp(u64::MAX);
             }
         }
         chat
@@ -187,6 +191,7 @@ impl Chat {
 
     /// Goes where the last visit ended, or shows the menu.
     pub(super) fn arrive(&mut self, out: &mut Vec<Effect>) {
+        out.extend(self.gone.drain(..).map(|key| Effect::Remember(key, None)));
         let kept = std::mem::take(&mut self.kept_arrangement);
         self.left_at.clone_from(&kept.at);
         let wanted = self.first.as_ref().or(self.last.as_ref());
@@ -335,6 +340,18 @@ impl Chat {
                 out.push(Effect::Read(Read::History(timeline.room, span)));
             }
         }
+    }
+
+    /// Drafts and levels of rooms that are no more, or were left, are not kept: the keys of these.
+    pub(super) fn forget_rooms(&mut self, rooms: &[RoomOverview]) -> Vec<String> {
+        let is_here = |room: &RoomId| rooms.iter().any(|it| it.room == *room && is_in(it.membership));
+        let is_known = |room: &RoomId| rooms.iter().any(|it| it.room == *room);
+        let drafts =
+            self.drafts.extract_if(|room, _| !is_here(room)).map(|(room, _)| format!("{DRAFT}{room}"));
+        let mut gone: Vec<_> = drafts.collect();
+        // A level outlives leaving: whoever comes back has chosen it.
+        gone.extend(self.levels.extract_if(|room, _| !is_known(room)).map(|(room, _)| Notify::key(room)));
+        gone
     }
 
     pub(super) fn take_rooms(&mut self, rooms: Vec<RoomOverview>) {

@@ -26,6 +26,7 @@ impl Chat {
             }
             Ok(command) => {
                 self.composer.take();
+                self.notice = None;
                 self.draft_is_new = true;
                 self.carry_out(command, settings, theme, out);
             }

@@ -98,6 +98,8 @@ impl Chat {
         match found {
             Found::Rooms(rooms) => {
                 let open = self.open_room();
+                let gone = self.forget_rooms(&rooms);
+                out.extend(gone.into_iter().map(|key| Effect::Remember(key, None)));
                 self.take_rooms(rooms);
                 let is_there = |room: RoomId| self.rooms.iter().any(|known| known.room == room);
                 if self.beside.as_ref().is_some_and(|beside| !is_there(beside.room)) {

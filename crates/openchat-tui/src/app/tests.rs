@@ -336,6 +336,45 @@ fn ctrl_u_takes_back_the_line_as_in_a_shell() {
 }
 
 #[test]
+fn drafts_of_rooms_that_are_no_more_are_forgotten() {
+    let (old, gone) = (RoomId([77; 16]), RoomId([78; 16]));
+    let kept = [format!("draft:{old}"), format!("draft:{OPS}"), format!("notify:{gone}")];
+    let values = [b"for nobody".as_slice(), b"half a thought", b"none"];
+    let kept = kept.iter().cloned().zip(values.map(<[u8]>::to_vec)).collect();
+    let (mut app, effects) = started(kept);
+    let forgotten = |effects: &[Effect]| -> Vec<String> {
+        let key = |effect: &Effect| match effect {
+            Effect::Remember(key, None) => Some(key.clone()),
+            _ => None,
+        };
+        effects.iter().filter_map(key).collect()
+    };
+    assert_eq!(forgotten(&effects), [format!("draft:{old}"), format!("notify:{gone}")]);
+    let left = RoomOverview { membership: Membership::Left, ..overview(OPS, "ops") };
+    let rooms = Incoming::Found(Ok(Found::Rooms(vec![overview(LOBBY, "lobby"), left])));
+    assert_eq!(forgotten(&app.handle(rooms, NOW)), [format!("draft:{OPS}")]);
+}
+
+#[test]
+fn what_was_made_stays_until_it_is_closed() {
+    let mut app = chatting();
+    let Stage::Chat(chat) = &mut app.stage else { panic!("still at the entrance") };
+    let opened = Opened {
+        profile: chat.me.clone(),
+        rooms: vec![overview(LOBBY, "lobby")],
+        kept: Vec::new(),
+        first: None,
+        made: vec!["your server listens on 0.0.0.0:7443".into()],
+    };
+    let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
+    app.handle(Incoming::Opened(Box::new(opened)), NOW);
+    app.handle(Incoming::Tick, Timestamp(NOW.0 + 3_600_000));
+    assert!(picture(&mut app, 80, 24).contains("your server listens"));
+    press(&mut app, "esc");
+    assert!(!picture(&mut app, 80, 24).contains("your server listens"));
+}
+
+#[test]
 fn vi_people_choose_quote_and_copy() {
     let mut app = chatting();
     line(&mut app, said(LOBBY, 4, &person(7, "bob"), "to be quoted"));
