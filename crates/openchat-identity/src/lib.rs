@@ -6,6 +6,7 @@
 pub mod authority;
 mod certificate;
 pub mod challenge;
+pub mod comparison;
 pub mod device;
 #[cfg(test)]
 mod drafts;
@@ -15,15 +16,19 @@ pub mod invite;
 pub mod key_file;
 pub mod password;
 pub mod profile;
+pub mod safety_number;
 mod secret_file;
 pub mod signature;
 pub mod tls;
 pub mod trust;
+pub mod vouch;
 
 pub use authority::Authority;
 pub use device::DeviceKey;
 pub use invite::{InviteLink, InviteToken};
 pub use key_file::{IdentityKey, KeyFolder};
 pub use password::Password;
+pub use safety_number::SafetyNumber;
 pub use signature::PublicKey;
 pub use trust::{TrustAnchor, TrustError, Validity, VerifiedMember};
+pub use vouch::VouchKey;
