@@ -1,7 +1,7 @@
 //! What is inside the encryption of a message: versioned CBOR that old and new builds both read.
 //!
 //! A new *field* is skipped by old builds; a new *kind* of body, or a raised `version`, is kept by them and shown as
-//! "needs a newer OpenChat". Reserved body kinds: 1 edit, 2 reaction, 3 file, 4 receipt. Reserved fields of
+//! "needs a newer OpenChat". Reserved body kinds: 1 edit, 2 reaction, 3 file, 4 receipt; 5 is [`Verification`]. Reserved fields of
 //! [`Content`]: 5 expiry, 6 gossip (log heads); of [`Text`]: 1 what it replies to.
 
 use minicbor::bytes::ByteVec;
@@ -13,6 +13,7 @@ use openchat_protocol::record::Position;
 use openchat_protocol::{MessageId, limits};
 
 use crate::padding;
+use crate::verification::Verification;
 
 /// The newest content version that this build reads.
 pub const VERSION: u16 = 1;
@@ -55,6 +56,8 @@ pub struct Content {
 pub enum Body {
     /// Words.
     Text(Text),
+    /// What programs say to each other so that people know each other's keys.
+    Verification(Verification),
     /// Of a newer build.
     Unknown(Unknown),
 }
@@ -104,6 +107,11 @@ impl Content {
         let envelope: Envelope = codec::decode(bytes)?;
         let body = match envelope.body {
             RawBody { kind: TEXT, raw } if envelope.version <= VERSION => Body::Text(codec::decode(&raw)?),
+            // What does not decode is of a newer build, which may say more of the kind.
+            RawBody { kind: VERIFICATION, raw } if envelope.version <= VERSION => match codec::decode(&raw) {
+                Ok(verification) => Body::Verification(verification),
+                Err(_) => Body::Unknown(Unknown { kind: VERIFICATION, raw: raw.into() }),
+            },
             RawBody { kind, raw } => Body::Unknown(Unknown { kind, raw: raw.into() }),
         };
         let Envelope { message_id, counter, seen, .. } = envelope;
@@ -123,6 +131,7 @@ impl Content {
 }
 
 const TEXT: u16 = 0;
+const VERIFICATION: u16 = 5;
 
 #[derive(Encode, Decode)]
 #[cbor(map)]
@@ -150,6 +159,7 @@ impl From<&Body> for RawBody {
     fn from(body: &Body) -> Self {
         match body {
             Body::Text(text) => Self { kind: TEXT, raw: codec::encode(text).into() },
+            Body::Verification(it) => Self { kind: VERIFICATION, raw: codec::encode(it).into() },
             Body::Unknown(Unknown { kind, raw }) => Self { kind: *kind, raw: raw.clone().into() },
         }
     }

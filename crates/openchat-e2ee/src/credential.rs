@@ -89,6 +89,12 @@ impl Credentials {
         self.verify(identity, Validity::At(time))
     }
 
+    /// The identity key (SubjectPublicKeyInfo, DER) above a leaf, whatever the time.
+    pub(crate) fn identity_key(&self, identity: &SigningIdentity) -> Result<Vec<u8>, CredentialError> {
+        let chain = identity.credential.as_x509().ok_or(CredentialError::NotX509)?;
+        Ok(self.anchor.verify_device(chain, Validity::Ignored)?.identity_spki().to_vec())
+    }
+
     fn verify(&self, identity: &SigningIdentity, validity: Validity) -> Result<Holder, CredentialError> {
         let chain = identity.credential.as_x509().ok_or(CredentialError::NotX509)?;
         let member = self.anchor.verify_device(chain, validity)?;

@@ -27,6 +27,7 @@ pub mod room_group;
 pub mod rules;
 pub mod state;
 mod suites;
+pub mod verification;
 
 pub use change::EpochChange;
 pub use commit::{AcceptError, CommitDraft, CommitError, TooLarge};
@@ -39,6 +40,7 @@ pub use policy::{RoomKey, RoomPolicy};
 pub use room_group::{Member, RoomGroup, SealError};
 pub use state::{GroupState, StateError};
 pub use suites::Suite;
+pub use verification::Verification;
 
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,16 @@ impl RoomGroup {
         self.group.roster().members_iter().filter_map(member).collect()
     }
 
+    /// The identity key of a member (SubjectPublicKeyInfo, DER), as the chain of one of its leaves proves it.
+    pub fn identity_key(&self, uid: Uid) -> Option<Vec<u8>> {
+        let credentials = self.me.credentials();
+        let is_of = |member: &mls_rs::group::Member| {
+            credentials.holder(&member.signing_identity).is_ok_and(|holder| holder.device.uid == uid)
+        };
+        let leaf = self.group.roster().members_iter().find(is_of)?;
+        credentials.identity_key(&leaf.signing_identity).ok()
+    }
+
     /// Whether a commit of this device waits for its fate: see [`Self::accept_commit`].
     pub fn has_pending_commit(&self) -> bool {
         self.own.pending.is_some()
