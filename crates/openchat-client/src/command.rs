@@ -8,6 +8,7 @@ use openchat_protocol::room::RoomSummary;
 use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
 
 use crate::event::Member;
+use crate::trust::Acquaintance;
 
 /// Who may come into a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,40 @@ pub enum Command {
         /// The listed room that the invited joins.
         room: Option<RoomName>,
     },
+    /// Everybody whose name is known, and what that rests on. → [`Answer::Acquaintances`]
+    Acquaintances,
+    /// What two people compare to know each other's keys. → [`Answer::Acquaintance`]
+    SafetyNumber {
+        /// With whom.
+        name: UserName,
+    },
+    /// Takes a key for the right one if `code` is the number of both. → [`Answer::Done`]
+    CompareNumber {
+        /// Whose.
+        name: UserName,
+        /// What the other one's program shows: the digits, or what its QR code says.
+        code: String,
+    },
+    /// Begins to compare with somebody over a room that both are in, or takes part in what they have begun;
+    /// [`crate::Event::Comparison`] tells the rest. → [`Answer::Done`]
+    Compare {
+        /// Where.
+        room: RoomId,
+        /// With whom.
+        name: UserName,
+    },
+    /// The codes of both were compared. → [`Answer::Done`]
+    Decide {
+        /// With whom.
+        name: UserName,
+        /// Whether they were the same.
+        same: bool,
+    },
+    /// Takes the newest key to which the server has given this name for the right one. → [`Answer::Done`]
+    AcceptKey {
+        /// Whose.
+        name: UserName,
+    },
 }
 
 /// Without what people say.
@@ -153,6 +188,12 @@ impl fmt::Debug for Command {
             Self::Details { .. } => "Details",
             Self::MarkRead { .. } => "MarkRead",
             Self::CreateInvite { .. } => "CreateInvite",
+            Self::Acquaintances => "Acquaintances",
+            Self::SafetyNumber { .. } => "SafetyNumber",
+            Self::CompareNumber { .. } => "CompareNumber",
+            Self::Compare { .. } => "Compare",
+            Self::Decide { .. } => "Decide",
+            Self::AcceptKey { .. } => "AcceptKey",
         })
     }
 }
@@ -189,6 +230,10 @@ pub enum Answer {
     Details(Box<RoomDetails>),
     /// To [`Command::CreateInvite`]: the link, a secret.
     Invite(String),
+    /// To [`Command::Acquaintances`], by name.
+    Acquaintances(Vec<Acquaintance>),
+    /// To [`Command::SafetyNumber`].
+    Acquaintance(Box<Acquaintance>),
 }
 
 /// Without the secret of an invite.
@@ -202,6 +247,8 @@ impl fmt::Debug for Answer {
             Self::Members(members) => f.debug_tuple("Members").field(members).finish(),
             Self::Details(details) => f.debug_tuple("Details").field(details).finish(),
             Self::Invite(_) => f.write_str("Invite(..)"),
+            Self::Acquaintances(all) => f.debug_tuple("Acquaintances").field(all).finish(),
+            Self::Acquaintance(one) => f.debug_tuple("Acquaintance").field(one).finish(),
         }
     }
 }

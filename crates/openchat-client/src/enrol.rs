@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
-use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity};
+use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity, VouchKey};
 use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
 use openchat_protocol::{
     ClientFrame, DeviceId, Did, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, RoomName,
@@ -25,7 +25,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
 use crate::random;
-use crate::vault::{Change, Credentials, Vault, Write};
+use crate::vault::{Change, Credentials, Vault, Voucher, Write};
 
 /// A device certificate is renewed when less than this is left of its 90 days.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -112,7 +112,9 @@ impl Enrolment<'_> {
     ) -> Result<Enrolled, ClientError> {
         let room = registered.room.clone();
         let credentials = self.credentials(identity, door, registered)?;
-        let vault = Vault::create(self.folder.path(), self.password, &credentials)?;
+        let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
+        first.push(Write::Voucher(self.voucher(room.clone()).map(Box::new)));
+        let vault = Vault::create(self.folder.path(), self.password, &first)?;
         let profile = enrol_device(door, vault, credentials).await?;
         Ok(Enrolled { profile, room })
     }
@@ -176,6 +178,12 @@ impl Enrolment<'_> {
             key_error(&error)
         })?;
         Ok((identity, made))
+    }
+
+    /// What is to be proven to the inviter, if one stands in the link.
+    fn voucher(&self, room: Option<RoomName>) -> Option<Voucher> {
+        let InviteLink { inviter, token, .. } = self.link;
+        inviter.map(|inviter| Voucher::new(token.redeem_hash(), &VouchKey::of(token), inviter, room))
     }
 
     fn server(&self) -> Server {

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 
 use crate::error::ClientError;
+use crate::trust::{Comparing, RoomTrust, Trust, TrustChange};
 
 /// Something happened. All of it that matters later is in the vault too: after [`Event::Lagged`] read it there.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +40,17 @@ pub enum Event {
     },
     /// A room has new keys.
     Epoch(EpochChanged),
-    /// A person's name is now known, or is another one than before.
+    /// A person's name or trust is now known, or is another one than before.
     Person(Person),
+    /// Two people compare their keys over a room, and one of them is at this device.
+    Comparison {
+        /// Where.
+        room: RoomId,
+        /// With whom.
+        with: Person,
+        /// How far it is.
+        stage: Comparing,
+    },
     /// Something in the background could not be done.
     Trouble(ClientError),
     /// Something that must not happen: show it where it cannot be overlooked.
@@ -74,6 +84,8 @@ pub struct Person {
     pub uid: Uid,
     /// Absent until the server was asked.
     pub name: Option<UserName>,
+    /// How far it can be relied on that this is whose key the name says, as of now.
+    pub trust: Trust,
 }
 
 /// The name, or the beginning of the identifier.
@@ -181,6 +193,19 @@ pub enum Entry<P> {
         #[n(0)]
         reason: String,
     },
+    /// Something became known about whose key it is that somebody speaks with.
+    #[n(11)]
+    Trust {
+        /// Whose.
+        #[n(0)]
+        who: P,
+        /// The name that it is about.
+        #[n(1)]
+        name: UserName,
+        /// What.
+        #[n(2)]
+        change: TrustChange,
+    },
 }
 
 impl<P> Entry<P> {
@@ -198,6 +223,7 @@ impl<P> Entry<P> {
             Self::Missing { count } => Entry::Missing { count },
             Self::Unreadable { reason } => Entry::Unreadable { reason },
             Self::Diverged { reason } => Entry::Diverged { reason },
+            Self::Trust { who, name, change } => Entry::Trust { who: person(who), name, change },
         }
     }
 
@@ -230,6 +256,7 @@ impl<P: fmt::Debug> fmt::Debug for Entry<P> {
             Self::Missing { count } => write!(f, "Missing({count})"),
             Self::Unreadable { reason } => write!(f, "Unreadable({reason})"),
             Self::Diverged { reason } => write!(f, "Diverged({reason})"),
+            Self::Trust { who, change, .. } => write!(f, "Trust({who:?}, {change:?})"),
         }
     }
 }
@@ -292,6 +319,8 @@ pub struct RoomOverview {
     pub mentions: u64,
     /// The newest time of a line of the history, 0 without any; what waits in the outbox does not count.
     pub latest: Timestamp,
+    /// What the keys of its people rest on.
+    pub trust: RoomTrust,
 }
 
 /// How this device stands to a room.
@@ -372,11 +401,34 @@ pub enum Alarm {
         /// Which record.
         sequence: u64,
     },
+    /// Something is wrong with who came by an invite: the server, or whoever had the link in between, may have put
+    /// somebody else in the place of the invited one.
+    Invite {
+        /// The room where it was noticed.
+        room: RoomId,
+        /// Whose program said it.
+        by: Person,
+        /// What.
+        fault: InviteFault,
+    },
     /// This device's clock and the server's are far apart: certificates may be taken for expired.
     Clock {
         /// How far.
         apart: Duration,
     },
+}
+
+/// What is wrong with a proof of an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InviteFault {
+    /// It was not made with the link.
+    Forged,
+    /// Somebody else has proven before to have come by the same invite, which is good for one.
+    Twice,
+    /// The server has led whoever came to another room than the invite is for.
+    OtherRoom,
+    /// The server gives another name than the one in the proof.
+    OtherName,
 }
 
 /// This profile.

@@ -12,6 +12,7 @@ use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::enrol::profile_of;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{ConnectionState, EpochChanged, Event, Line, Member, Membership, Profile, RoomOverview};
+use crate::trust::Acquaintance;
 use crate::vault::{Change, EpochKey, Searched, Sought, Span, Vault, VaultError, Write};
 
 /// Commands that may wait for the driver; whoever asks more waits too.
@@ -152,6 +153,42 @@ impl ClientHandle {
             Answer::Invite(link) => Ok(link),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Everybody whose name is known, and what that rests on.
+    pub async fn acquaintances(&self) -> Result<Vec<Acquaintance>, ClientError> {
+        match self.ask(Command::Acquaintances).await? {
+            Answer::Acquaintances(all) => Ok(all),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What is known of `name`, and the number that both compare.
+    pub async fn acquaintance(&self, name: UserName) -> Result<Acquaintance, ClientError> {
+        match self.ask(Command::SafetyNumber { name }).await? {
+            Answer::Acquaintance(one) => Ok(*one),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Takes a key for that of `name` if `code` is the number of both.
+    pub async fn compare_number(&self, name: UserName, code: String) -> Result<(), ClientError> {
+        self.ask(Command::CompareNumber { name, code }).await.map(drop)
+    }
+
+    /// Begins to compare with `name` over a room, or takes part; [`Event::Comparison`] tells the rest.
+    pub async fn compare(&self, room: RoomId, name: UserName) -> Result<(), ClientError> {
+        self.ask(Command::Compare { room, name }).await.map(drop)
+    }
+
+    /// Whether the two codes were the same.
+    pub async fn decide(&self, name: UserName, same: bool) -> Result<(), ClientError> {
+        self.ask(Command::Decide { name, same }).await.map(drop)
+    }
+
+    /// Takes the newest key to which the server has given `name` for the right one.
+    pub async fn accept_key(&self, name: UserName) -> Result<(), ClientError> {
+        self.ask(Command::AcceptKey { name }).await.map(drop)
     }
 
     /// Any command, with its untyped answer.

@@ -16,18 +16,21 @@ pub mod likeness;
 pub mod mention;
 pub mod open;
 mod random;
+pub mod trust;
 pub mod vault;
 
 pub use command::{Access, Answer, Command, RoomDetails, RoomSuite};
 pub use enrol::{Enrolled, enrol};
 pub use error::{ClientError, ErrorKind};
 pub use event::{
-    Alarm, ConnectionState, Delivery, Entry, EpochChanged, Event, Line, Member, Membership, Person, Profile,
-    RoomOverview,
+    Alarm, ConnectionState, Delivery, Entry, EpochChanged, Event, InviteFault, Line, Member, Membership,
+    Person, Profile, RoomOverview,
 };
 pub use handle::{ClientHandle, Events};
 pub use likeness::nearest;
 pub use mention::mentions;
 pub use open::{exists, open};
-pub use openchat_identity::{InviteLink, Password};
+pub use openchat_identity::comparison::ShortCode;
+pub use openchat_identity::{InviteLink, Password, SafetyNumber};
+pub use trust::{Acquaintance, Basis, Comparing, Outcome, RoomTrust, Trust, TrustChange};
 pub use vault::{EpochKey, Searched, Sought, Span};

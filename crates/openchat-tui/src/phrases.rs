@@ -1,7 +1,10 @@
 //! What happened, in words for people: announcements, alarms, states, times.
 
-use openchat_client::{Alarm, ConnectionState, Entry, EpochChanged, Person, RoomDetails, RoomSuite};
-use openchat_protocol::{ServerFingerprint, Timestamp};
+use openchat_client::{
+    Alarm, Basis, Comparing, ConnectionState, Entry, EpochChanged, InviteFault, Outcome, Person, RoomDetails,
+    RoomSuite, RoomTrust, Trust, TrustChange,
+};
+use openchat_protocol::{ServerFingerprint, Timestamp, UserName};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -61,6 +64,7 @@ pub fn announcement(author: &Person, entry: &Entry<Person>) -> (String, bool) {
             "the server is said to show different histories of this room: {}",
             harmless(reason)
         )),
+        Entry::Trust { name, change, .. } => trust_change(name, *change),
         // `Entry` may grow with the client.
         _ => quiet(format!("{author} did something that this version cannot show")),
     }
@@ -87,6 +91,7 @@ pub fn alarm(alarm: &Alarm) -> String {
             let minutes = (apart.as_secs() + 30) / 60;
             format!("your clock and the server's are {minutes} minutes apart: set the clock")
         }
+        Alarm::Invite { by, fault, .. } => invite_fault(by, *fault),
         _ => "something is wrong that this version cannot describe".to_owned(),
     }
 }
@@ -98,6 +103,124 @@ pub fn connection(state: &ConnectionState) -> (String, bool) {
         ConnectionState::Connecting => ("connecting".to_owned(), false),
         ConnectionState::Offline { why, .. } => (format!("offline: {}", harmless(&why.to_string())), false),
         ConnectionState::Ended(_) => ("ended".to_owned(), false),
+    }
+}
+
+/// One column before a name. No name and no text can stand there.
+pub fn trust_sign(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Compared => "✓",
+        Trust::Invited => "•",
+        Trust::FirstUse => "?",
+        Trust::Changed => "!",
+        Trust::Mine => " ",
+    }
+}
+
+/// What a key rests on.
+pub fn trust(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Compared => "you compared codes",
+        Trust::Invited => "known by an invite, proven at both ends",
+        Trust::FirstUse => "first use: only the server says whose key it is",
+        Trust::Changed => "KEY CHANGED: the server gives this name to two keys",
+        Trust::Mine => "you",
+    }
+}
+
+/// What a key rests on, and since when.
+pub fn basis(basis: Basis, first_seen: Timestamp) -> String {
+    let words = trust(basis.into());
+    let since = match basis {
+        Basis::Compared { at } | Basis::Invited { at } => at,
+        Basis::FirstUse => first_seen,
+    };
+    format!("{words} ({})", day_and_clock(since))
+}
+
+/// What the keys of a room's people rest on; nothing while nobody else is there.
+pub fn room_trust(room: RoomTrust) -> Option<String> {
+    let weakest = room.weakest()?;
+    let parts = [
+        (room.compared, "compared"),
+        (room.invited, "by invite"),
+        (room.first_use, "first use"),
+        (room.changed, "KEY CHANGED"),
+    ];
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    let stopped = if room.is_stopped { "; your messages wait until you decide" } else { "" };
+    Some(format!("{} {}{stopped}", trust_sign(weakest), parts.join(", ")))
+}
+
+fn trust_change(name: &UserName, change: TrustChange) -> (String, bool) {
+    match change {
+        TrustChange::Invited => {
+            (format!("{name}'s key is proven: both of you have the link of the invite"), false)
+        }
+        TrustChange::Compared => (format!("{name}'s key is proven: you compared codes"), false),
+        TrustChange::Changed => {
+            (format!("the server says that {name} has another key now: ask them, then /accept {name}"), true)
+        }
+        TrustChange::Stopped => (
+            format!(
+                "the server says that {name}, whose key you had checked, has another key now: your messages here wait \
+                 until you compare (/verify {name}) or take it (/accept {name})"
+            ),
+            true,
+        ),
+        TrustChange::Accepted => (format!("you took the new key of {name}; nobody has checked it yet"), true),
+    }
+}
+
+fn invite_fault(by: &Person, fault: InviteFault) -> String {
+    match fault {
+        InviteFault::Forged => format!(
+            "{by} uses one of your invites and cannot prove to have its link: the server may have put somebody else \
+             in the place of your friend"
+        ),
+        InviteFault::Twice => {
+            format!("{by} has the link of an invite that somebody else came by: it was passed on, or stolen")
+        }
+        InviteFault::OtherRoom => {
+            format!("the server has led {by} to another room than the invite was for")
+        }
+        InviteFault::OtherName => {
+            format!("{by} came by an invite under another name than the server now says")
+        }
+    }
+}
+
+/// How far a comparison with somebody is, and whether it needs care.
+pub fn comparing(with: &str, stage: Comparing) -> (String, bool) {
+    match stage {
+        Comparing::Waiting => (format!("waiting for {with}: they write /verify and your name"), false),
+        Comparing::Asked => (format!("{with} wants to compare keys with you: /verify {with}"), false),
+        Comparing::Code(code) => (
+            format!(
+                "{with} sees the code {code} too, if nobody stands between you. Ask them by voice or face to face, \
+                 not here; then /verify {with} yes, or no"
+            ),
+            false,
+        ),
+        Comparing::Ended(Outcome::Same) => (format!("you and {with} saw the same code"), false),
+        Comparing::Ended(Outcome::Differs) => (
+            format!(
+                "the codes differ: somebody may stand between you and {with}. Say nothing secret; tell the host"
+            ),
+            true,
+        ),
+        Comparing::Ended(Outcome::Cancelled) => (format!("{with} has called the comparison off"), true),
+        Comparing::Ended(Outcome::TimedOut) => {
+            (format!("the comparison with {with} took too long: begin again"), true)
+        }
+        Comparing::Ended(Outcome::Broken) => (
+            format!("{with}'s program broke the rules of the comparison: somebody may stand between you"),
+            true,
+        ),
     }
 }
 

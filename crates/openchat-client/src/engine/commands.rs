@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openchat_identity::{InviteLink, InviteToken};
+use openchat_identity::{InviteLink, InviteToken, VouchKey};
 use openchat_protocol::account::{AccountSelector, CreateInvite};
 use openchat_protocol::room::{FetchJoinInfo, RoomSelector};
 use openchat_protocol::{MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName};
@@ -17,7 +17,7 @@ use crate::command::{Access, Answer, Command, RoomDetails, RoomSuite};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Member, Membership};
 use crate::likeness::nearest;
-use crate::vault::Write;
+use crate::vault::{StoredInvite, Write};
 
 impl Engine {
     /// Somebody wants something. It is answered under `ticket`, in this step or a later one.
@@ -51,6 +51,12 @@ impl Engine {
                 cx.answer(ticket, Ok(Answer::Done));
             }),
             Command::CreateInvite { valid, uses, room } => self.create_invite(ticket, valid, uses, room),
+            Command::Acquaintances => self.acquaintances(ticket),
+            Command::SafetyNumber { name } => self.safety_number(ticket, &name),
+            Command::CompareNumber { name, code } => self.compare_number(ticket, &name, &code),
+            Command::Compare { room, name } => self.compare(ticket, room, &name),
+            Command::Decide { name, same } => self.decide(ticket, &name, same),
+            Command::AcceptKey { name } => self.accept_key(ticket, &name),
         }
         self.finish()
     }
@@ -153,8 +159,17 @@ impl Engine {
     }
 
     fn create_invite(&mut self, ticket: Ticket, valid: Duration, uses: u32, room: Option<RoomName>) {
+        if !self.cx.session.is_up() {
+            return self.cx.answer(ticket, Err(offline()));
+        }
         let token = InviteToken::generate();
-        let hash = token.redeem_hash();
+        let (hash, expires) = (token.redeem_hash(), self.cx.now.plus(valid));
+        // What several people have shows of none of them who it is.
+        let vouches = uses == 1;
+        if vouches {
+            let invite = StoredInvite::new(hash, &VouchKey::of(&token), room.clone(), expires);
+            self.cx.keep_invite(invite);
+        }
         let credentials = &self.cx.credentials;
         // Whoever is invited may be elsewhere than this device: the host knows best how the server is reached.
         let (host, port) = match &self.cx.session.address {
@@ -165,10 +180,10 @@ impl Engine {
             host,
             port,
             server: credentials.server,
-            inviter: Some(credentials.device.uid),
+            inviter: vouches.then_some(credentials.device.uid),
             token,
         };
-        let create = CreateInvite { hash, expires: self.cx.now.plus(valid), uses, room };
+        let create = CreateInvite { hash, expires, uses, room };
         self.ask_for(ticket, Request::CreateInvite(create), Purpose::CreateInvite(ticket, link.to_string()));
     }
 }

@@ -1,18 +1,22 @@
 //! What all rooms share: this device, the connection, the people, and the step that is being made.
 
+use std::collections::HashMap;
+
 use openchat_e2ee::Device;
 use openchat_identity::TrustAnchor;
-use openchat_protocol::{DeviceId, Request, Timestamp};
+use openchat_protocol::{DeviceId, InviteHash, Request, Timestamp};
 
+use super::comparing::Comparisons;
 use super::key_packages::KeyPackages;
 use super::people::People;
 use super::session::{Purpose, Session};
 use super::step::{HangUp, Step, Ticket};
+use super::trust::News;
 use crate::command::Answer;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Event;
 use crate::random::Jitter;
-use crate::vault::{Credentials, Write};
+use crate::vault::{Credentials, StoredInvite, Voucher, Write};
 
 /// Everything of the engine but its rooms.
 pub(super) struct Core {
@@ -21,6 +25,13 @@ pub(super) struct Core {
     pub(super) credentials: Credentials,
     pub(super) session: Session,
     pub(super) people: People,
+    /// Invites of this profile, each for one person.
+    pub(super) invites: HashMap<InviteHash, StoredInvite>,
+    /// The invite that this profile came by, until its inviter has answered.
+    pub(super) voucher: Option<Voucher>,
+    pub(super) comparisons: Comparisons,
+    /// What became known of people, and is still to be told in their rooms.
+    pub(super) news: Vec<News>,
     pub(super) key_packages: KeyPackages,
     pub(super) jitter: Jitter,
     /// The time of what is being handled.

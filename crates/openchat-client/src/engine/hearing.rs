@@ -67,7 +67,9 @@ impl Room {
         for id in self.kept() {
             cx.write(Write::LineRemoved(self.id(), cx.me().uid, id));
             self.change_outbox(cx, id, |message| message.in_log = false);
-            cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Pending });
+            if self.outbox.iter().any(|it| it.message == id && it.is_said()) {
+                cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Pending });
+            }
         }
     }
 

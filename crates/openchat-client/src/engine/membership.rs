@@ -183,7 +183,7 @@ impl Room {
     /// Removes those who left: when it is time, or before anything is said that they could still read.
     pub(super) fn remove_departed_if_due(&mut self, cx: &mut Core) -> bool {
         let due = self.removal_due.is_some_and(|due| due <= cx.now);
-        if self.record.departed.is_empty() || !(due || self.has_to_send()) {
+        if self.record.departed.is_empty() || !(due || self.has_to_send(cx)) {
             return false;
         }
         let departed = self.record.departed.clone();

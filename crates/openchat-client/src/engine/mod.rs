@@ -5,6 +5,7 @@
 
 mod commands;
 mod committing;
+mod comparing;
 mod core;
 mod creating;
 mod frames;
@@ -23,6 +24,8 @@ mod session;
 mod step;
 #[cfg(test)]
 mod tests;
+mod trust;
+mod vouching;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +33,7 @@ use openchat_e2ee::Device;
 use openchat_identity::{DeviceKey, TrustAnchor};
 use openchat_protocol::{RoomId, Timestamp};
 
+use self::comparing::Comparisons;
 use self::core::Core;
 use self::key_packages::KeyPackages;
 use self::people::People;
@@ -63,12 +67,17 @@ impl Engine {
                 room.outbox.push_back(message);
             }
         }
+        let me = device.id().uid;
         let cx = Core {
             device,
             anchor,
             credentials: loaded.credentials,
             session: Session::down(),
-            people: People::new(loaded.contacts),
+            people: People::new(me, loaded.contacts),
+            invites: loaded.invites.into_iter().map(|invite| (invite.hash, invite)).collect(),
+            voucher: loaded.voucher,
+            comparisons: Comparisons::default(),
+            news: Vec::new(),
             key_packages: KeyPackages::new(loaded.key_packages),
             jitter: Jitter::new(seed),
             now: Timestamp(0),
@@ -88,13 +97,16 @@ impl Engine {
         let now = self.cx.now;
         let rooms =
             self.rooms.values().filter(|_| self.cx.session.is_up()).filter_map(|room| room.next_timer(now));
-        rooms.chain(self.cx.session.next_timer()).chain(self.cx.people.next_timer()).min()
+        let others =
+            [self.cx.session.next_timer(), self.cx.people.next_timer(), self.cx.comparisons.next_timer()];
+        rooms.chain(others.into_iter().flatten()).min()
     }
 
     /// Time has passed.
     pub fn handle_timer(&mut self, now: Timestamp) -> Step {
         self.cx.now = now;
         self.cx.people.handle_timer(now, &mut self.cx.out.events);
+        self.end_old_comparisons();
         if !self.cx.session.handle_timer(now, &mut self.cx.out.requests) {
             let error = ClientError::new(ErrorKind::Network, "the server does not answer any more");
             self.cx.out.hang_up = Some(HangUp::Again(error));
@@ -107,6 +119,7 @@ impl Engine {
 
     /// Ends every public call: what has changed in the rooms joins the step.
     fn finish(&mut self) -> Step {
+        self.tell_news();
         for room in self.rooms.values_mut() {
             room.save(&mut self.cx);
         }

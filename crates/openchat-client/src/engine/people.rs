@@ -1,6 +1,7 @@
 //! People: names by identity, as the server gave them first, and events that wait until the names in them are known.
 //!
-//! A certificate proves the identity, not the name: a name stays with whom it was first seen, and that is all.
+//! A certificate proves the identity, not the name: a name stays with whom it was first seen. What else is known of a key
+//! is in [`super::trust`].
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use openchat_protocol::{Request, Timestamp, Uid, UserName};
 use super::core::Core;
 use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Alarm, Event, Person};
-use crate::vault::{Contact, Names, Write};
+use crate::event::{Event, Person};
+use crate::vault::{Contact, Names};
 
 /// How long events wait for a name.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,13 +31,23 @@ pub(super) struct People {
     unknown: HashSet<Uid>,
     held: Vec<Event>,
     held_until: Option<Timestamp>,
+    /// No name is being asked for any more: what waited for them can go on.
+    pub(super) settled: bool,
 }
 
 impl People {
-    pub(super) fn new(contacts: Vec<Contact>) -> Self {
-        let mut names = Names::default();
-        contacts.into_iter().for_each(|contact| names.insert(contact.uid, contact.name));
-        Self { names, ..Self::default() }
+    pub(super) fn new(me: Uid, contacts: Vec<Contact>) -> Self {
+        Self { names: Names::new(me, contacts), ..Self::default() }
+    }
+
+    /// Whether the name of `uid` is being asked for.
+    pub(super) fn is_asked(&self, uid: Uid) -> bool {
+        self.asked.contains(&uid)
+    }
+
+    /// Whether a name that is being asked for may turn out to be that of a key that was checked.
+    pub(super) fn is_protected(&self) -> bool {
+        !self.asked.is_empty() && self.names.is_anybody_verified()
     }
 
     pub(super) fn person(&self, uid: Uid) -> Person {
@@ -68,6 +79,7 @@ impl People {
     }
 
     pub(super) fn handle_lost(&mut self, out: &mut Vec<Event>) {
+        self.settled |= !self.asked.is_empty();
         self.asked.clear();
         self.unknown.clear();
         self.release(out);
@@ -82,6 +94,7 @@ impl People {
     fn settle(&mut self, uid: Uid, out: &mut Vec<Event>) {
         self.asked.remove(&uid);
         if self.asked.is_empty() {
+            self.settled = true;
             self.release(out);
         }
     }
@@ -138,26 +151,23 @@ impl Core {
             return Ok(uid);
         }
         if let Some(from) = self.people.names.owner(&account.name).filter(|owner| *owner != uid) {
-            // The name stays with whom it was first seen: nobody else is shown under it.
-            let name = account.name.clone();
-            self.emit(Event::Alarm(Alarm::NameMoved { name: name.clone(), from, to: uid }));
-            return Err(moved(&name));
+            self.name_moved(&account.name, from, uid);
+            return Err(moved(&account.name));
         }
         if let Some(known) = self.people.names.name(uid) {
             return Err(renamed(known, &account.name));
         }
-        self.people.names.insert(uid, account.name.clone());
-        self.write(Write::Contact(Contact { uid, name: account.name.clone(), first_seen: self.now }));
-        self.emit(Event::Person(self.people.person(uid)));
+        self.keep_contact(Contact::at_first_use(uid, account.name.clone(), self.now));
         Ok(uid)
     }
 }
 
 fn moved(name: &UserName) -> ClientError {
     let message = format!("the server says that {name} is somebody else than before");
-    ClientError::new(ErrorKind::Alarm, message).with_help(
-        "ask that person, over another channel, whether the account is new; until then nothing is done",
-    )
+    ClientError::new(ErrorKind::Alarm, message).with_help(format!(
+        "ask that person on another way whether the key is new; then /accept {name} takes it, and until then \
+             nothing is done"
+    ))
 }
 
 /// Accounts keep their names: nobody is shown under another one than at first.

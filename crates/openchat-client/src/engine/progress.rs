@@ -42,6 +42,7 @@ impl Room {
             || self.remove_departed_if_due(cx)
             || self.grant_wish(cx)
             || self.update_if_due(cx)
+            || self.offer_proof(cx)
             || self.send_next(cx)
             || self.leave_if_wanted(cx)
     }

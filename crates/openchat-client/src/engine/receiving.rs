@@ -113,8 +113,12 @@ impl Room {
             let line = Entry::Missing { count: missing };
             self.add_line(cx, record.sequence, record.time, sender.uid, line);
         }
-        if !self.is_repeated(sender, content.message_id) {
-            self.add_line(cx, record.sequence, record.time, sender.uid, entry_of(content));
+        if self.is_repeated(sender, content.message_id) {
+            return;
+        }
+        match &content.body {
+            Body::Verification(step) => self.handle_verification(cx, record, sender, step),
+            _ => self.add_line(cx, record.sequence, record.time, sender.uid, entry_of(content)),
         }
     }
 
@@ -220,6 +224,8 @@ fn entry_of(content: Content) -> Entry<Uid> {
     let message = content.message_id;
     match content.body {
         Body::Text(text) => Entry::Text { message, text: text.markdown, delivery: Delivery::Sent },
-        Body::Unknown(_) => Entry::Newer { message, content: content.to_bytes().into() },
+        Body::Verification(_) | Body::Unknown(_) => {
+            Entry::Newer { message, content: content.to_bytes().into() }
+        }
     }
 }

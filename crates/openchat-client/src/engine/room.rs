@@ -1,6 +1,6 @@
 //! One room: what is known of it, what is on its way, and what is to be done next.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use openchat_e2ee::RoomGroup;
 use openchat_protocol::account::ClaimedKeyPackage;
@@ -117,6 +117,8 @@ pub(super) struct Room {
     pub(super) welcome: Option<PendingWelcome>,
     /// The room never came to be.
     pub(super) is_gone: bool,
+    /// Who is in the room stands on the disk.
+    people_kept: bool,
     record_changed: bool,
     group_changed: bool,
     /// The epoch of the tree on disk.
@@ -153,6 +155,7 @@ impl Room {
             other_logs: HashSet::new(),
             welcome: None,
             is_gone: false,
+            people_kept: false,
             record_changed: false,
             group_changed: false,
             tree_epoch: None,
@@ -163,7 +166,8 @@ impl Room {
 
     /// The room as it was when the vault was last written. Keys that do not load are replaced by joining again.
     pub(super) fn load(loaded: LoadedRoom, device: &openchat_e2ee::Device) -> Self {
-        let LoadedRoom { record, group, own_commit, counters, chain } = loaded;
+        let LoadedRoom { record, group, own_commit, counters, chain, next_part } = loaded;
+        let next_part = (record.cursor.sequence, next_part);
         let is_in = matches!(
             record.membership,
             Membership::Creating | Membership::Joining | Membership::Member | Membership::Leaving
@@ -172,7 +176,7 @@ impl Room {
         let rejoin = is_in && group.is_none();
         let tree_epoch = group.as_ref().map(RoomGroup::epoch);
         let (counters, chain) = (counters.into_iter().collect(), chain.into());
-        Self { group, own_commit, counters, chain, rejoin, tree_epoch, ..Self::new(record) }
+        Self { group, own_commit, counters, chain, rejoin, tree_epoch, next_part, ..Self::new(record) }
     }
 
     pub(super) fn id(&self) -> RoomId {
@@ -353,11 +357,24 @@ impl Room {
 
     /// Puts what has changed into the step's one change.
     pub(super) fn save(&mut self, cx: &mut Core) {
-        if std::mem::take(&mut self.record_changed) && !self.is_gone {
+        let record_changed = std::mem::take(&mut self.record_changed);
+        let group_changed = std::mem::take(&mut self.group_changed);
+        if record_changed && !self.is_gone {
             cx.write(Write::Room(Box::new(self.record.clone())));
         }
-        if std::mem::take(&mut self.group_changed) {
+        if group_changed {
             self.save_group(cx);
+        }
+        // Beside something else only: what happens without a change must stay without one, or a full disk would have no end.
+        if (record_changed || group_changed) && !self.is_gone {
+            self.save_people(cx);
+        }
+    }
+
+    fn save_people(&mut self, cx: &mut Core) {
+        if self.group.is_some() && !std::mem::replace(&mut self.people_kept, true) {
+            let people: BTreeSet<Uid> = self.roster().iter().map(|member| member.device.uid).collect();
+            cx.write(Write::People(self.id(), people.into_iter().collect()));
         }
     }
 
@@ -369,6 +386,7 @@ impl Room {
             Ok(state) => {
                 // The tree changes with the epoch only, and is the greater part by far.
                 let with_tree = self.tree_epoch.replace(epoch) != Some(epoch);
+                self.people_kept &= !with_tree;
                 cx.write(Write::Group(self.record.room, StoredGroup::new(&state, with_tree)));
             }
             Err(error) => cx.fail(&error),

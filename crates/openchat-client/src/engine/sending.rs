@@ -4,7 +4,8 @@
 //! after every loss of the connection again, until the server says where they are in the log, or that they are not and
 //! will not be. Only then may the message be sealed anew.
 
-use openchat_e2ee::{Content, SealError};
+use openchat_e2ee::content::Text;
+use openchat_e2ee::{Body, Content, SealError, Verification};
 use openchat_protocol::append::Appended;
 use openchat_protocol::record::{Position, RecordKind};
 use openchat_protocol::{MessageId, Refusal, RoomId, Timestamp};
@@ -28,14 +29,25 @@ impl Room {
         if let Err(error) = self.may_send(&text) {
             return cx.answer(ticket, Err(error));
         }
-        let message = random::message_id();
-        let room = self.id();
-        let message =
-            OutboxMessage { message, room, time: cx.now, text, sealed: None, failed: None, in_log: false };
+        let message = OutboxMessage { text, ..self.empty_message(cx.now) };
         cx.write(Write::Outbox(Box::new(message.clone())));
         cx.answer(ticket, Ok(Answer::Queued(message.message)));
         cx.emit(Event::Line(pending_line(&message, cx.people.person(cx.me().uid))));
         self.outbox.push_back(message);
+        self.tell_stopped(cx);
+    }
+
+    /// Puts what this program has to say to another one into the outbox.
+    pub(super) fn say_verification(&mut self, cx: &mut Core, step: Verification) {
+        let message = OutboxMessage { verification: Some(step), ..self.empty_message(cx.now) };
+        cx.write(Write::Outbox(Box::new(message.clone())));
+        self.outbox.push_back(message);
+    }
+
+    fn empty_message(&self, time: Timestamp) -> OutboxMessage {
+        let (message, room) = (random::message_id(), self.id());
+        let (text, verification) = (String::new(), None);
+        OutboxMessage { message, room, time, text, sealed: None, failed: None, in_log: false, verification }
     }
 
     fn may_send(&self, text: &str) -> Result<(), ClientError> {
@@ -69,20 +81,32 @@ impl Room {
     }
 
     /// Whether a message waits to be sealed, and may be.
-    pub(super) fn has_to_send(&self) -> bool {
-        self.may_speak() && self.outbox.iter().any(is_waiting)
+    pub(super) fn has_to_send(&self, cx: &Core) -> bool {
+        self.next_to_send(cx).is_some()
+    }
+
+    /// The place in the outbox of the next message that may be sealed. What programs say to each other does not wait for
+    /// people's decisions, which it is there to help.
+    fn next_to_send(&self, cx: &Core) -> Option<usize> {
+        let mut waiting = self.outbox.iter().enumerate().filter(|(_, it)| is_waiting(it)).peekable();
+        if !self.may_speak() || waiting.peek().is_none() {
+            return None;
+        }
+        let holds_texts = self.holds_texts(cx);
+        waiting.find(|(_, it)| !(holds_texts && it.is_said())).map(|(index, _)| index)
     }
 
     /// Seals the next message, and sends it.
     pub(super) fn send_next(&mut self, cx: &mut Core) -> bool {
-        if !self.has_to_send() {
-            return false;
-        }
-        let Some(index) = self.outbox.iter().position(is_waiting) else { return false };
+        let Some(index) = self.next_to_send(cx) else { return false };
         let Some(base) = self.base(cx) else { return false };
         let Some(message) = self.outbox.get(index) else { return false };
         let (id, counter) = (message.message, self.record.sealed + 1);
-        let content = Content::text(id, counter, Some(self.record.cursor), message.text.as_str());
+        let body = match &message.verification {
+            Some(step) => Body::Verification(step.clone()),
+            None => Body::Text(Text { markdown: message.text.clone() }),
+        };
+        let content = Content { message_id: id, counter, seen: Some(self.record.cursor), body };
         let Some(group) = &mut self.group else { return false };
         match group.seal(&content) {
             Ok(payload) => {
@@ -194,12 +218,19 @@ impl Room {
             self.outbox.remove(index);
             cx.write(Write::OutboxRemoved(id));
         }
+        if !message.is_said() {
+            return;
+        }
         cx.emit(Event::Delivery { room: self.id(), message: id, delivery: Delivery::Sent });
         let entry = Entry::Text { message: id, text: message.text, delivery: Delivery::Sent };
         self.add_line(cx, sequence, time, cx.me().uid, entry);
     }
 
     fn give_up(&mut self, cx: &mut Core, id: MessageId, reason: String) {
+        if self.outbox.iter().any(|it| it.message == id && !it.is_said()) {
+            self.outbox.retain(|it| it.message != id);
+            return cx.write(Write::OutboxRemoved(id));
+        }
         self.change_outbox(cx, id, |message| {
             message.sealed = None;
             message.failed = Some(reason.clone());

@@ -4,4 +4,5 @@ mod astray;
 mod server;
 mod stories;
 mod trouble;
+mod verification;
 mod world;

@@ -6,6 +6,7 @@ use openchat_protocol::{DeviceId, RoomId, codec};
 use rusqlite::{Connection, Transaction, params};
 
 use super::change::{Change, Write};
+use super::invite::StoredInvite;
 use super::record::{
     Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredKeyPackage,
     StoredLine,
@@ -20,6 +21,9 @@ pub(super) const EPOCHS_KEPT: u32 = 1000;
 
 /// Key of the credentials in `meta`.
 pub(super) const CREDENTIALS: &str = "credentials";
+
+/// Key of the voucher in `meta`.
+pub(super) const VOUCHER: &str = "voucher";
 
 /// Writes all of `change`, or nothing.
 pub(super) fn apply(database: &mut Connection, change: &Change) -> rusqlite::Result<()> {
@@ -36,6 +40,20 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
     match write {
         Write::Credentials(credentials) => put_meta(database, CREDENTIALS, &**credentials),
         Write::Contact(contact) => put_contact(database, contact),
+        Write::ContactRemoved(uid) => {
+            execute(database, "DELETE FROM contact WHERE uid = ?1", [uid.as_bytes()])
+        }
+        Write::Invite(invite) => put_invite(database, invite),
+        Write::InviteRemoved(hash) => {
+            execute(database, "DELETE FROM invite WHERE hash = ?1", [hash.as_bytes()])
+        }
+        Write::Voucher(Some(voucher)) => put_meta(database, VOUCHER, &**voucher),
+        Write::Voucher(None) => execute(database, "DELETE FROM meta WHERE key = ?1", [VOUCHER]),
+        Write::People(room, people) => execute(
+            database,
+            "INSERT OR REPLACE INTO room_people (room, people) VALUES (?1, ?2)",
+            params![room.as_bytes(), codec::encode(people)],
+        ),
         Write::Room(record) => put_room(database, record),
         Write::RoomForgotten(room) => execute(database, "DELETE FROM room WHERE id = ?1", [room.as_bytes()]),
         Write::RoomClosed(room) => close_room(database, *room),
@@ -77,9 +95,23 @@ fn put_meta<T: Encode<()>>(database: &Connection, key: &str, value: &T) -> rusql
 fn put_contact(database: &Connection, contact: &Contact) -> rusqlite::Result<()> {
     execute(
         database,
-        "INSERT INTO contact (uid, name, first_seen) VALUES (?1, ?2, ?3)
-         ON CONFLICT (uid) DO UPDATE SET name = excluded.name",
-        params![contact.uid.as_bytes(), contact.name.as_str(), contact.first_seen.0],
+        "INSERT INTO contact (uid, name, first_seen, trust) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (uid) DO UPDATE SET name = excluded.name, trust = excluded.trust",
+        params![
+            contact.uid.as_bytes(),
+            contact.name.as_str(),
+            contact.first_seen.0,
+            codec::encode(&(contact.basis, &contact.claimants))
+        ],
+    )
+}
+
+fn put_invite(database: &Connection, invite: &StoredInvite) -> rusqlite::Result<()> {
+    let value = zeroize::Zeroizing::new(codec::encode(invite));
+    execute(
+        database,
+        "INSERT OR REPLACE INTO invite (hash, invite) VALUES (?1, ?2)",
+        params![invite.hash.as_bytes(), *value],
     )
 }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use openchat_protocol::record::Position;
-use openchat_protocol::{DeviceId, MessageId, RoomId, Uid};
+use openchat_protocol::{DeviceId, InviteHash, MessageId, RoomId, Uid};
 
+use super::invite::{StoredInvite, Voucher};
 use super::record::{
     Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup,
     StoredKeyPackage, StoredLine,
@@ -14,8 +15,18 @@ use super::record::{
 pub enum Write {
     /// Who this profile is.
     Credentials(Box<Credentials>),
-    /// A person's name.
+    /// A person's name, and what it rests on.
     Contact(Contact),
+    /// Nothing is known of somebody any more.
+    ContactRemoved(Uid),
+    /// An invite of this profile.
+    Invite(Box<StoredInvite>),
+    /// An invite is over.
+    InviteRemoved(InviteHash),
+    /// What this profile has to prove of the invite it came by; nothing any more when that is done.
+    Voucher(Option<Box<Voucher>>),
+    /// Who is in a room, by its newest keys.
+    People(RoomId, Vec<Uid>),
     /// A new room, or what changed about one.
     Room(Box<RoomRecord>),
     /// A room that never came to be, with everything of it.
@@ -60,6 +71,11 @@ impl fmt::Debug for Write {
         match self {
             Self::Credentials(_) => f.write_str("Credentials"),
             Self::Contact(contact) => write!(f, "{contact:?}"),
+            Self::ContactRemoved(uid) => write!(f, "ContactRemoved({uid})"),
+            Self::Invite(_) => f.write_str("Invite"),
+            Self::InviteRemoved(_) => f.write_str("InviteRemoved"),
+            Self::Voucher(voucher) => write!(f, "Voucher({})", voucher.is_some()),
+            Self::People(room, people) => write!(f, "People({room}, {})", people.len()),
             Self::Room(record) => write!(f, "{record:?}"),
             Self::RoomForgotten(room) => write!(f, "RoomForgotten({room})"),
             Self::RoomClosed(room) => write!(f, "RoomClosed({room})"),

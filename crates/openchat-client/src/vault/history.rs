@@ -1,13 +1,13 @@
 //! What people read: lines and rooms with names, from the disk alone.
 
-use std::collections::HashMap;
-
-use openchat_protocol::{RoomId, Timestamp, Uid, UserName};
+use openchat_protocol::{RoomId, Timestamp, Uid};
 use rusqlite::{Connection, Row, params};
 
 use super::load;
+use super::names::Names;
 use super::record::{OutboxMessage, RoomRecord, StoredEpoch};
 use crate::event::{Delivery, Entry, EpochChanged, Line, Person, RoomOverview};
+use crate::trust::RoomTrust;
 
 /// Which part of a room's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,33 +18,6 @@ pub enum Span {
     Before(u64),
     /// The lines after a sequence, and what waits in the outbox when they are the last ones.
     After(u64),
-}
-
-/// The names of people.
-#[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<Uid, UserName>);
-
-impl Names {
-    /// Takes over what a lookup has shown.
-    pub(crate) fn insert(&mut self, uid: Uid, name: UserName) {
-        self.0.insert(uid, name);
-    }
-
-    /// The name of `uid`, if it is known.
-    pub(crate) fn name(&self, uid: Uid) -> Option<&UserName> {
-        self.0.get(&uid)
-    }
-
-    /// Whose `name` is, or one that looks like it.
-    pub(crate) fn owner(&self, name: &UserName) -> Option<Uid> {
-        let skeleton = name.skeleton();
-        self.0.iter().find(|(_, known)| known.skeleton() == skeleton).map(|(uid, _)| *uid)
-    }
-
-    /// `uid` as people see it.
-    pub(crate) fn person(&self, uid: Uid) -> Person {
-        Person { uid, name: self.0.get(&uid).cloned() }
-    }
 }
 
 /// A message in the outbox as a line.
@@ -70,7 +43,8 @@ pub(crate) fn epoch_changed(stored: StoredEpoch, names: &Names) -> EpochChanged 
 }
 
 pub(super) fn names(database: &Connection) -> rusqlite::Result<Names> {
-    Ok(Names(load::contacts(database)?.into_iter().map(|contact| (contact.uid, contact.name)).collect()))
+    let me = load::credentials(database)?.device.uid;
+    Ok(Names::new(me, load::contacts(database)?))
 }
 
 /// At most `limit` records' lines, the oldest first; lines of one record stay together.
@@ -95,7 +69,7 @@ pub(super) fn lines(
     };
     if at_end {
         let waiting =
-            load::outbox(database)?.into_iter().filter(|message| message.room == room && !message.in_log);
+            load::outbox(database)?.into_iter().filter(|it| it.room == room && !it.in_log && it.is_said());
         lines.extend(waiting.map(|message| pending_line(&message, names.person(me))));
     }
     Ok(lines)
@@ -134,15 +108,17 @@ pub(super) fn line(row: &Row<'_>, room: RoomId, names: &Names) -> rusqlite::Resu
 /// All rooms, by name.
 pub(super) fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomOverview>> {
     let mut statement = database.prepare_cached(
-        "SELECT record, read, coalesce(unread, 0), coalesce(mentions, 0), coalesce(latest, 0)
-         FROM room LEFT JOIN tally ON tally.room = room.id",
+        "SELECT record, read, coalesce(unread, 0), coalesce(mentions, 0), coalesce(latest, 0), people
+         FROM room LEFT JOIN tally ON tally.room = room.id LEFT JOIN room_people ON room_people.room = room.id",
     )?;
-    let mut rooms = statement.query_map([], overview)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let names = names(database)?;
+    let rooms = statement.query_map([], |row| overview(row, &names))?;
+    let mut rooms = rooms.collect::<rusqlite::Result<Vec<_>>>()?;
     rooms.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(rooms)
 }
 
-fn overview(row: &Row<'_>) -> rusqlite::Result<RoomOverview> {
+fn overview(row: &Row<'_>, names: &Names) -> rusqlite::Result<RoomOverview> {
     let RoomRecord { room, name, listed, membership, cursor, .. } = load::decoded(row, 0)?;
     Ok(RoomOverview {
         room,
@@ -154,7 +130,20 @@ fn overview(row: &Row<'_>) -> rusqlite::Result<RoomOverview> {
         unread: row.get(2)?,
         mentions: row.get(3)?,
         latest: Timestamp(row.get(4)?),
+        trust: trust(row, names)?,
     })
+}
+
+/// What the keys rest on of those who were in the room in its newest epoch.
+fn trust(row: &Row<'_>, names: &Names) -> rusqlite::Result<RoomTrust> {
+    let mut trust = RoomTrust::default();
+    if row.get_ref(5)?.as_blob_or_null()?.is_some() {
+        for uid in load::decoded::<Vec<Uid>>(row, 5)? {
+            trust.count(names.trust(uid));
+            trust.is_stopped |= names.stops(uid);
+        }
+    }
+    Ok(trust)
 }
 
 /// The newest `limit` epochs of a room, the oldest of them first.

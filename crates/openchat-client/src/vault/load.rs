@@ -5,10 +5,10 @@ use openchat_e2ee::Suite;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, RoomId, Timestamp, Uid, UserName, codec};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use zeroize::Zeroizing;
 
-use super::apply::CREDENTIALS;
+use super::apply::{CREDENTIALS, VOUCHER};
 use super::record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup,
     StoredKeyPackage,
@@ -19,6 +19,8 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
     Ok(Loaded {
         credentials: credentials(database)?,
         contacts: contacts(database)?,
+        invites: all(database, "SELECT invite FROM invite", [], |row| decoded(row, 0))?,
+        voucher: meta(database, VOUCHER)?,
         rooms: records.into_iter().map(|record| load_room(database, record)).collect::<Result<_, _>>()?,
         outbox: outbox(database)?,
         key_packages: all(
@@ -36,7 +38,7 @@ pub(super) fn credentials(database: &Connection) -> rusqlite::Result<Credentials
 }
 
 pub(super) fn contacts(database: &Connection) -> rusqlite::Result<Vec<Contact>> {
-    all(database, "SELECT uid, name, first_seen FROM contact", [], contact)
+    all(database, "SELECT uid, name, first_seen, trust FROM contact", [], contact)
 }
 
 pub(super) fn outbox(database: &Connection) -> rusqlite::Result<Vec<OutboxMessage>> {
@@ -84,6 +86,13 @@ fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<Load
             [room.as_bytes()],
             position,
         )?,
+        next_part: one(
+            database,
+            "SELECT coalesce(max(part) + 1, 0) FROM history WHERE room = ?1 AND sequence = ?2",
+            params![room.as_bytes(), record.cursor.sequence],
+            |row| row.get(0),
+        )?
+        .unwrap_or_default(),
         record,
     })
 }
@@ -127,7 +136,9 @@ fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'stati
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     let name: UserName = row.get::<_, String>(1)?.parse().map_err(|error| malformed(1, error))?;
-    Ok(Contact { uid: uid(row, 0)?, name, first_seen: Timestamp(row.get(2)?) })
+    let is_first_use = row.get_ref(3)?.as_blob_or_null()?.is_none();
+    let (basis, claimants) = if is_first_use { Default::default() } else { decoded(row, 3)? };
+    Ok(Contact { uid: uid(row, 0)?, name, first_seen: Timestamp(row.get(2)?), basis, claimants })
 }
 
 fn stored_group(row: &Row<'_>) -> rusqlite::Result<StoredGroup> {

@@ -7,8 +7,10 @@ mod apply;
 mod change;
 mod error;
 mod history;
+mod invite;
 mod key;
 mod load;
+mod names;
 mod record;
 mod schema;
 mod search;
@@ -29,7 +31,9 @@ use zeroize::Zeroizing;
 pub use change::{Change, Write};
 pub use error::VaultError;
 pub use history::Span;
-pub(crate) use history::{Names, epoch_changed, pending_line};
+pub(crate) use history::{epoch_changed, pending_line};
+pub use invite::{StoredInvite, Voucher};
+pub(crate) use names::Names;
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, Sealed,
     StoredEpoch, StoredGroup, StoredKeyPackage, StoredLine, Unheard,
@@ -53,8 +57,9 @@ impl Vault {
         folder.join(KEY_FILE).exists() && folder.join(DATABASE).exists()
     }
 
-    /// Makes a vault in `folder` with `credentials` in it. What a crash left half made is replaced.
-    pub fn create(folder: &Path, password: &Password, credentials: &Credentials) -> Result<Self, VaultError> {
+    /// Makes a vault in `folder` with `first` in it, which has to have credentials. What a crash left half made is
+    /// replaced.
+    pub fn create(folder: &Path, password: &Password, first: &Change) -> Result<Self, VaultError> {
         let path = folder.join(DATABASE);
         if Self::exists(folder) {
             return Err(VaultError::Exists(folder.to_owned()));
@@ -65,7 +70,7 @@ impl Vault {
         let draft = folder.join("vault.new");
         remove_remains(&draft)?;
         create_private(&draft)?;
-        fill_new(&draft, &key, credentials).map_err(|error| VaultError::of_database(&draft, &error))?;
+        fill_new(&draft, &key, first).map_err(|error| VaultError::of_database(&draft, &error))?;
         std::fs::rename(&draft, &path).map_err(|error| VaultError::storage(&path, &error))?;
         std::fs::File::open(folder)
             .and_then(|folder| folder.sync_all())
@@ -181,12 +186,12 @@ fn create_private(path: &Path) -> Result<(), VaultError> {
     options.open(path).map(drop).map_err(|error| VaultError::storage(path, &error))
 }
 
-fn fill_new(path: &Path, key: &key::VaultKey, credentials: &Credentials) -> rusqlite::Result<()> {
+fn fill_new(path: &Path, key: &key::VaultKey, first: &Change) -> rusqlite::Result<()> {
     let mut database = connect(path, key)?;
     let transaction = database.transaction()?;
     schema::bring_up_to_date(&transaction, 0)?;
     transaction.commit()?;
-    apply::apply(&mut database, &Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]))?;
+    apply::apply(&mut database, first)?;
     // All of it into the one file that is renamed.
     database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")?;
     database.close().map_err(|(_, error)| error)

@@ -5,15 +5,17 @@ use std::fmt;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_e2ee::fernet::{FernetKey, KeyId};
-use openchat_e2ee::{Device, GroupState, RoomGroup, RoomKey, StateError, Suite};
+use openchat_e2ee::{Device, GroupState, RoomGroup, RoomKey, StateError, Suite, Verification};
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::{Base, Position};
 use openchat_protocol::statement::LeaveNotice;
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::invite::{StoredInvite, Voucher};
 use crate::event::{Entry, Membership};
 use crate::mention::mentions;
+use crate::trust::{Basis, Claimant};
 
 /// Who this profile is, where its server is, and the keys that prove both.
 #[derive(Clone, Encode, Decode)]
@@ -73,6 +75,22 @@ pub struct Contact {
     pub name: UserName,
     /// When this identity was first seen.
     pub first_seen: Timestamp,
+    /// What it rests on that the name is this identity's.
+    pub basis: Basis,
+    /// Other identities to which the server has given the name.
+    pub claimants: Vec<Claimant>,
+}
+
+impl Contact {
+    /// Somebody of whom nothing is known but what the server says.
+    pub fn at_first_use(uid: Uid, name: UserName, now: Timestamp) -> Self {
+        Self { uid, name, first_seen: now, basis: Basis::FirstUse, claimants: Vec::new() }
+    }
+
+    /// Those who are not refused.
+    pub fn open_claimants(&self) -> impl Iterator<Item = &Claimant> {
+        self.claimants.iter().filter(|claimant| !claimant.refused)
+    }
 }
 
 /// One room, without its keys.
@@ -181,6 +199,16 @@ pub struct OutboxMessage {
     /// In the log and in the history, and kept until it is known that the others are in the keys it was sealed with.
     #[n(6)]
     pub in_log: bool,
+    /// What one program says to another instead of a text: no line of history.
+    #[n(7)]
+    pub verification: Option<Verification>,
+}
+
+impl OutboxMessage {
+    /// Whether a person said it.
+    pub fn is_said(&self) -> bool {
+        self.verification.is_none()
+    }
 }
 
 /// Without what was said.
@@ -363,6 +391,8 @@ pub struct LoadedRoom {
     pub counters: Vec<(DeviceId, u64)>,
     /// The newest places of the hash chain, in order.
     pub chain: Vec<Position>,
+    /// The part that the next line at the cursor has.
+    pub next_part: u32,
 }
 
 /// Everything the engine goes on from after a restart.
@@ -371,6 +401,10 @@ pub struct Loaded {
     pub credentials: Credentials,
     /// Whose names are known.
     pub contacts: Vec<Contact>,
+    /// Invites of this profile that somebody may still come by.
+    pub invites: Vec<StoredInvite>,
+    /// What this profile has to prove of the invite it came by.
+    pub voucher: Option<Voucher>,
     /// All rooms, those it has left as well.
     pub rooms: Vec<LoadedRoom>,
     /// What was not sent, in the order in which it was written.

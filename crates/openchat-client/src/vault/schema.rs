@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 /// The format this version writes, as SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// The first format that knows how lines count.
 pub(super) const WITH_NOTICES: u32 = 2;
@@ -19,7 +19,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// Makes each format of the one before it, the first of an empty database. What was released is never changed.
-const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2];
+const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3];
 
 pub(super) const FORMAT_1: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -117,6 +117,20 @@ const FORMAT_2: &str = "
         latest INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     INSERT INTO tally SELECT room, 0, 0, max(time) FROM history GROUP BY room;
+";
+
+const FORMAT_3: &str = "
+    -- What a name rests on; nothing when on first use alone.
+    ALTER TABLE contact ADD COLUMN trust BLOB;
+
+    -- Invites of this profile: the key by which whoever comes is known, until they are forgotten.
+    CREATE TABLE invite (hash BLOB PRIMARY KEY, invite BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+    -- Users in a room, as of its newest epoch: for what is said of it without opening its keys.
+    CREATE TABLE room_people (
+        room BLOB PRIMARY KEY REFERENCES room (id) ON DELETE CASCADE,
+        people BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

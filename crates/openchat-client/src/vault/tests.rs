@@ -36,9 +36,13 @@ fn credentials() -> Credentials {
     }
 }
 
+fn first() -> Change {
+    Change::from_iter([Write::Credentials(Box::new(credentials()))])
+}
+
 fn vault() -> (TempDir, Vault) {
     let folder = tempfile::tempdir().unwrap();
-    let vault = Vault::create(folder.path(), &password(), &credentials()).unwrap();
+    let vault = Vault::create(folder.path(), &password(), &first()).unwrap();
     (folder, vault)
 }
 
@@ -76,6 +80,7 @@ fn waiting(id: u8, text: &str) -> OutboxMessage {
         sealed: None,
         failed: None,
         in_log: false,
+        verification: None,
     }
 }
 
@@ -142,7 +147,7 @@ fn a_change_is_written_whole_or_not_at_all() {
 #[test]
 fn history_is_read_in_pages_that_never_split_a_record() {
     let (_folder, mut vault) = vault();
-    let contact = Contact { uid: BOB, name: "bob".parse().unwrap(), first_seen: Timestamp(1) };
+    let contact = Contact::at_first_use(BOB, "bob".parse().unwrap(), Timestamp(1));
     let change = Change::from_iter([
         Write::Room(Box::new(room())),
         Write::Contact(contact),
@@ -324,10 +329,10 @@ fn what_a_crash_left_of_a_new_vault_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(KEY_FILE), b"half a key file").unwrap();
     fs::write(folder.path().join("vault.new"), b"half a database").unwrap();
-    Vault::create(folder.path(), &password(), &credentials()).unwrap();
+    Vault::create(folder.path(), &password(), &first()).unwrap();
     let vault = Vault::open(folder.path(), &password()).unwrap();
     assert_eq!(vault.credentials().unwrap().name.as_str(), "alice");
-    let again = Vault::create(folder.path(), &password(), &credentials());
+    let again = Vault::create(folder.path(), &password(), &first());
     assert!(matches!(again.map(drop), Err(VaultError::Exists(_))));
 }
 
@@ -451,6 +456,8 @@ fn a_vault_of_the_first_format_opens_and_keeps_all_it_had() {
     assert_eq!(vault.setting("key").unwrap(), Some(vec![1]), "brought up to date once");
     assert_eq!(schema::format(&vault.database).unwrap(), schema::FORMAT);
     assert_eq!(vault.epochs(ROOM, 9).unwrap(), []);
+    let bob = Contact::at_first_use(BOB, "bob".parse().unwrap(), Timestamp(1));
+    assert_eq!(vault.load().unwrap().contacts, [bob], "nothing was checked before");
 }
 
 #[test]

@@ -26,7 +26,11 @@ const LOBBY: RoomId = RoomId([1; 16]);
 const OPS: RoomId = RoomId([2; 16]);
 
 fn person(number: u8, name: &str) -> Person {
-    Person { uid: Uid([number; 16]), name: Some(name.parse().unwrap()) }
+    Person {
+        uid: Uid([number; 16]),
+        name: Some(name.parse().unwrap()),
+        trust: openchat_client::Trust::FirstUse,
+    }
 }
 
 fn overview(room: RoomId, name: &str) -> RoomOverview {
@@ -40,6 +44,7 @@ fn overview(room: RoomId, name: &str) -> RoomOverview {
         unread: 0,
         mentions: 0,
         latest: Timestamp(0),
+        trust: openchat_client::RoomTrust::default(),
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct FakeServer {
     pub(super) refuse_append: Option<Refusal>,
     /// What its host says how it is reached.
     pub(super) address: Option<Address>,
+    /// Whoever is looked up: not yet, it says.
+    pub(super) hides_accounts: bool,
 }
 
 /// How far a room was sent.
@@ -98,6 +100,7 @@ impl FakeServer {
             spoil_welcome: false,
             refuse_append: None,
             address: None,
+            hides_accounts: false,
         }
     }
 
@@ -322,6 +325,11 @@ impl FakeServer {
     }
 
     fn look_up(&self, selector: &AccountSelector) -> Answer {
+        if self.hides_accounts {
+            let mut refusal = Refusal::new(RefusalCode::RateLimited, "not yet");
+            refusal.retry_after = Some(3_600_000);
+            return Err(refusal);
+        }
         let wanted = |account: &&Account| match selector {
             AccountSelector::Uid(uid) => account.uid == *uid,
             AccountSelector::Name(name) => account.name == *name,

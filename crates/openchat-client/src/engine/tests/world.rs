@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use openchat_e2ee::Verification;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::{Authority, DeviceKey, IdentityKey, Password};
 use openchat_protocol::account::Account;
@@ -15,7 +16,8 @@ use crate::engine::{Engine, HangUp, Step, Ticket};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Delivery, Entry, EpochChanged, Event, Line, RoomOverview};
 use crate::random;
-use crate::vault::{Credentials, Span, Vault};
+use crate::trust::{Comparing, Trust};
+use crate::vault::{Change, Credentials, Names, Span, Vault, Write};
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
 /// More rounds than any story needs at one moment, and timers that ring in the longest one: else there is a loop.
@@ -44,6 +46,7 @@ pub(super) struct Client {
 }
 
 pub(super) struct World {
+    authority: Authority,
     pub(super) server: FakeServer,
     pub(super) clients: Vec<Client>,
     pub(super) now: Timestamp,
@@ -54,14 +57,21 @@ pub(super) fn password() -> Password {
     Password::new("a long password of the tests")
 }
 
+impl Client {
+    /// The one exchange that this client takes part in.
+    pub(super) fn engine_exchange(&self) -> [u8; 16] {
+        self.engine.exchange()
+    }
+}
+
 impl World {
     /// Everybody in `names` has an account and is connected.
     pub(super) fn of(names: &[&str]) -> Self {
         let authority = Authority::create(START).unwrap();
         let server = FakeServer::new(authority.anchor().clone(), START);
-        let mut world = Self { server, clients: Vec::new(), now: START, tickets: 0 };
+        let mut world = Self { authority, server, clients: Vec::new(), now: START, tickets: 0 };
         for name in names {
-            world.add_client(&authority, name);
+            world.add_client(name);
         }
         for client in 0..names.len() {
             world.connect(client);
@@ -70,7 +80,9 @@ impl World {
         world
     }
 
-    fn add_client(&mut self, authority: &Authority, name: &str) {
+    /// One more account, whose name may be somebody's already, for a server that wants it so.
+    pub(super) fn add_client(&mut self, name: &str) -> usize {
+        let authority = &self.authority;
         let identity = IdentityKey::generate();
         let csr = identity.sign_csr(&authority.fingerprint());
         let issued = authority.issue_identity(&csr, START).unwrap();
@@ -99,7 +111,8 @@ impl World {
             issuing_certificate: issuing.into(),
         });
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::create(folder.path(), &password(), &credentials).unwrap();
+        let first = Change::from_iter([Write::Credentials(Box::new(credentials))]);
+        let vault = Vault::create(folder.path(), &password(), &first).unwrap();
         let engine = Engine::new(vault.load().unwrap(), self.clients.len() as u64).unwrap();
         self.clients.push(Client {
             device,
@@ -114,6 +127,7 @@ impl World {
             die_before_sending: false,
             answers_are_lost: false,
         });
+        self.clients.len() - 1
     }
 
     pub(super) fn connect(&mut self, client: usize) {
@@ -165,6 +179,34 @@ impl World {
         self.clients[client].vault = None;
         work(self.clients[client].folder.path());
         self.restart(client);
+    }
+
+    /// What stands in the vault besides, as after an enrolment.
+    pub(super) fn plant(&mut self, client: usize, write: Write) {
+        self.clients[client].vault.as_mut().unwrap().apply(&Change::from_iter([write])).unwrap();
+        self.restart(client);
+        self.connect(client);
+        self.settle();
+    }
+
+    /// Somebody's program says what honest ones would not.
+    pub(super) fn say_step(&mut self, client: usize, room: RoomId, step: Verification) {
+        let step = self.clients[client].engine.say_step(room, step, self.now);
+        self.carry_out(client, step);
+        self.pass(Duration::from_secs(5));
+    }
+
+    /// How somebody is known to another one, from the disk.
+    pub(super) fn trust(&self, client: usize, other: usize) -> Trust {
+        let loaded = self.clients[client].vault.as_ref().unwrap().load().unwrap();
+        Names::new(self.clients[client].device.uid, loaded.contacts).trust(self.clients[other].device.uid)
+    }
+
+    /// How far the comparisons of somebody have come, as they were told.
+    pub(super) fn comparisons(&self, client: usize) -> Vec<Comparing> {
+        let stage =
+            |event: &Event| if let Event::Comparison { stage, .. } = event { Some(*stage) } else { None };
+        self.clients[client].events.iter().filter_map(stage).collect()
     }
 
     fn carry_out(&mut self, client: usize, step: Step) {
@@ -368,6 +410,7 @@ pub(super) fn shown(line: &Line) -> String {
         Entry::Missing { count } => format!("{count} of {author} missing"),
         Entry::Unreadable { .. } => format!("unreadable, by {author}"),
         Entry::Diverged { .. } => "diverged".to_owned(),
+        Entry::Trust { name, change, .. } => format!("{name}: {change:?}"),
     }
 }
 

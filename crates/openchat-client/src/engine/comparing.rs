@@ -1,0 +1,333 @@
+//! Comparing keys over a room that both people are in: one commits to a nonce, the other answers with one, the first
+//! opens the commitment, and both see a short code. What is compared is the code; the room only carries the steps.
+//!
+//! An exchange lives in memory and for [`LIFE`]: one code, one look at it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use openchat_e2ee::Verification;
+use openchat_identity::comparison::{Commitment, Comparison, ExchangeId, Nonce, Party, ShortCode};
+use openchat_protocol::record::Record;
+use openchat_protocol::{DeviceId, RoomId, Timestamp, Uid, UserName};
+
+use super::Engine;
+use super::core::Core;
+use super::room::Room;
+use super::step::Ticket;
+use super::trust::{not_here, room_of};
+use super::vouching::Proof;
+use crate::command::Answer;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::Event;
+use crate::random;
+use crate::trust::{Comparing, Outcome};
+
+/// From the first step to the decision of a person.
+const LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Comparisons under way, one with each person.
+#[derive(Default)]
+pub(super) struct Comparisons(HashMap<Uid, Exchange>);
+
+/// One comparison.
+struct Exchange {
+    about: Comparison,
+    stage: Stage,
+    until: Timestamp,
+}
+
+enum Stage {
+    /// This device has begun.
+    Begun { nonce: Nonce },
+    /// The other one has begun; the person here has not answered.
+    Asked { device: DeviceId, commitment: Commitment },
+    /// The person here has answered.
+    Accepted { device: DeviceId, commitment: Commitment, nonce: Nonce },
+    /// Both see the code.
+    Code(ShortCode),
+}
+
+impl Comparisons {
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.0.values().map(|exchange| exchange.until).min()
+    }
+
+    fn of(&self, uid: Uid, exchange: &ExchangeId) -> Option<&Exchange> {
+        self.0.get(&uid).filter(|it| it.about.exchange == *exchange)
+    }
+}
+
+// What the other one's program says.
+
+impl Room {
+    /// A step of a member towards knowing each other's keys.
+    pub(super) fn handle_verification(
+        &mut self,
+        cx: &mut Core,
+        record: &Record,
+        sender: DeviceId,
+        step: &Verification,
+    ) {
+        let from = sender.uid;
+        if from == cx.me().uid {
+            return;
+        }
+        match step {
+            Verification::InviteProof { invite, name, room, proof } => {
+                let proof = Proof { invite: *invite, name, room: room.as_ref(), proof };
+                self.handle_invite_proof(cx, from, &proof);
+            }
+            Verification::InviteAnswer { invite, name, proof } => {
+                self.handle_invite_answer(cx, from, &Proof { invite: *invite, name, room: None, proof });
+            }
+            Verification::Begin { exchange, with, commitment } if *with == cx.me().uid => {
+                self.asked(cx, record.time, sender, (**exchange, **commitment));
+            }
+            Verification::Begin { .. } => {}
+            Verification::Accept { exchange, nonce } => self.accepted(cx, sender, exchange, nonce),
+            Verification::Reveal { exchange, nonce } => self.revealed(cx, sender, exchange, nonce),
+            Verification::Cancel { exchange, with } => {
+                if *with == cx.me().uid
+                    && cx.comparisons.of(from, exchange).is_some_and(|it| it.about.room == self.id())
+                {
+                    cx.end_comparison(from, Outcome::Cancelled);
+                }
+            }
+        }
+    }
+
+    fn asked(
+        &mut self,
+        cx: &mut Core,
+        time: Timestamp,
+        by: DeviceId,
+        (exchange, commitment): (ExchangeId, Commitment),
+    ) {
+        // What was asked while this device was away is asked again by whoever still wants it.
+        if cx.now.since(time) >= LIFE {
+            return;
+        }
+        let me = cx.me().uid;
+        let Some(about) = self.comparison(cx, exchange, (by.uid, me)) else { return };
+        let until = cx.now.plus(LIFE);
+        let mine = cx.comparisons.0.get(&by.uid).map(|it| &it.stage);
+        let both_began = matches!(mine, Some(Stage::Begun { .. }));
+        // Of two who begin at once, the smaller identifier goes on: both sides see that alike.
+        let is_taken = matches!(mine, Some(Stage::Accepted { .. } | Stage::Code(_)));
+        if is_taken || both_began && me < by.uid {
+            return;
+        }
+        let stage = Stage::Asked { device: by, commitment };
+        cx.comparisons.0.insert(by.uid, Exchange { about, stage, until });
+        if both_began {
+            self.accept(cx, by.uid);
+        } else {
+            cx.tell_comparison(self.id(), by.uid, Comparing::Asked);
+        }
+    }
+
+    /// The person here, or its wish to compare, answers whoever has asked.
+    fn accept(&mut self, cx: &mut Core, uid: Uid) {
+        let nonce: Nonce = random::bytes();
+        let Some(exchange) = cx.comparisons.0.get_mut(&uid) else { return };
+        let Stage::Asked { device, commitment } = exchange.stage else { return };
+        exchange.stage = Stage::Accepted { device, commitment, nonce };
+        let exchange = exchange.about.exchange.into();
+        self.say_verification(cx, Verification::Accept { exchange, nonce: nonce.into() });
+        cx.tell_comparison(self.id(), uid, Comparing::Waiting);
+    }
+
+    /// The other one takes part: this device opens its commitment, and can show the code.
+    fn accepted(&mut self, cx: &mut Core, by: DeviceId, id: &ExchangeId, theirs: &Nonce) {
+        let Some(exchange) = cx.comparisons.of(by.uid, id).filter(|it| it.about.room == self.id()) else {
+            // Of a comparison that this device knows no more: else the other one would wait for it.
+            if !cx.comparisons.0.contains_key(&by.uid) {
+                self.say_verification(cx, Verification::Cancel { exchange: (*id).into(), with: by.uid });
+            }
+            return;
+        };
+        let Stage::Begun { nonce } = exchange.stage else { return };
+        let commitment = exchange.about.commit(&nonce);
+        let code = exchange.about.code(&commitment, &nonce, theirs);
+        let reveal = Verification::Reveal { exchange: (*id).into(), nonce: nonce.into() };
+        self.say_verification(cx, reveal);
+        self.show_code(cx, by.uid, code);
+    }
+
+    fn revealed(&mut self, cx: &mut Core, by: DeviceId, id: &ExchangeId, theirs: &Nonce) {
+        let Some(exchange) = cx.comparisons.of(by.uid, id).filter(|it| it.about.room == self.id()) else {
+            return;
+        };
+        match exchange.stage {
+            Stage::Accepted { device, commitment, nonce } if device == by => {
+                if !exchange.about.opens(&commitment, theirs) {
+                    return cx.end_comparison(by.uid, Outcome::Broken);
+                }
+                let code = exchange.about.code(&commitment, theirs, &nonce);
+                self.show_code(cx, by.uid, code);
+            }
+            _ => {}
+        }
+    }
+
+    fn show_code(&self, cx: &mut Core, with: Uid, code: ShortCode) {
+        if let Some(exchange) = cx.comparisons.0.get_mut(&with) {
+            exchange.stage = Stage::Code(code);
+        }
+        cx.tell_comparison(self.id(), with, Comparing::Code(code));
+    }
+
+    /// What is compared, by the keys of the room's tree.
+    fn comparison(
+        &self,
+        cx: &Core,
+        exchange: ExchangeId,
+        (initiator, responder): (Uid, Uid),
+    ) -> Option<Comparison> {
+        let party = |uid| Some(Party { uid, key: self.identity_key(uid)? });
+        Some(Comparison {
+            server: cx.credentials.server,
+            room: self.id(),
+            exchange,
+            initiator: party(initiator)?,
+            responder: party(responder)?,
+        })
+    }
+
+    /// The identity key of somebody here.
+    pub(super) fn identity_key(&self, uid: Uid) -> Option<Vec<u8>> {
+        self.group.as_ref()?.identity_key(uid)
+    }
+
+    fn begin(&mut self, cx: &mut Core, with: Uid) {
+        let (exchange, nonce): (ExchangeId, Nonce) = (random::bytes(), random::bytes());
+        let Some(about) = self.comparison(cx, exchange, (cx.me().uid, with)) else { return };
+        let commitment = about.commit(&nonce).into();
+        let until = cx.now.plus(LIFE);
+        cx.comparisons.0.insert(with, Exchange { about, stage: Stage::Begun { nonce }, until });
+        self.say_verification(cx, Verification::Begin { exchange: exchange.into(), with, commitment });
+        cx.tell_comparison(self.id(), with, Comparing::Waiting);
+    }
+}
+
+impl Core {
+    fn tell_comparison(&mut self, room: RoomId, with: Uid, stage: Comparing) {
+        let with = self.people.person(with);
+        self.emit(Event::Comparison { room, with, stage });
+    }
+
+    fn end_comparison(&mut self, with: Uid, outcome: Outcome) {
+        if let Some(exchange) = self.comparisons.0.remove(&with) {
+            self.tell_comparison(exchange.about.room, with, Comparing::Ended(outcome));
+        }
+    }
+}
+
+// What the person at this device wants.
+
+impl Engine {
+    /// Begins a comparison with somebody in a room, or goes on with the one that they have begun.
+    pub(super) fn compare(&mut self, ticket: Ticket, room: RoomId, name: &UserName) {
+        match self.peer(room, name) {
+            Ok(with) => {
+                self.in_room(ticket, room, |it, cx| {
+                    it.begin_or_accept(cx, with);
+                    cx.answer(ticket, Ok(Answer::Done));
+                });
+            }
+            Err(error) => self.cx.answer(ticket, Err(error)),
+        }
+    }
+
+    /// Who it is that has this name here: of several keys the one that is here, and a new one before the known one.
+    fn peer(&self, room: RoomId, name: &UserName) -> Result<Uid, ClientError> {
+        let room = room_of(self, room)?;
+        if !room.is_in() {
+            return Err(room.not_in());
+        }
+        let contact = self.cx.contact_named(name)?;
+        let keys = contact.open_claimants().map(|claimant| claimant.uid).chain([contact.uid]);
+        keys.into_iter().find(|uid| room.has_member(*uid)).ok_or_else(|| not_here(room, name))
+    }
+
+    /// The person at this device has compared the codes.
+    pub(super) fn decide(&mut self, ticket: Ticket, name: &UserName, same: bool) {
+        let compared = self.comparison_with(name);
+        let answer = compared.map(|(uid, exchange, room)| {
+            match same {
+                true => {
+                    self.cx.know_by_comparison(uid);
+                    self.cx.end_comparison(uid, Outcome::Same);
+                }
+                false => {
+                    self.cx.end_comparison(uid, Outcome::Differs);
+                    self.cancel(room, exchange, uid);
+                }
+            }
+            Answer::Done
+        });
+        self.cx.answer(ticket, answer);
+    }
+
+    /// The comparison with whoever has this name or claims it, that shows a code.
+    fn comparison_with(&self, name: &UserName) -> Result<(Uid, ExchangeId, RoomId), ClientError> {
+        let contact = self.cx.contact_named(name)?;
+        let keys = contact.claimants.iter().map(|claimant| claimant.uid).chain([contact.uid]);
+        let shown = |uid: &Uid| {
+            let exchange = self.cx.comparisons.0.get(uid)?;
+            matches!(exchange.stage, Stage::Code(_)).then_some((
+                *uid,
+                exchange.about.exchange,
+                exchange.about.room,
+            ))
+        };
+        keys.into_iter().find_map(|uid| shown(&uid)).ok_or_else(|| {
+            ClientError::new(ErrorKind::Usage, format!("no code is being compared with {name}"))
+                .with_help(format!("/verify {name} begins"))
+        })
+    }
+
+    fn cancel(&mut self, room: RoomId, exchange: ExchangeId, with: Uid) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.say_verification(&mut self.cx, Verification::Cancel { exchange: exchange.into(), with });
+            room.progress(&mut self.cx);
+        }
+    }
+
+    /// Comparisons that took too long are over.
+    pub(super) fn end_old_comparisons(&mut self) {
+        let now = self.cx.now;
+        let old = self.cx.comparisons.0.iter().filter(|(_, exchange)| exchange.until <= now);
+        let old: Vec<_> = old.map(|(uid, it)| (*uid, it.about.room, it.about.exchange)).collect();
+        for (uid, room, exchange) in old {
+            self.cx.end_comparison(uid, Outcome::TimedOut);
+            self.cancel(room, exchange, uid);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// The one comparison under way.
+    pub(super) fn exchange(&self) -> ExchangeId {
+        self.cx.comparisons.0.values().next().unwrap().about.exchange
+    }
+}
+
+impl Room {
+    fn begin_or_accept(&mut self, cx: &mut Core, with: Uid) {
+        match cx.comparisons.0.get(&with).map(|it| (&it.stage, it.about.room)) {
+            Some((Stage::Asked { .. }, room)) if room == self.id() => self.accept(cx, with),
+            // It goes on by itself; what there is to see is shown again.
+            Some((Stage::Code(code), room)) => {
+                let code = *code;
+                cx.tell_comparison(room, with, Comparing::Code(code));
+            }
+            Some((Stage::Begun { .. } | Stage::Accepted { .. }, room)) => {
+                cx.tell_comparison(room, with, Comparing::Waiting);
+            }
+            _ => self.begin(cx, with),
+        }
+    }
+}
