@@ -65,6 +65,11 @@ pub const COMMANDS: &[Listed] = &[
     }),
     row(("leave", &[]), "", "leave this room for good", InRoom, |_| Ok(Command::Leave)),
     row(("who", &["members"]), "", "who is here, on how many devices", InRoom, |_| Ok(Command::Who)),
+    row(("verify", &[]), "NAME [yes|no|NUMBER]", "compare keys with somebody", InRoom, verify),
+    row(("accept", &[]), "NAME", "take the changed key of somebody", InRoom, |rest| {
+        name(rest, "accept", "NAME").map(Command::Accept)
+    }),
+    row(("trust", &[]), "", "whose keys are known, and what that rests on", Anywhere, |_| Ok(Command::Trust)),
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),
@@ -116,6 +121,12 @@ pub enum Command {
     Search(String),
     /// Show who is here.
     Who,
+    /// Compare keys with someone.
+    Verify(UserName, Verify),
+    /// Take the changed key of someone.
+    Accept(UserName),
+    /// Show whose keys are known.
+    Trust,
     /// Make an invite link.
     Invite,
     /// What is known of this room.
@@ -144,6 +155,17 @@ pub enum Command {
     Help,
     /// An empty line.
     Nothing,
+}
+
+/// What of a comparison is written.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// It begins, or goes on.
+    Begin,
+    /// What the other one's program shows.
+    Number(String),
+    /// The codes are the same, or not.
+    Decide(bool),
 }
 
 /// A line that means nothing.
@@ -283,6 +305,17 @@ fn create(rest: &str) -> Result<Command, CommandError> {
     }
 }
 
+fn verify(rest: &str) -> Result<Command, CommandError> {
+    let (who, how) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let how = match how.trim() {
+        "" => Verify::Begin,
+        "yes" => Verify::Decide(true),
+        "no" => Verify::Decide(false),
+        code => Verify::Number(code.to_owned()),
+    };
+    Ok(Command::Verify(name(who, "verify", "NAME")?, how))
+}
+
 fn notify(rest: &str) -> Result<Command, CommandError> {
     Notify::named(rest).map(Command::Notify).ok_or_else(|| choice(rest, Notify::NAMES))
 }
@@ -373,6 +406,10 @@ mod tests {
         assert_eq!(line(":help", true), Command::Help);
         assert_eq!(line(":-)", true), Command::Say(":-)".into()));
         assert_eq!(line("   ", true), Command::Nothing);
+        let verify = |how| Command::Verify("bob".parse().unwrap(), how);
+        assert_eq!(line("/verify bob", true), verify(Verify::Begin));
+        assert_eq!(line("/verify bob no", true), verify(Verify::Decide(false)));
+        assert_eq!(line("/verify @bob 12345 6", true), verify(Verify::Number("12345 6".into())));
         let private = Command::Create { name: "ops".parse().unwrap(), private: true };
         assert_eq!(line("/create private ops", true), private);
     }

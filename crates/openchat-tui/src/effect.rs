@@ -84,6 +84,10 @@ pub enum Then {
     ShowDetails,
     /// Show the invite.
     ShowInvite,
+    /// Show everybody who is known.
+    ShowPeople,
+    /// Show the number that two people compare.
+    ShowNumber,
     /// These words could not be queued: put them back into the composer.
     Sent(RoomId, String),
 }

@@ -255,11 +255,12 @@ pub fn room(details: &RoomDetails, listed: bool, server: &ServerFingerprint) -> 
         };
         let devices = member.devices.len();
         let devices = if devices == 1 { "1 device".to_owned() } else { format!("{devices} devices") };
-        format!("{}{role} · {devices} · identity {}", member.person, member.person.uid)
+        let (sign, trust) = (trust_sign(member.person.trust), trust(member.person.trust));
+        format!("{sign} {}{role} · {devices} · {trust} · identity {}", member.person, member.person.uid)
     }));
     rows.push(String::new());
     rows.push(
-        "The server says whose name an identity has when you first meet; from then on it stays.".to_owned(),
+        "? the server said whose name it is when you first met; from then on it stays. • and ✓ rest on more: /verify NAME".to_owned(),
     );
     rows
 }

@@ -3,6 +3,7 @@
 mod console;
 mod doing;
 mod showing;
+mod verify;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -181,7 +182,9 @@ impl Chat {
         let settled = async {
             while !self.waiting.is_empty() || self.is_leaving().await {
                 match session::next(&self.client, &mut self.events).await? {
-                    Event::Trouble(why) if why.kind() == ErrorKind::Storage => return Err(why.into()),
+                    Event::Trouble(why) if matches!(why.kind(), ErrorKind::Storage | ErrorKind::Alarm) => {
+                        return Err(why.into());
+                    }
                     event => self.show(event).await,
                 }
             }

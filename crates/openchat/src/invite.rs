@@ -36,6 +36,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         output::tell(text::styled(text::WARNING, warning));
     }
     output::tell("Send it on a way you trust: whoever opens it first comes in.");
+    if uses == 1 {
+        output::tell(MEETS);
+    }
     Ok(())
 }
 
@@ -60,6 +63,10 @@ pub(crate) async fn make(
     let warning = link.parse().is_ok_and(is_local).then_some(LOCAL);
     Ok(Made { link, warning })
 }
+
+/// What an invite for one person shows.
+pub(crate) const MEETS: &str =
+    "Once your friend is in a room with you, the link proves to each of you whose key the other has.";
 
 /// The server tells nobody that comes by a link into a room that is not in its list.
 async fn check_room(client: &ClientHandle, name: &RoomName, surface: Surface) -> Result<(), Failure> {

@@ -66,6 +66,8 @@ async fn settled(
                 Delivery::Pending => {}
             },
             Event::Trouble(why) if why.kind() == ErrorKind::Storage => return Err(kept(&why.into())),
+            // A person has to decide first.
+            Event::Trouble(why) if why.kind() == ErrorKind::Alarm => return Err(why.into()),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use openchat_client::{
     ClientHandle, ConnectionState, Delivery, Entry, Event, Events, Line, Membership, RoomOverview, Span,
+    Trust, TrustChange,
 };
 use openchat_protocol::RoomName;
 use serde_json::{Value, json};
@@ -147,6 +148,7 @@ fn as_json(line: &Line) -> Value {
         "time": line.time.0,
         "uid": line.author.uid.to_string(),
         "name": line.author.name.as_ref().map(ToString::to_string),
+        "trust": trust_word(line.author.trust),
     });
     let more = match &line.entry {
         Entry::Text { message, text, delivery } => json!({
@@ -165,12 +167,38 @@ fn as_json(line: &Line) -> Value {
         Entry::Missing { count } => json!({ "kind": "missing", "count": count }),
         Entry::Unreadable { reason } => json!({ "kind": "unreadable", "reason": reason }),
         Entry::Diverged { reason } => json!({ "kind": "diverged", "reason": reason }),
+        Entry::Trust { who, name, change } => json!({
+            "kind": "trust",
+            "who": who.uid.to_string(),
+            "about": name.to_string(),
+            "change": change_word(*change),
+        }),
         _ => json!({ "kind": "other" }),
     };
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);
     }
     value
+}
+
+fn trust_word(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Compared => "compared",
+        Trust::Invited => "invited",
+        Trust::FirstUse => "first-use",
+        Trust::Changed => "changed",
+        Trust::Mine => "mine",
+    }
+}
+
+fn change_word(change: TrustChange) -> &'static str {
+    match change {
+        TrustChange::Compared => "compared",
+        TrustChange::Invited => "invited",
+        TrustChange::Changed => "changed",
+        TrustChange::Stopped => "stopped",
+        TrustChange::Accepted => "accepted",
+    }
 }
 
 fn delivery_word(delivery: &Delivery) -> &'static str {

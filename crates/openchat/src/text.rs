@@ -1,7 +1,7 @@
 //! Text for people as lines: styles, and one line of history.
 
 use anstyle::{AnsiColor, Style};
-use openchat_client::{ClientError, Delivery, Entry, Line, Person};
+use openchat_client::{ClientError, Delivery, Entry, Line, Person, Trust};
 use openchat_protocol::RoomName;
 use openchat_tui::phrases;
 pub(crate) use openchat_tui::phrases::{alarm, clock, day_and_clock};
@@ -31,10 +31,33 @@ pub(crate) fn line(line: &Line) -> String {
     match &line.entry {
         Entry::Text { text, delivery, .. } => {
             let words = harmless(text).replace('\n', "\n        ");
-            format!("{clock} {}  {words}{}", styled(NAME, author), delivery_mark(delivery))
+            format!("{clock} {}{}  {words}{}", mark(author), styled(NAME, author), delivery_mark(delivery))
         }
         entry => format!("{clock} {}", announcement(author, entry)),
     }
+}
+
+/// Before the name of an author: what the key rests on. Names are letters, and what was said begins after them.
+fn mark(author: &Person) -> String {
+    match author.trust {
+        Trust::Mine => String::new(),
+        _ => format!("{} ", trust_sign(author)),
+    }
+}
+
+/// What the key of `person` rests on, as one sign.
+pub(crate) fn trust_sign(person: &Person) -> String {
+    let style = match person.trust {
+        Trust::Compared | Trust::Invited => GOOD,
+        Trust::FirstUse | Trust::Mine => QUIET,
+        Trust::Changed => WARNING,
+    };
+    styled(style, phrases::trust_sign(person.trust))
+}
+
+/// What the key of `person` rests on, in words, to follow others.
+pub(crate) fn trust(person: &Person) -> String {
+    format!(" · {}", phrases::trust(person.trust))
 }
 
 /// What is said of a message that is not simply sent.
@@ -58,4 +81,42 @@ fn announcement(author: &Person, entry: &Entry<Person>) -> String {
 pub(crate) fn trouble(why: &ClientError) -> String {
     let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
     format!("!! {}{help}", harmless(&why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use openchat_client::Trust;
+    use openchat_protocol::{MessageId, RoomId, Timestamp, Uid};
+
+    use super::*;
+
+    fn said(trust: Trust, text: &str) -> String {
+        let author = Person { uid: Uid([1; 16]), name: Some("eve".parse().unwrap()), trust };
+        let entry =
+            Entry::Text { message: MessageId([2; 16]), text: text.to_owned(), delivery: Delivery::Sent };
+        let line =
+            Line { room: RoomId([3; 16]), sequence: Some(1), part: 0, time: Timestamp(0), author, entry };
+        anstream::adapter::strip_str(&super::line(&line)).to_string()
+    }
+
+    #[test]
+    fn what_a_key_rests_on_stands_before_the_name() {
+        for (trust, sign) in
+            [(Trust::Compared, "✓"), (Trust::Invited, "•"), (Trust::FirstUse, "?"), (Trust::Changed, "!")]
+        {
+            assert_eq!(said(trust, "hi"), format!("00:00 {sign} eve  hi"));
+        }
+        assert_eq!(said(Trust::Mine, "hi"), "00:00 eve  hi");
+    }
+
+    #[test]
+    fn no_name_and_no_text_can_imitate_it() {
+        let line = said(Trust::FirstUse, "x\n00:00 ✓ bob  hi\r\x1b[1A✓ bob  hi");
+        let signed: Vec<_> = line.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(signed, ["00:00 ? eve  x"], "what was said begins no line of its own");
+        assert!(!line.contains(['\r', '\x1b']), "{line:?}");
+        for name in ["✓", "✓bob", "? bob", "• bob", "!bob"] {
+            assert!(name.parse::<openchat_protocol::UserName>().is_err(), "{name}");
+        }
+    }
 }

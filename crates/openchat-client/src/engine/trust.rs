@@ -14,7 +14,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Entry, Event};
 use crate::likeness::nearest;
 use crate::trust::{Acquaintance, Basis, Claimant, TrustChange};
-use crate::vault::{Contact, Write};
+use crate::vault::{Contact, OutboxMessage, Write};
 
 /// Identities that are remembered for claiming one name: a server that makes up more wins nothing by it.
 const CLAIMANTS: usize = 16;
@@ -228,6 +228,9 @@ impl Room {
             let &News { who, ref name, change, .. } = news;
             let (sequence, me) = (self.record.cursor.sequence, cx.me().uid);
             self.add_line(cx, sequence, cx.now, me, Entry::Trust { who, name: name.clone(), change });
+            if self.outbox.iter().any(OutboxMessage::is_said) {
+                self.tell_stopped(cx);
+            }
         }
     }
 

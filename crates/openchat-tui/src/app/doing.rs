@@ -1,12 +1,12 @@
 //! What was written is carried out: one arm for each command.
 
 use openchat_client::{Access, Command as Ask, Membership, RoomSuite};
-use openchat_protocol::{RoomId, RoomName};
+use openchat_protocol::{RoomId, RoomName, UserName};
 
 use super::chat::Chat;
 use super::overlay::{Overlay, Question};
 use super::picker::Picker;
-use crate::commands::Command;
+use crate::commands::{Command, Verify};
 use crate::effect::{Effect, Read, Then};
 use crate::keymap::{Mode, Scheme};
 use crate::settings::{Notify, Settings};
@@ -79,6 +79,7 @@ impl Chat {
                     *theme = named;
                 }
             }
+            (Command::Trust, _) => out.push(Effect::Ask(Ask::Acquaintances, Then::ShowPeople)),
             (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
             (Command::Invite, _) => {
                 let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());
@@ -112,6 +113,11 @@ impl Chat {
                 self.shows_members = true;
                 out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
             }
+            Command::Verify(name, how) => self.verify(room, name, how, out),
+            Command::Accept(name) => {
+                let said = format!("you took the new key of {name}; nobody has checked it yet");
+                out.push(Effect::Ask(Ask::AcceptKey { name }, Then::Say(said)));
+            }
             Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
             Command::Log => out.push(Effect::Read(Read::Epochs(room))),
             Command::Rotate => {
@@ -131,6 +137,21 @@ impl Chat {
                 self.tell(format!("you are told of: {}", level.name()));
             }
             _ => {}
+        }
+    }
+
+    /// A comparison begins, goes on, or is decided.
+    fn verify(&mut self, room: RoomId, name: UserName, how: Verify, out: &mut Vec<Effect>) {
+        match how {
+            Verify::Begin => {
+                out.push(Effect::Ask(Ask::SafetyNumber { name: name.clone() }, Then::ShowNumber));
+                out.push(Effect::Ask(Ask::Compare { room, name }, Then::Nothing));
+            }
+            Verify::Number(code) => {
+                let said = format!("the numbers are the same: this is {name}'s key");
+                out.push(Effect::Ask(Ask::CompareNumber { name, code }, Then::Say(said)));
+            }
+            Verify::Decide(same) => out.push(Effect::Ask(Ask::Decide { name, same }, Then::Nothing)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the client says by itself, and what it changes on the screen.
 
-use openchat_client::{Alarm, ConnectionState, Delivery, Entry, Event, Line, Membership};
+use openchat_client::{Alarm, Comparing, ConnectionState, Delivery, Entry, Event, Line, Membership};
 use openchat_protocol::{MessageId, RoomId};
 
 use super::chat::Chat;
@@ -9,6 +9,9 @@ use crate::effect::{Effect, Read, Then};
 use crate::phrases;
 use crate::settings::{Notify, Settings};
 use openchat_client::Command as Ask;
+
+/// How long the code of a comparison stays.
+const COMPARING: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &mut Vec<Effect>) {
     match event {
@@ -24,6 +27,8 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
         Event::Delivery { message, delivery, .. } => delivered(chat, message, &delivery),
         Event::Epoch(changed) => epoch(chat, &changed, out),
         Event::Person(person) => {
+            // What is known of the people of a room stands in its title.
+            chat.rooms_are_old = true;
             if let Some(room) = chat.open_room() {
                 // The name stands in lines and members: both are read again.
                 for line in chat.timelines().flat_map(|timeline| &mut timeline.lines) {
@@ -32,6 +37,19 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
                     }
                 }
                 out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
+            }
+        }
+        Event::Comparison { with, stage, .. } => {
+            let (words, is_warning) = phrases::comparing(&with.to_string(), stage);
+            if is_warning {
+                chat.warn_of(words);
+            } else {
+                chat.tell(words);
+            }
+            // Long enough to be read out, and typed by the other one.
+            let until = chat.now.plus(COMPARING);
+            if let Some(notice) = chat.notice.as_mut().filter(|_| !matches!(stage, Comparing::Ended(_))) {
+                notice.until = until;
             }
         }
         Event::Trouble(error) => chat.warn(&error),

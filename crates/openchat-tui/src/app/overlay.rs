@@ -1,7 +1,6 @@
 //! What lies over the chat: a picker, a page of words, an invite, a question.
 
-use openchat_client::RoomDetails;
-use openchat_client::{EpochChanged, Line};
+use openchat_client::{Acquaintance, EpochChanged, Line, RoomDetails};
 use openchat_protocol::RoomId;
 
 use super::picker::Picker;
@@ -25,6 +24,10 @@ pub enum Overlay {
     Invite(String),
     /// What goes on and what has failed.
     Tasks,
+    /// Everybody who is known, and what that rests on.
+    People(Vec<Acquaintance>),
+    /// What is known of somebody's key, and the number that both compare, with its QR code.
+    Number(Box<Acquaintance>),
     /// A question.
     Ask(Question),
 }

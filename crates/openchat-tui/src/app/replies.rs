@@ -62,6 +62,10 @@ impl Chat {
                 self.overlay = Some(Overlay::Room(details));
             }
             (Then::ShowInvite, Ok(Answer::Invite(link))) => self.overlay = Some(Overlay::Invite(link)),
+            (Then::ShowPeople, Ok(Answer::Acquaintances(all))) => self.overlay = Some(Overlay::People(all)),
+            (Then::ShowNumber, Ok(Answer::Acquaintance(known))) => {
+                self.overlay = Some(Overlay::Number(known));
+            }
             _ => {}
         }
     }

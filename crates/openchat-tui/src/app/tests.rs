@@ -495,3 +495,56 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_keys_rest_on_is_on_the_screen() {
+    let mut app = chatting();
+    let mut room = overview(LOBBY, "lobby");
+    room.trust = openchat_client::RoomTrust { compared: 1, first_use: 1, ..Default::default() };
+    app.handle(Incoming::Found(Ok(Found::Rooms(vec![room.clone()]))), NOW);
+    let bob = Person { trust: openchat_client::Trust::Compared, ..person(1, "bob") };
+    line(&mut app, said(LOBBY, 1, &bob, "hello"));
+    line(&mut app, said(LOBBY, 2, &person(2, "eve"), "✓ bob"));
+    let shown = picture(&mut app, 110, 24);
+    for words in ["keys ? 1 compared, 1 first use", "✓ bob", "? eve", "      ✓ bob"] {
+        assert!(shown.contains(words), "`{words}` is not in:\n{shown}");
+    }
+    room.trust = openchat_client::RoomTrust { changed: 2, is_stopped: true, ..Default::default() };
+    app.handle(Incoming::Found(Ok(Found::Rooms(vec![room]))), NOW);
+    assert!(picture(&mut app, 140, 24).contains("keys ! 2 KEY CHANGED; your messages wait until you decide"));
+}
+
+#[test]
+fn two_people_compare_at_the_screen() {
+    let mut app = chatting();
+    write(&mut app, "/verify bob");
+    let effects = press(&mut app, "enter");
+    let begins = |effect: &Effect| matches!(effect, Effect::Ask(Ask::Compare { room: LOBBY, .. }, _));
+    assert!(effects.iter().any(begins), "{effects:?}");
+    let number = openchat_client::SafetyNumber::of(&ServerFingerprint([5; 32]), Uid([9; 16]), Uid([1; 16]));
+    let known = openchat_client::Acquaintance {
+        person: person(1, "bob"),
+        basis: openchat_client::Basis::FirstUse,
+        first_seen: NOW,
+        number,
+        claimants: Vec::new(),
+    };
+    let answer = Answer::Acquaintance(Box::new(known));
+    app.handle(Incoming::Answered(Then::ShowNumber, Ok(answer)), NOW);
+    let shown = picture(&mut app, 110, 40);
+    for words in [&number.to_string()[..35], &number.to_string()[36..], "only the server says", "█"] {
+        assert!(shown.contains(words), "`{words}` is not in:\n{shown}");
+    }
+    press(&mut app, "esc");
+    let stage = openchat_client::Comparing::Asked;
+    let event = Event::Comparison { room: LOBBY, with: person(1, "bob"), stage };
+    app.handle(Incoming::Client(event), NOW);
+    app.handle(Incoming::Tick, Timestamp(NOW.0 + 500_000));
+    assert!(picture(&mut app, 110, 24).contains("bob wants to compare keys with you: /verify bob"));
+    write(&mut app, "/verify bob yes");
+    let effects = press(&mut app, "enter");
+    assert!(
+        effects.iter().any(|it| matches!(it, Effect::Ask(Ask::Decide { same: true, .. }, _))),
+        "{effects:?}"
+    );
+}

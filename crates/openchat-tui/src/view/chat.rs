@@ -1,6 +1,6 @@
 //! The chat: rooms at the left, the timeline, members at the right, the composer and the status line below.
 
-use openchat_client::{ConnectionState, Membership, RoomOverview};
+use openchat_client::{ConnectionState, Membership, RoomOverview, Trust};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -161,13 +161,24 @@ fn draw_members(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
         let name = format!("{}{me}", member.person);
         Line::from(vec![
             Span::styled(sign, theme.quiet),
+            trust_sign(member.person.trust, theme),
             Span::styled(
-                truncate(&name, columns.saturating_sub(2)).into_owned(),
+                truncate(&name, columns.saturating_sub(4)).into_owned(),
                 theme.person(member.person.uid),
             ),
         ])
     }));
     frame.render_widget(Paragraph::new(rows), inner);
+}
+
+/// What a key rests on, before a name.
+pub(super) fn trust_sign(trust: Trust, theme: &Theme) -> Span<'static> {
+    let style = match trust {
+        Trust::Compared | Trust::Invited => theme.good,
+        Trust::FirstUse | Trust::Mine => theme.quiet,
+        Trust::Changed => theme.warning,
+    };
+    Span::styled(format!("{} ", phrases::trust_sign(trust)), style)
 }
 
 pub(super) fn people(count: usize) -> String {

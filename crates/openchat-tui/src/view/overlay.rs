@@ -1,6 +1,6 @@
 //! What lies in front of the chat.
 
-use openchat_client::{Entry, RoomDetails};
+use openchat_client::{Acquaintance, Entry, RoomDetails, SafetyNumber};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -43,7 +43,22 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
         }
         Some(Overlay::Message(_)) => draw_message(chat, theme, frame),
         Some(Overlay::Tasks) => chat.places.entries = super::tasks::draw(chat, theme, frame),
-        Some(Overlay::Invite(link)) => invite(link, theme, frame),
+        Some(Overlay::Invite(link)) => {
+            let words = [
+                Line::styled(link.clone(), theme.strong),
+                Line::styled(
+                    "Good for one person and 24 hours. Your friend runs: openchat join 'LINK'",
+                    theme.quiet,
+                ),
+                Line::styled("y copies the link · Esc closes", theme.quiet),
+            ];
+            with_code("Invite a friend", link, &words, theme, frame);
+        }
+        Some(Overlay::People(all)) => {
+            let rows = known_people(all);
+            page("Whose keys are known", &rows, &mut chat.page, theme, frame);
+        }
+        Some(Overlay::Number(known)) => number(known, theme, frame),
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
             page("Sure?", &rows, &mut Page::default(), theme, frame);
@@ -215,6 +230,7 @@ fn room(chat: &Chat, details: &RoomDetails) -> Vec<Line<'static>> {
 fn message(chat: &Chat, line: &openchat_client::Line, width: u16, theme: &Theme) -> Vec<Line<'static>> {
     let mut rows = vec![
         Line::raw(format!("from      {} · identity {}", line.author, line.author.uid)),
+        Line::raw(format!("key       {}", phrases::trust(line.author.trust))),
         Line::raw(format!("time      {} by the server", phrases::day_and_clock(line.time))),
     ];
     if let Some(sequence) = line.sequence {
@@ -233,35 +249,59 @@ fn message(chat: &Chat, line: &openchat_client::Line, width: u16, theme: &Theme)
     rows
 }
 
-fn invite(link: &str, theme: &Theme, frame: &mut Frame<'_>) {
+/// Everybody who is known.
+fn known_people(all: &[Acquaintance]) -> Vec<Line<'static>> {
+    if all.is_empty() {
+        return vec![Line::raw("Nobody is known yet: be in a room with somebody.")];
+    }
+    let row = |one: &Acquaintance| {
+        let sign = phrases::trust_sign(one.person.trust);
+        let changed = if one.claimants.is_empty() { "" } else { "; KEY CHANGED" };
+        Line::raw(format!("{sign} {}  {}{changed}", one.person, phrases::basis(one.basis, one.first_seen)))
+    };
+    all.iter().map(row).collect()
+}
+
+/// The number that two people compare.
+fn number(known: &Acquaintance, theme: &Theme, frame: &mut Frame<'_>) {
+    let name = &known.person;
+    let mut words =
+        vec![Line::raw(format!("{} {}", phrases::trust_sign(name.trust), phrases::trust(name.trust)))];
+    words.extend(digits(&known.number).map(|half| Line::styled(half, theme.strong)));
+    for (_, number) in &known.claimants {
+        words.push(Line::styled("with the new key:", theme.warning));
+        words.extend(digits(number).map(|half| Line::styled(half, theme.warning)));
+    }
+    words.push(Line::styled(
+        format!("{name} sees it too, if nobody stands between you: ask by voice, then /verify {name} NUMBER"),
+        theme.quiet,
+    ));
+    words.push(Line::styled("Esc closes", theme.quiet));
+    with_code(&format!("You and {name}"), &known.number.to_code(), &words, theme, frame);
+}
+
+/// A number in two rows, as it has two halves.
+fn digits(number: &SafetyNumber) -> impl Iterator<Item = String> {
+    let groups: Vec<_> = number.to_string().split(' ').map(str::to_owned).collect();
+    let rows: Vec<_> = groups.chunks(6).map(|row| row.join(" ")).collect();
+    rows.into_iter()
+}
+
+/// Words, and a QR code below them.
+fn with_code(title: &str, code: &str, words: &[Line<'_>], theme: &Theme, frame: &mut Frame<'_>) {
     let paint = if theme.name == "plain" { Paint::Uncoloured } else { Paint::Colours };
     let area = frame.area();
-    let code = qr::lines(link, paint).unwrap_or_default();
+    let code = qr::lines(code, paint).unwrap_or_default();
     let columns = code.iter().map(Line::width).max().unwrap_or(0);
     let wide = u16::try_from(columns.max(60)).unwrap_or(u16::MAX).min(area.width.saturating_sub(4));
-    let words = wrapped(
-        &[
-            Line::styled(link.to_owned(), theme.strong),
-            Line::styled(
-                "Good for one person and 24 hours. Your friend runs: openchat join 'LINK'",
-                theme.quiet,
-            ),
-            Line::styled("y copies the link · Esc closes", theme.quiet),
-        ],
-        wide,
-    );
+    let words = wrapped(words, wide);
     let words_height = u16::try_from(words.len()).unwrap_or(4);
     let code_height = u16::try_from(code.len()).unwrap_or(u16::MAX);
     // A part of a code is of no use: it is shown whole or not at all.
     let fits = code_height.saturating_add(words_height).saturating_add(2) <= area.height
         && columns <= usize::from(area.width.saturating_sub(4));
     let (shown, hint) = if fits { (code_height, 0) } else { (0, 1) };
-    let inner = framed(
-        "Invite a friend",
-        (wide, words_height.saturating_add(shown).saturating_add(hint)),
-        theme,
-        frame,
-    );
+    let inner = framed(title, (wide, words_height.saturating_add(shown).saturating_add(hint)), theme, frame);
     let [text, picture] =
         Layout::vertical([Constraint::Length(words_height), Constraint::Length(shown.max(hint))])
             .areas(inner);

@@ -13,6 +13,7 @@ use crate::app::chat::Chat;
 use crate::app::completion::Completion;
 use crate::app::timeline::Timeline;
 use crate::keymap::Mode;
+use crate::phrases;
 use crate::theme::Theme;
 use crate::words::{truncate, width};
 
@@ -121,6 +122,10 @@ fn draw_title(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
             facts.push(if room.listed { "open to all here" } else { "private" }.to_owned());
             for fact in facts {
                 spans.push(Span::styled(format!(" · {fact}"), theme.quiet));
+            }
+            if let Some(words) = phrases::room_trust(room.trust) {
+                let style = if room.trust.changed > 0 { theme.warning } else { theme.quiet };
+                spans.push(Span::styled(format!(" · keys {words}"), style));
             }
         }
     }

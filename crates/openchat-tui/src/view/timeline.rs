@@ -8,6 +8,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use super::chat::trust_sign;
 use crate::app::timeline::{LineKey, Timeline};
 use crate::phrases;
 use crate::theme::Theme;
@@ -330,6 +331,7 @@ fn rule(title: &str, width: u16, style: Style) -> Line<'static> {
 fn header(author: &Person, time: openchat_protocol::Timestamp, theme: &Theme) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!("{} ", phrases::clock(time)), theme.quiet),
+        trust_sign(author.trust, theme),
         Span::styled(author.to_string(), theme.person(author.uid)),
     ])
 }

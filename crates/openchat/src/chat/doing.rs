@@ -16,6 +16,10 @@ const EPOCHS: u32 = 50;
 /// Messages that a search prints.
 const HITS: usize = 50;
 
+/// What stands before a name.
+const SIGNS: &str =
+    "Before a name: ✓ compared, • by invite, ? first use (only the server says whose key it is), ! changed";
+
 impl Chat {
     pub(super) async fn carry_out(&mut self, command: Command) -> Result<(), Failure> {
         match command {
@@ -31,6 +35,9 @@ impl Chat {
             Command::Add(name) => self.client.add_member(self.here()?.room.room, name).await?,
             Command::Remove(name) => self.client.remove_member(self.here()?.room.room, name).await?,
             Command::Invite => self.invite().await?,
+            Command::Trust => self.trust().await?,
+            Command::Verify(name, how) => self.verify(name, how).await?,
+            Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,
             Command::Info => self.info().await?,
             Command::Log => self.epochs().await?,
@@ -58,6 +65,7 @@ impl Chat {
             let usage = format!("/{} {}", listed.name, listed.argument);
             self.print(&format!("  {usage:<28} {}", listed.help));
         }
+        self.print(SIGNS);
     }
 
     async fn list(&mut self) -> Result<(), Failure> {
@@ -89,7 +97,9 @@ impl Chat {
             text::TITLE,
             format_args!("{} (:q goes back, /help helps)", text::room(name)),
         ));
-        let mut here = Here { shown: (0, 0), room };
+        self.here = Some(Here { shown: (0, 0), room });
+        self.show_room_trust();
+        let Some(mut here) = self.here.take() else { return Ok(()) };
         let mut marked = here.room.unread == 0;
         for line in &lines {
             if !marked && line.sequence.is_some_and(|sequence| sequence > here.room.read) {
@@ -142,7 +152,9 @@ impl Chat {
             };
             let me = if member.is_me { " (you)" } else { "" };
             let admin = if member.is_admin { ", may remove others" } else { "" };
-            self.print(&format!("  {}{me}{admin}{devices}", text::styled(text::NAME, &member.person)));
+            let (sign, name) = (text::trust_sign(&member.person), text::styled(text::NAME, &member.person));
+            let trust = if member.is_me { String::new() } else { text::trust(&member.person) };
+            self.print(&format!("  {sign} {name}{me}{admin}{devices}{trust}"));
         }
         Ok(())
     }
@@ -222,8 +234,9 @@ impl Chat {
         let room = self.here.as_ref().filter(|here| here.room.listed).map(|here| here.room.name.clone());
         let made = invite::make(&self.client, room, (1, INVITE_VALID), Surface::Chat).await?;
         self.print(&format!(
-            "{}\nGood for one person and 24 hours. Your friend runs: openchat join 'LINK'",
-            made.link
+            "{}\nGood for one person and 24 hours. Your friend runs: openchat join 'LINK'\n{}",
+            made.link,
+            invite::MEETS
         ));
         if let Some(warning) = made.warning {
             self.print(&text::styled(text::WARNING, warning));

@@ -31,6 +31,7 @@ impl Chat {
             Event::Alarm(alarm) => {
                 self.print(&text::styled(text::WARNING, format_args!("!! {}", text::alarm(&alarm))));
             }
+            Event::Comparison { room, with, stage } => self.show_comparison(room, &with, stage),
             Event::Lagged(_) => self.catch_up().await,
             _ => {}
         }
