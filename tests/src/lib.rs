@@ -1,10 +1,12 @@
 //! Whole-system stories: the real binary, real TLS, real databases, each in a folder of its own.
 
 pub mod binary;
+pub mod chat;
 pub mod python;
 pub mod server;
 pub mod terminal;
 
 pub use binary::{Openchat, Outcome};
+pub use chat::Chat;
 pub use server::ServerProcess;
 pub use terminal::Terminal;

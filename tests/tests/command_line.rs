@@ -1,13 +1,12 @@
 //! What people see at the shell and in the line client when something is not as it should be.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Openchat, Outcome, ServerProcess};
+use openchat_tests::{Chat, Openchat, ServerProcess};
 
 const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
@@ -36,48 +35,6 @@ fn soon<T>(work: impl FnOnce() -> T) -> T {
     let done = work();
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
     done
-}
-
-/// A line client that a story types at, through a pipe.
-struct Chat {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Chat {
-    fn start(home: &Openchat, profile: &str, arguments: &[&str]) -> Self {
-        let mut command = home.command(profile, arguments);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// Reads until a line has `words` in it.
-    fn hear(&mut self, words: &str) -> String {
-        let mut all = String::new();
-        loop {
-            let before = all.len();
-            assert!(self.lines.read_line(&mut all).unwrap() > 0, "`{words}` is not in: {all}");
-            if all[before..].contains(words) {
-                return all;
-            }
-        }
-    }
-
-    /// Ends the input, and waits.
-    fn end(mut self) -> Outcome {
-        drop(self.child.stdin.take());
-        let mut out = String::new();
-        self.lines.read_to_string(&mut out).unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        Outcome { code: output.status.code(), out, err }
-    }
 }
 
 #[test]
