@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask layers`.
 
 mod layers;
+mod models;
 mod rules;
 mod tools;
 
@@ -12,6 +13,7 @@ cargo xtask COMMAND
   test [FILTER..]   install what the tests need when it is missing, then run every test
   layers            check which crate may depend on which
   rules             the tests that docs/rules.md names exist
+  models            check the formal models of docs/models; installs the tool at first (minutes)
   ci                format, lints, layers, rules, documentation, every test
 ";
 
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         "test" => test(rest),
         "layers" => layers::check(),
         "rules" => rules::check(),
+        "models" => models::check(),
         "ci" => ci(),
         _ => Err(USAGE.to_owned()),
     };

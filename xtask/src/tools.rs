@@ -85,7 +85,7 @@ fn python() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-fn step(command: &mut Command) -> Result<(), String> {
+pub fn step(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{command:?}: {status}")),
@@ -94,7 +94,7 @@ fn step(command: &mut Command) -> Result<(), String> {
 }
 
 /// Where cargo builds: two folders above this program (`TARGET/debug/xtask`).
-fn target_folder() -> Result<PathBuf, String> {
+pub fn target_folder() -> Result<PathBuf, String> {
     let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     program
         .ancestors()
