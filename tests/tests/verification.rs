@@ -152,6 +152,8 @@ fn a_changed_key_stops_what_is_said_until_somebody_decides() {
     home.run_with_input("mallory", &["chat"], "join lobby\n").ok();
     let refused = home.run("alice", &["send", "lobby", "only for bob"]);
     refused.fails(OTHER_SERVER, &["messages in #lobby wait", "the key of bob has changed", "/accept bob"]);
+    let sealed = home.run_with_input("alice", &["seal", "lobby"], "a secret\n");
+    sealed.fails(OTHER_SERVER, &["key in #lobby has changed", "nothing is sealed"]);
     let out = home.run_with_input("alice", &["chat", "lobby"], "/who\n").out;
     for words in ["KEY CHANGED", "your messages wait until you decide", "whose key you had checked", "! bob"]
     {

@@ -303,7 +303,19 @@ impl ClientHandle {
     }
 
     /// Seals `plain` under the room's present key: a line that members of this epoch open.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Alarm`] while a changed key stops what is said in the room.
     pub async fn seal(&self, room: RoomId, plain: Zeroizing<Vec<u8>>) -> Result<String, ClientError> {
+        // What is sealed for a room is meant for its people, as what is said there.
+        let stopped = self.rooms().await?.into_iter().find(|it| it.room == room && it.trust.is_stopped);
+        if let Some(room) = stopped {
+            let message = format!("somebody's key in #{} has changed: nothing is sealed for it", room.name);
+            return Err(ClientError::new(ErrorKind::Alarm, message).with_help(
+                "openchat chat, and there /trust: compare with /verify, or take it with /accept",
+            ));
+        }
         let key = self.room_key(room).await?;
         let sealed = FernetKey::from_bytes(key.key).seal(&plain, Timestamp::now());
         sealed.map_err(|error| ClientError::new(ErrorKind::Internal, error.to_string()))

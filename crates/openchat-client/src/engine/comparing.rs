@@ -3,7 +3,7 @@
 //!
 //! An exchange lives in memory and for [`LIFE`]: one code, one look at it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use openchat_e2ee::Verification;
@@ -28,7 +28,11 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// Comparisons under way, one with each person.
 #[derive(Default)]
-pub(super) struct Comparisons(HashMap<Uid, Exchange>);
+pub(super) struct Comparisons {
+    under_way: HashMap<Uid, Exchange>,
+    /// Who was told that this device knows nothing of an exchange. Told once, or somebody could have it talk without end.
+    turned_away: HashSet<Uid>,
+}
 
 /// One comparison.
 struct Exchange {
@@ -50,11 +54,11 @@ enum Stage {
 
 impl Comparisons {
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
-        self.0.values().map(|exchange| exchange.until).min()
+        self.under_way.values().map(|exchange| exchange.until).min()
     }
 
     fn of(&self, uid: Uid, exchange: &ExchangeId) -> Option<&Exchange> {
-        self.0.get(&uid).filter(|it| it.about.exchange == *exchange)
+        self.under_way.get(&uid).filter(|it| it.about.exchange == *exchange)
     }
 }
 
@@ -111,18 +115,20 @@ impl Room {
         let me = cx.me().uid;
         let Some(about) = self.comparison(cx, exchange, (by.uid, me)) else { return };
         let until = cx.now.plus(LIFE);
-        let mine = cx.comparisons.0.get(&by.uid).map(|it| &it.stage);
+        let mine = cx.comparisons.under_way.get(&by.uid).map(|it| &it.stage);
         let both_began = matches!(mine, Some(Stage::Begun { .. }));
         // Of two who begin at once, the smaller identifier goes on: both sides see that alike.
         let is_taken = matches!(mine, Some(Stage::Accepted { .. } | Stage::Code(_)));
         if is_taken || both_began && me < by.uid {
             return;
         }
+        // Who asks again and again is told of once.
+        let is_told = matches!(mine, Some(Stage::Asked { .. }));
         let stage = Stage::Asked { device: by, commitment };
-        cx.comparisons.0.insert(by.uid, Exchange { about, stage, until });
+        cx.comparisons.under_way.insert(by.uid, Exchange { about, stage, until });
         if both_began {
             self.accept(cx, by.uid);
-        } else {
+        } else if !is_told {
             cx.tell_comparison(self.id(), by.uid, Comparing::Asked);
         }
     }
@@ -130,7 +136,7 @@ impl Room {
     /// The person here, or its wish to compare, answers whoever has asked.
     fn accept(&mut self, cx: &mut Core, uid: Uid) {
         let nonce: Nonce = random::bytes();
-        let Some(exchange) = cx.comparisons.0.get_mut(&uid) else { return };
+        let Some(exchange) = cx.comparisons.under_way.get_mut(&uid) else { return };
         let Stage::Asked { device, commitment } = exchange.stage else { return };
         exchange.stage = Stage::Accepted { device, commitment, nonce };
         let exchange = exchange.about.exchange.into();
@@ -142,7 +148,8 @@ impl Room {
     fn accepted(&mut self, cx: &mut Core, by: DeviceId, id: &ExchangeId, theirs: &Nonce) {
         let Some(exchange) = cx.comparisons.of(by.uid, id).filter(|it| it.about.room == self.id()) else {
             // Of a comparison that this device knows no more: else the other one would wait for it.
-            if !cx.comparisons.0.contains_key(&by.uid) {
+            let is_unknown = !cx.comparisons.under_way.contains_key(&by.uid);
+            if is_unknown && cx.comparisons.turned_away.insert(by.uid) {
                 self.say_verification(cx, Verification::Cancel { exchange: (*id).into(), with: by.uid });
             }
             return;
@@ -172,7 +179,7 @@ impl Room {
     }
 
     fn show_code(&self, cx: &mut Core, with: Uid, code: ShortCode) {
-        if let Some(exchange) = cx.comparisons.0.get_mut(&with) {
+        if let Some(exchange) = cx.comparisons.under_way.get_mut(&with) {
             exchange.stage = Stage::Code(code);
         }
         cx.tell_comparison(self.id(), with, Comparing::Code(code));
@@ -205,7 +212,7 @@ impl Room {
         let Some(about) = self.comparison(cx, exchange, (cx.me().uid, with)) else { return };
         let commitment = about.commit(&nonce).into();
         let until = cx.now.plus(LIFE);
-        cx.comparisons.0.insert(with, Exchange { about, stage: Stage::Begun { nonce }, until });
+        cx.comparisons.under_way.insert(with, Exchange { about, stage: Stage::Begun { nonce }, until });
         self.say_verification(cx, Verification::Begin { exchange: exchange.into(), with, commitment });
         cx.tell_comparison(self.id(), with, Comparing::Waiting);
     }
@@ -218,7 +225,7 @@ impl Core {
     }
 
     fn end_comparison(&mut self, with: Uid, outcome: Outcome) {
-        if let Some(exchange) = self.comparisons.0.remove(&with) {
+        if let Some(exchange) = self.comparisons.under_way.remove(&with) {
             self.tell_comparison(exchange.about.room, with, Comparing::Ended(outcome));
         }
     }
@@ -275,7 +282,7 @@ impl Engine {
         let contact = self.cx.contact_named(name)?;
         let keys = contact.claimants.iter().map(|claimant| claimant.uid).chain([contact.uid]);
         let shown = |uid: &Uid| {
-            let exchange = self.cx.comparisons.0.get(uid)?;
+            let exchange = self.cx.comparisons.under_way.get(uid)?;
             matches!(exchange.stage, Stage::Code(_)).then_some((
                 *uid,
                 exchange.about.exchange,
@@ -298,7 +305,7 @@ impl Engine {
     /// Comparisons that took too long are over.
     pub(super) fn end_old_comparisons(&mut self) {
         let now = self.cx.now;
-        let old = self.cx.comparisons.0.iter().filter(|(_, exchange)| exchange.until <= now);
+        let old = self.cx.comparisons.under_way.iter().filter(|(_, exchange)| exchange.until <= now);
         let old: Vec<_> = old.map(|(uid, it)| (*uid, it.about.room, it.about.exchange)).collect();
         for (uid, room, exchange) in old {
             self.cx.end_comparison(uid, Outcome::TimedOut);
@@ -311,13 +318,13 @@ impl Engine {
 impl Engine {
     /// The one comparison under way.
     pub(super) fn exchange(&self) -> ExchangeId {
-        self.cx.comparisons.0.values().next().unwrap().about.exchange
+        self.cx.comparisons.under_way.values().next().unwrap().about.exchange
     }
 }
 
 impl Room {
     fn begin_or_accept(&mut self, cx: &mut Core, with: Uid) {
-        match cx.comparisons.0.get(&with).map(|it| (&it.stage, it.about.room)) {
+        match cx.comparisons.under_way.get(&with).map(|it| (&it.stage, it.about.room)) {
             Some((Stage::Asked { .. }, room)) if room == self.id() => self.accept(cx, with),
             // It goes on by itself; what there is to see is shown again.
             Some((Stage::Code(code), room)) => {

@@ -1,10 +1,10 @@
 //! What all rooms share: this device, the connection, the people, and the step that is being made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use openchat_e2ee::Device;
 use openchat_identity::TrustAnchor;
-use openchat_protocol::{DeviceId, InviteHash, Request, Timestamp};
+use openchat_protocol::{DeviceId, InviteHash, Request, RoomId, Timestamp};
 
 use super::comparing::Comparisons;
 use super::key_packages::KeyPackages;
@@ -27,6 +27,8 @@ pub(super) struct Core {
     pub(super) people: People,
     /// Invites of this profile, each for one person.
     pub(super) invites: HashMap<InviteHash, StoredInvite>,
+    /// Proofs that were answered since the start.
+    pub(super) answered: HashSet<(InviteHash, RoomId)>,
     /// The invite that this profile came by, until its inviter has answered.
     pub(super) voucher: Option<Voucher>,
     pub(super) comparisons: Comparisons,

@@ -27,7 +27,7 @@ mod tests;
 mod trust;
 mod vouching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use openchat_e2ee::Device;
 use openchat_identity::{DeviceKey, TrustAnchor};
@@ -75,6 +75,7 @@ impl Engine {
             session: Session::down(),
             people: People::new(me, loaded.contacts),
             invites: loaded.invites.into_iter().map(|invite| (invite.hash, invite)).collect(),
+            answered: HashSet::new(),
             voucher: loaded.voucher,
             comparisons: Comparisons::default(),
             news: Vec::new(),

@@ -88,10 +88,11 @@ impl Room {
                 let mut proven = invite;
                 proven.proven_by = Some(from);
                 cx.keep_invite(proven);
-                self.say_verification(
-                    cx,
-                    Verification::InviteAnswer { invite: hash, name: mine, proof: answer },
-                );
+                // Once in each room, or somebody could have this device talk without end.
+                if cx.answered.insert((hash, self.id())) {
+                    let answer = Verification::InviteAnswer { invite: hash, name: mine, proof: answer };
+                    self.say_verification(cx, answer);
+                }
             }
         }
     }

@@ -251,6 +251,30 @@ fn a_member_in_the_middle_cannot_steer_a_comparison() {
 }
 
 #[test]
+fn who_asks_again_and_again_makes_no_noise() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let alice = world.clients[ALICE].device.uid;
+    for number in 0..5 {
+        let exchange = [number; 16].into();
+        world.say_step(BOB, room, Verification::Begin { exchange, with: alice, commitment: [1; 32].into() });
+    }
+    assert_eq!(world.comparisons(ALICE), [Comparing::Asked]);
+    world.restart(ALICE);
+    world.connect(ALICE);
+    world.pass(MOMENT);
+    world.server.seen.clear();
+    for number in 0..5 {
+        world.say_step(
+            BOB,
+            room,
+            Verification::Accept { exchange: [number; 16].into(), nonce: [1; 32].into() },
+        );
+    }
+    assert_eq!(world.seen("message"), 6, "five of Bob's, and one of Alice's");
+}
+
+#[test]
 fn a_commitment_that_is_not_kept_ends_the_comparison() {
     let mut world = World::of(&["alice", "bob"]);
     let room = world.lobby();
