@@ -144,7 +144,7 @@ fn two_people_compare_by_their_number() {
 
 /// Attack 4 of the design: the authority gives the name of a key that was checked to another one.
 #[test]
-fn a_changed_key_stops_what_is_said_until_somebody_decides() {
+fn the_authority_swaps_a_pinned_identity_and_sending_stops() {
     let (home, server) = acquainted();
     let _server = free_name(server, &home, "bob");
     let link = home.run("alice", &["invite", "--uses", "2"]).ok();

@@ -113,8 +113,6 @@ impl Room {
             return;
         }
         let me = cx.me().uid;
-        let Some(about) = self.comparison(cx, exchange, (by.uid, me)) else { return };
-        let until = cx.now.plus(LIFE);
         let mine = cx.comparisons.under_way.get(&by.uid).map(|it| &it.stage);
         let both_began = matches!(mine, Some(Stage::Begun { .. }));
         // Of two who begin at once, the smaller identifier goes on: both sides see that alike.
@@ -124,6 +122,8 @@ impl Room {
         }
         // Who asks again and again is told of once.
         let is_told = matches!(mine, Some(Stage::Asked { .. }));
+        let Some(about) = self.comparison(cx, exchange, (by.uid, me)) else { return };
+        let until = cx.now.plus(LIFE);
         let stage = Stage::Asked { device: by, commitment };
         cx.comparisons.under_way.insert(by.uid, Exchange { about, stage, until });
         if both_began {

@@ -117,6 +117,8 @@ pub(super) struct Room {
     pub(super) welcome: Option<PendingWelcome>,
     /// The room never came to be.
     pub(super) is_gone: bool,
+    /// The newest epoch in which it was seen whether the inviter of this profile is here.
+    pub(super) offered_in: Option<u64>,
     /// Who is in the room stands on the disk.
     people_kept: bool,
     record_changed: bool,
@@ -155,6 +157,7 @@ impl Room {
             other_logs: HashSet::new(),
             welcome: None,
             is_gone: false,
+            offered_in: None,
             people_kept: false,
             record_changed: false,
             group_changed: false,

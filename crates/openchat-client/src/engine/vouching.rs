@@ -43,7 +43,11 @@ impl Core {
 impl Room {
     /// Proves to the inviter, who is here, that this profile has come by the invite.
     pub(super) fn offer_proof(&mut self, cx: &mut Core) -> bool {
-        let Some(voucher) = &cx.voucher else { return false };
+        let (Some(voucher), Some(group)) = (&cx.voucher, &self.group) else { return false };
+        // Who is here changes with the epoch alone.
+        if self.offered_in.replace(group.epoch()) == Some(group.epoch()) {
+            return false;
+        }
         let (room, me) = (self.id(), cx.me().uid);
         let is_due = !voucher.offered.contains(&room) && voucher.offered.len() < OFFERS;
         if !is_due || !self.has_member(voucher.inviter) {

@@ -529,6 +529,11 @@ fn two_people_compare_at_the_screen() {
         number,
         claimants: Vec::new(),
     };
+    write(&mut app, "/trust");
+    let effects = press(&mut app, "enter");
+    assert!(effects.iter().any(|it| matches!(it, Effect::Ask(Ask::Acquaintances, _))), "{effects:?}");
+    app.handle(Incoming::Answered(Then::ShowPeople, Ok(Answer::Acquaintances(vec![known.clone()]))), NOW);
+    assert!(picture(&mut app, 110, 24).contains("? bob  first use: only the server says whose key it is"));
     let answer = Answer::Acquaintance(Box::new(known));
     app.handle(Incoming::Answered(Then::ShowNumber, Ok(answer)), NOW);
     let shown = picture(&mut app, 110, 40);
