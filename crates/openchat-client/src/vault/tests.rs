@@ -181,7 +181,7 @@ fn words_are_found_from_the_newest_line_on_in_steps_that_miss_nothing() {
         let (time, author, notice) = (Timestamp(sequence), BOB, Notice::Nothing);
         Write::Line(StoredLine { room: ROOM, sequence, part, time, author, entry, notice })
     };
-    let contact = Contact { uid: BOB, name: "bob".parse().unwrap(), first_seen: Timestamp(1) };
+    let contact = Contact::at_first_use(BOB, "bob".parse().unwrap(), Timestamp(1));
     let head = [Write::Room(Box::new(room())), Write::Contact(contact)];
     // Of two lines each, so that a step could end between them.
     let lines = (1..=2_500).flat_map(|sequence| [line(sequence, 0), line(sequence, 1)]);
