@@ -73,6 +73,8 @@ pub const COMMANDS: &[Listed] = &[
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),
+    row(("again", &["retry"]), "", "send again what could not be sent here", InRoom, |_| Ok(Command::Again)),
+    row(("discard", &[]), "", "forget what could not be sent here", InRoom, |_| Ok(Command::Discard)),
     row(("info", &[]), "", "this room: keys, members, encryption", InRoom, |_| Ok(Command::Info)),
     row(("log", &[]), "", "how the keys of this room have changed", InRoom, |_| Ok(Command::Log)),
     row(("rotate", &[]), "", "new keys for this device, now", InRoom, |_| Ok(Command::Rotate)),
@@ -129,6 +131,10 @@ pub enum Command {
     Trust,
     /// Make an invite link.
     Invite,
+    /// Send again what could not be sent here.
+    Again,
+    /// Forget what could not be sent here.
+    Discard,
     /// What is known of this room.
     Info,
     /// How the keys have changed.

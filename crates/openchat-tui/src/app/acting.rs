@@ -2,7 +2,7 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use openchat_client::{Command as Ask, Delivery, Entry};
-use openchat_protocol::RoomId;
+use openchat_protocol::{MessageId, RoomId};
 
 use super::chat::Chat;
 use super::overlay::{Overlay, Question};
@@ -186,20 +186,20 @@ impl Chat {
             (Action::Retry | Action::Discard, _) if failed.is_none() => {
                 self.tell("this is for messages that could not be sent");
             }
-            (Action::Retry, _) => {
-                if let Some(message) = failed {
-                    self.waiting += 1;
-                    out.push(Effect::Ask(Ask::Retry { message }, Then::Nothing));
-                }
-            }
-            (Action::Discard, _) => {
-                if let (Some(message), Some(timeline)) = (failed, &mut self.timeline) {
-                    timeline.remove(message);
-                    out.push(Effect::Ask(Ask::Discard { message }, Then::Say("forgotten".into())));
-                }
-            }
+            (Action::Retry, _) => failed.into_iter().for_each(|message| self.send_again(message, out)),
+            (Action::Discard, _) => failed.into_iter().for_each(|message| self.discard(message, out)),
             _ => self.tell("this line has no words to copy or quote"),
         }
+    }
+
+    pub(super) fn send_again(&mut self, message: MessageId, out: &mut Vec<Effect>) {
+        self.waiting += 1;
+        out.push(Effect::Ask(Ask::Retry { message }, Then::Nothing));
+    }
+
+    pub(super) fn discard(&mut self, message: MessageId, out: &mut Vec<Effect>) {
+        self.timelines().for_each(|timeline| timeline.remove(message));
+        out.push(Effect::Ask(Ask::Discard { message }, Then::Say("forgotten".into())));
     }
 
     /// vi people come from writing to normal mode and back; the others only stop choosing.

@@ -6,6 +6,7 @@ use openchat_protocol::{RoomId, RoomName, UserName};
 use super::chat::Chat;
 use super::overlay::{Overlay, Question};
 use super::picker::Picker;
+use super::timeline::Timeline;
 use crate::commands::{Command, Verify};
 use crate::effect::{Effect, Read, Then};
 use crate::keymap::{Mode, Scheme};
@@ -117,6 +118,18 @@ impl Chat {
             Command::Accept(name) => {
                 let said = format!("you took the new key of {name}; nobody has checked it yet");
                 out.push(Effect::Ask(Ask::AcceptKey { name }, Then::Say(said)));
+            }
+            Command::Again | Command::Discard => {
+                let failed = self.timeline.as_ref().map(Timeline::failed).unwrap_or_default();
+                if failed.is_empty() {
+                    self.tell("nothing here could not be sent");
+                }
+                for message in failed {
+                    match command {
+                        Command::Again => self.send_again(message, out),
+                        _ => self.discard(message, out),
+                    }
+                }
             }
             Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
             Command::Log => out.push(Effect::Read(Read::Epochs(room))),

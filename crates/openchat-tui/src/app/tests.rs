@@ -394,6 +394,28 @@ fn vi_people_choose_quote_and_copy() {
 }
 
 #[test]
+fn what_could_not_be_sent_is_sent_again_or_forgotten_by_a_command_too() {
+    let mut app = chatting();
+    let mut failed = said(LOBBY, 3, &person(9, "alice"), "not sent");
+    failed.sequence = None;
+    let Entry::Text { delivery, message, .. } = &mut failed.entry else { panic!("no text") };
+    *delivery = Delivery::Failed { reason: "the room is gone".into() };
+    let failed_message = *message;
+    line(&mut app, failed);
+    write(&mut app, "/again");
+    let again = press(&mut app, "enter");
+    let is_retry =
+        |it: &Effect| matches!(it, Effect::Ask(Ask::Retry { message }, _) if *message == failed_message);
+    assert!(again.iter().any(is_retry), "{again:?}");
+    write(&mut app, "/discard");
+    let gone = press(&mut app, "enter");
+    assert!(gone.iter().any(|it| matches!(it, Effect::Ask(Ask::Discard { .. }, _))), "{gone:?}");
+    assert!(!picture(&mut app, 80, 24).contains("the room is gone"));
+    write(&mut app, "/again");
+    assert!(!press(&mut app, "enter").iter().any(|it| matches!(it, Effect::Ask(Ask::Retry { .. }, _))));
+}
+
+#[test]
 fn alarms_stay_until_they_are_closed() {
     let mut app = chatting();
     let alarm = openchat_client::Alarm::EchoDiffers { room: LOBBY, sequence: 3 };

@@ -205,6 +205,15 @@ impl Timeline {
         }
     }
 
+    /// The messages that could not be sent.
+    pub fn failed(&self) -> Vec<MessageId> {
+        let failed = |line: &Line| match &line.entry {
+            Entry::Text { message, delivery: Delivery::Failed { .. }, .. } => Some(*message),
+            _ => None,
+        };
+        self.lines.iter().filter_map(failed).collect()
+    }
+
     /// A message is forgotten.
     pub fn remove(&mut self, message: MessageId) {
         if let Some(index) = self.position(message) {

@@ -192,10 +192,12 @@ fn draw_status(chat: &Chat, settings: &Settings, theme: &Theme, area: Rect, fram
         ConnectionState::Connecting => "◌",
         _ => "○",
     };
-    let mut left = format!(" {sign} {connection}");
-    if let ConnectionState::Offline { .. } = chat.connection {
-        left.push_str("; what you write is kept");
-    }
+    // Why there is no connection comes last: it is long, and F3 shows all of it.
+    let (state, why) = match connection.split_once(": ") {
+        Some((state, why)) => (state, format!(": {why}; what you write is kept")),
+        None => (connection.as_str(), String::new()),
+    };
+    let mut left = format!(" {sign} {state}");
     if chat.waiting > 0 {
         left.push_str(&format!(" · {} to send", chat.waiting));
     }
@@ -210,6 +212,7 @@ fn draw_status(chat: &Chat, settings: &Settings, theme: &Theme, area: Rect, fram
     if mentions > 0 {
         left.push_str(&format!(", {mentions} for you"));
     }
+    left.push_str(&why);
     let right = hints(chat, settings);
     let columns = usize::from(area.width);
     let room_for_left = columns.saturating_sub(width(&right) + 1);

@@ -1,6 +1,6 @@
 //! What is typed is carried out: one function for each command.
 
-use openchat_client::{Access, ConnectionState, RoomSuite, Sought, Span};
+use openchat_client::{Access, ConnectionState, Delivery, Entry, Line, RoomSuite, Sought, Span};
 use openchat_protocol::RoomName;
 use openchat_tui::commands::{COMMANDS, Command, CommandError, Works};
 use openchat_tui::phrases;
@@ -39,6 +39,7 @@ impl Chat {
             Command::Verify(name, how) => self.verify(name, how).await?,
             Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,
+            Command::Again | Command::Discard => self.settle_failed(command == Command::Again).await?,
             Command::Info => self.info().await?,
             Command::Log => self.epochs().await?,
             Command::Rotate => self.rotate().await?,
@@ -185,6 +186,30 @@ impl Chat {
         self.print(&match found {
             HITS => format!("These are {HITS}; there may be more: more words narrow it down."),
             found => format!("{found} found in all {looked_at} lines on this machine."),
+        });
+        Ok(())
+    }
+
+    /// Sends again, or forgets, what could not be sent here.
+    async fn settle_failed(&mut self, again: bool) -> Result<(), Failure> {
+        let lines = self.client.history(self.here()?.room.room, Span::Newest, NEW_LINES).await?;
+        let failed = |line: &Line| match &line.entry {
+            Entry::Text { message, delivery: Delivery::Failed { .. }, .. } => Some(*message),
+            _ => None,
+        };
+        let failed: Vec<_> = lines.iter().filter_map(failed).collect();
+        for message in &failed {
+            if again {
+                self.client.retry(*message).await?;
+                self.waiting.insert(*message);
+            } else {
+                self.client.discard(*message).await?;
+            }
+        }
+        self.print(match (failed.len(), again) {
+            (0, _) => "Nothing here could not be sent.",
+            (_, true) => "They are sent again.",
+            (_, false) => "They are forgotten.",
         });
         Ok(())
     }
