@@ -27,7 +27,6 @@ use crate::words::harmless_line;
 const NOTICE: u64 = 8_000;
 /// Where the vault keeps the screen's own things.
 pub(super) const DRAFT: &str = "draft:";
-const LAST_ROOM: &str = "screen:room";
 
 /// Everything behind the entrance.
 pub struct Chat {
@@ -79,8 +78,6 @@ pub struct Chat {
     pub(super) levels: HashMap<RoomId, Notify>,
     /// The room that was asked for: joined when there is a connection, if need be.
     pub(super) first: Option<RoomName>,
-    /// The room of the last visit: gone to if it is still there.
-    last: Option<RoomName>,
     /// Visited by a walk through unread rooms: not read before the person does something there.
     pub(super) is_peeking: bool,
     /// Where that walk began.
@@ -146,7 +143,6 @@ impl Chat {
             drafts: HashMap::new(),
             levels: HashMap::new(),
             first: opened.first,
-            last: None,
             is_peeking: false,
             walk_from: None,
             completion: None,
@@ -184,8 +180,6 @@ impl Chat {
             }
         } else if key == LAYOUT {
             self.kept_arrangement = Arrangement::read(&text);
-        } else if key == LAST_ROOM {
-            self.last = text.parse().ok();
         }
     }
 
@@ -194,8 +188,10 @@ impl Chat {
         out.extend(self.gone.drain(..).map(|key| Effect::Remember(key, None)));
         let kept = std::mem::take(&mut self.kept_arrangement);
         self.left_at.clone_from(&kept.at);
-        let wanted = self.first.as_ref().or(self.last.as_ref());
-        let named = |room: &&RoomOverview| Some(&room.name) == wanted;
+        let named = |room: &&RoomOverview| match &self.first {
+            Some(first) => room.name == *first,
+            None => Some(room.room) == kept.open,
+        };
         let room = self.rooms.iter().find(named).or(self.rooms.first()).map(|room| room.room);
         match room {
             Some(room) => self.open(room, out),
@@ -325,10 +321,6 @@ impl Chat {
             self.keep_draft(out);
             self.timeline = Some(self.fresh_timeline(room, out));
             self.take_over(room, out);
-        }
-        let name = self.rooms.iter().find(|known| known.room == room).map(|known| known.name.to_string());
-        if let Some(name) = name {
-            out.push(Effect::Remember(LAST_ROOM.to_owned(), Some(name.into_bytes())));
         }
     }
 

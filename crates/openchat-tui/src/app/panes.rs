@@ -14,6 +14,8 @@ pub(super) const LAYOUT: &str = "screen:layout";
 /// How the screen was laid out, as it is kept: one fact a line.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Arrangement {
+    /// The room with the cursor.
+    pub(super) open: Option<RoomId>,
     /// The members' pane is closed.
     pub(super) hides_members: bool,
     /// The room without the cursor, and whether the other one is at the right.
@@ -31,6 +33,7 @@ impl Arrangement {
             let what = words.next();
             let room = words.next().and_then(|room| room.parse::<RoomId>().ok());
             match (what, room, words.next()) {
+                (Some("open"), Some(room), _) => read.open = Some(room),
                 (Some("no-members"), ..) => read.hides_members = true,
                 (Some("beside"), Some(room), side) => read.beside = Some((room, side == Some("left"))),
                 (Some("at"), Some(room), Some(sequence)) if read.at.len() < 2 => {
@@ -43,7 +46,7 @@ impl Arrangement {
     }
 
     fn written(&self) -> String {
-        let mut text = String::new();
+        let mut text = self.open.map_or(String::new(), |room| format!("open {room}\n"));
         if self.hides_members {
             text.push_str("no-members\n");
         }
@@ -140,6 +143,7 @@ impl Chat {
     fn arrangement(&self) -> Arrangement {
         let shown = self.timeline.iter().chain(&self.beside);
         Arrangement {
+            open: self.open_room(),
             hides_members: !self.shows_members,
             beside: self.beside.as_ref().map(|beside| (beside.room, self.is_right)),
             at: shown.filter_map(|timeline| Some((timeline.room, timeline.left_at()?))).collect(),
@@ -180,12 +184,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_kept_is_what_is_read(
+            open in prop::option::of(any::<[u8; 16]>()),
             hides_members: bool,
             beside in prop::option::of((any::<[u8; 16]>(), any::<bool>())),
             at in prop::collection::vec((any::<[u8; 16]>(), any::<u64>()), 0..3),
             noise in "\\PC{0,40}",
         ) {
             let kept = Arrangement {
+                open: open.map(RoomId),
                 hides_members,
                 beside: beside.map(|(room, is_right)| (RoomId(room), is_right)),
                 at: at.into_iter().map(|(room, sequence)| (RoomId(room), sequence)).collect(),

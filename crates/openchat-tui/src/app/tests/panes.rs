@@ -71,6 +71,30 @@ fn a_room_that_is_left_is_not_beside_any_more() {
 }
 
 #[test]
+fn the_next_start_opens_the_room_of_the_last_one_though_it_was_new_then() {
+    let mut app = chatting();
+    write(&mut app, "/create games");
+    let effects = press(&mut app, "enter");
+    let then = effects.into_iter().find_map(|effect| match effect {
+        Effect::Ask(Ask::CreateRoom { .. }, then) => Some(then),
+        _ => None,
+    });
+    let games = RoomId([3; 16]);
+    app.handle(Incoming::Answered(then.unwrap(), Ok(Answer::Room(games))), NOW);
+    let kept = remembered(&app.handle(Incoming::Tick, NOW), "screen:layout").expect("the layout is kept");
+    let opened = Opened {
+        profile: chat(&app).me.clone(),
+        rooms: vec![overview(LOBBY, "lobby"), overview(games, "games")],
+        kept: vec![("screen:layout".into(), kept.into_bytes())],
+        first: None,
+        made: Vec::new(),
+    };
+    let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
+    app.handle(Incoming::Opened(Box::new(opened)), NOW);
+    assert_eq!(chat(&app).open_room(), Some(games));
+}
+
+#[test]
 fn the_next_start_finds_panes_and_place_as_they_were() {
     let mut app = side_by_side();
     let page = (1..=100).map(|n| said(LOBBY, n, &person(7, "bob"), &format!("line {n}"))).collect();
