@@ -5,13 +5,13 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph};
+use ratatui::widgets::{Block, Borders, Clear, Paragraph};
 
 use super::talk;
 use crate::app::chat::Chat;
 use crate::app::mouse::Places;
 use crate::app::timeline::Timeline;
-use crate::keymap::{Action, Lookup, Mode};
+use crate::keymap::{Action, Chord, Lookup, Mode};
 use crate::phrases;
 use crate::settings::Settings;
 use crate::theme::Theme;
@@ -248,18 +248,39 @@ fn bold(style: Style) -> Style {
     Style { bg: None, ..style }
 }
 
-/// The three likeliest keys, or what may follow the ones that were typed.
-fn hints(chat: &Chat, settings: &Settings) -> String {
-    if !chat.prefix.is_empty() {
-        let Lookup::More(next) = settings.keymap.look_up(chat.mode, &chat.prefix) else {
-            return String::new();
-        };
-        let next: Vec<_> = next
-            .iter()
-            .map(|(chord, action)| format!("{chord} {}", action.map_or("…", Action::label)))
-            .collect();
-        return format!("{} ", next.join(" · "));
+/// What may follow the keys that were typed: rows above the status line.
+pub(super) fn draw_next_keys(chat: &Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
+    /// Cells of a key and of what it does.
+    const KEY: usize = 5;
+    const ALL: usize = 20;
+    if chat.prefix.is_empty() {
+        return;
     }
+    let Lookup::More(next) = settings.keymap.look_up(chat.mode, &chat.prefix) else { return };
+    let area = frame.area();
+    let columns = (usize::from(area.width) / ALL).max(1);
+    let cell = |(chord, action): &(Chord, Option<Action>)| {
+        let key = pad(&format!(" {chord}"), KEY);
+        let label = pad(action.map_or("…", Action::label), ALL - KEY);
+        [Span::styled(key, theme.strong), Span::raw(label)]
+    };
+    let rows: Vec<Line<'static>> =
+        next.chunks(columns).map(|row| Line::from(row.iter().flat_map(cell).collect::<Vec<_>>())).collect();
+    let room = area.height.saturating_sub(1);
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(1).min(room);
+    let area = Rect { y: room.saturating_sub(height), height, ..area };
+    frame.render_widget(Clear, area);
+    let typed = chat.prefix.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let block = Block::new()
+        .borders(Borders::TOP)
+        .border_style(theme.border)
+        .title(format!(" {typed} … "))
+        .title_style(theme.strong);
+    frame.render_widget(Paragraph::new(rows).style(theme.text).block(block), area);
+}
+
+/// The three likeliest keys.
+fn hints(chat: &Chat, settings: &Settings) -> String {
     let likely: &[Action] = match chat.mode {
         Mode::Compose => &[Action::Picker, Action::NextUnread, Action::Help],
         Mode::Normal => &[Action::Reply, Action::Copy, Action::Write],

@@ -26,6 +26,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Stage::Chat(chat) => {
             chat::draw(chat, &app.settings, &app.theme, frame);
             overlay::draw(chat, &app.settings, &app.theme, frame);
+            chat::draw_next_keys(chat, &app.settings, &app.theme, frame);
             talk::draw_notice_in_front(chat, &app.theme, frame);
         }
     }

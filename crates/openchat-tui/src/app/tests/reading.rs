@@ -63,3 +63,17 @@ fn a_picture_from_what_was_kept_is_the_one_that_is_drawn_anew() {
         assert_eq!(picture(&mut app, width, height), first);
     }
 }
+
+#[test]
+fn what_may_follow_a_key_is_shown_in_every_window() {
+    let mut app = chatting();
+    press(&mut app, "ctrl+x");
+    for (width, height) in [(40, 12), (80, 24), (132, 43)] {
+        let shown = picture(&mut app, width, height);
+        for expected in ["ctrl+x …", "crypto log", "mark read", "other room", "search", "tasks"] {
+            assert!(shown.contains(expected), "{expected}: {shown}");
+        }
+    }
+    press(&mut app, "t");
+    assert!(!picture(&mut app, 80, 24).contains("ctrl+x …"));
+}
