@@ -55,7 +55,9 @@ impl Chat {
                 Some(known) if known.membership == Membership::Member => self.open(known.room, out),
                 _ => self.join(name, out),
             },
-            (Command::List, _) => self.begin("listing the server's rooms", Ask::ListRooms, Then::List, out),
+            (Command::List, _) => {
+                self.begin_now("listing the server's rooms", Ask::ListRooms, Then::List, out);
+            }
             (Command::Close | Command::Menu, _) => {
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
             }
@@ -85,7 +87,7 @@ impl Chat {
             (Command::Invite, _) => {
                 let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());
                 let invite = Ask::CreateInvite { valid: INVITE_VALID, uses: 1, room: listed };
-                self.begin("making an invite", invite, Then::ShowInvite, out);
+                self.begin_now("making an invite", invite, Then::ShowInvite, out);
             }
             (_, None) => self.warn_of("you are in no room: create one, join one, or list them"),
             (command, Some(room)) => self.carry_out_here(command, room, out),

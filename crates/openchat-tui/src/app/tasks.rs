@@ -116,12 +116,17 @@ impl Chat {
         let what = what.into();
         // Where there will be no connection any more, the client says so.
         if matches!(self.connection, ConnectionState::Online | ConnectionState::Ended(_)) {
-            let id = self.tasks.add(what, self.now, TaskState::Running);
-            out.push(Effect::Ask(ask, Then::Task(id, Box::new(then))));
+            self.begin_now(what, ask, then, out);
         } else {
             self.tell(format!("{what}: when there is a connection; F3 shows what waits"));
             self.tasks.add(what, self.now, TaskState::Waiting(Box::new((ask, then))));
         }
+    }
+
+    /// Begins what somebody wants to see now: without a connection the client refuses it.
+    pub(super) fn begin_now(&mut self, what: impl Into<String>, ask: Ask, then: Then, out: &mut Vec<Effect>) {
+        let id = self.tasks.add(what.into(), self.now, TaskState::Running);
+        out.push(Effect::Ask(ask, Then::Task(id, Box::new(then))));
     }
 
     /// There is a connection: what has waited for it is asked.
@@ -137,6 +142,7 @@ impl Chat {
     }
 
     pub(super) fn show_tasks(&mut self) {
+        self.notice = None;
         self.tasks.chosen = 0;
         self.overlay = Some(Overlay::Tasks);
     }

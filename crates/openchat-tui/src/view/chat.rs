@@ -260,8 +260,9 @@ pub(super) fn draw_next_keys(chat: &Chat, settings: &Settings, theme: &Theme, fr
     let area = frame.area();
     let columns = (usize::from(area.width) / ALL).max(1);
     let cell = |(chord, action): &(Chord, Option<Action>)| {
-        let key = pad(&format!(" {chord}"), KEY);
-        let label = pad(action.map_or("…", Action::label), ALL - KEY);
+        let key = format!(" {chord} ");
+        let key = format!("{key}{}", " ".repeat(KEY.saturating_sub(width(&key))));
+        let label = pad(action.map_or("…", Action::label), ALL.saturating_sub(width(&key)));
         [Span::styled(key, theme.strong), Span::raw(label)]
     };
     let rows: Vec<Line<'static>> =

@@ -77,6 +77,17 @@ fn without_a_connection_it_waits_and_can_be_given_up() {
 }
 
 #[test]
+fn what_is_to_be_seen_now_does_not_come_up_later() {
+    let mut app = chatting();
+    connection(&mut app, offline());
+    write(&mut app, "/invite");
+    let effects = press(&mut app, "enter");
+    assert!(effects.iter().any(|it| matches!(it, Effect::Ask(Ask::CreateInvite { .. }, _))), "{effects:?}");
+    let later = connection(&mut app, ConnectionState::Online);
+    assert!(!later.iter().any(|it| matches!(it, Effect::Ask(Ask::CreateInvite { .. }, _))), "{later:?}");
+}
+
+#[test]
 fn what_was_given_up_changes_nothing_when_it_is_answered() {
     let mut app = chatting();
     write(&mut app, "/join games");
