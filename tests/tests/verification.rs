@@ -154,6 +154,7 @@ fn the_authority_swaps_a_pinned_identity_and_sending_stops() {
     refused.fails(OTHER_SERVER, &["messages in #lobby wait", "the key of bob has changed", "/accept bob"]);
     let sealed = home.run_with_input("alice", &["seal", "lobby"], "a secret\n");
     sealed.fails(OTHER_SERVER, &["key in #lobby has changed", "nothing is sealed"]);
+    assert!(home.run("alice", &["rooms"]).ok().contains("KEY CHANGED"));
     let out = home.run_with_input("alice", &["chat", "lobby"], "/who\n").out;
     for words in ["KEY CHANGED", "your messages wait until you decide", "whose key you had checked", "! bob"]
     {

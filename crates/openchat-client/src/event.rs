@@ -46,7 +46,7 @@ pub enum Event {
     Comparison {
         /// Where.
         room: RoomId,
-        /// With whom.
+        /// With whom: under the name that is in dispute, if it is.
         with: Person,
         /// How far it is.
         stage: Comparing,

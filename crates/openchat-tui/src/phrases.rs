@@ -195,18 +195,22 @@ fn invite_fault(by: &Person, fault: InviteFault) -> String {
 }
 
 /// How far a comparison with somebody is, and whether it needs care.
-pub fn comparing(with: &str, stage: Comparing) -> (String, bool) {
+pub fn comparing(with: &Person, stage: Comparing) -> (String, bool) {
+    let who = match with.trust {
+        Trust::Changed => format!("{with} (KEY CHANGED)"),
+        _ => with.to_string(),
+    };
     match stage {
-        Comparing::Waiting => (format!("waiting for {with}: they write /verify and your name"), false),
-        Comparing::Asked => (format!("{with} wants to compare keys with you: /verify {with}"), false),
+        Comparing::Waiting => (format!("waiting for {who}: they write /verify and your name"), false),
+        Comparing::Asked => (format!("{who} wants to compare keys with you: /verify {with}"), false),
         Comparing::Code(code) => (
             format!(
-                "{with} sees the code {code} too, if nobody stands between you. Ask them by voice or face to face, \
+                "{who} sees the code {code} too, if nobody stands between you. Ask them by voice or face to face, \
                  not here; then /verify {with} yes, or no"
             ),
             false,
         ),
-        Comparing::Ended(Outcome::Same) => (format!("you and {with} saw the same code"), false),
+        Comparing::Ended(Outcome::Same) => (format!("you and {who} saw the same code"), false),
         Comparing::Ended(Outcome::Differs) => (
             format!(
                 "the codes differ: somebody may stand between you and {with}. Say nothing secret; tell the host"

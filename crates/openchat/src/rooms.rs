@@ -29,6 +29,8 @@ pub(crate) struct Room {
     /// Messages that nobody has seen here, in a room that the profile is in.
     joined: Option<u64>,
     members: Option<usize>,
+    /// A changed key keeps this profile from saying anything there.
+    is_stopped: bool,
     last_activity: Option<Timestamp>,
 }
 
@@ -80,6 +82,7 @@ impl Room {
             listed: room.listed,
             joined: Some(room.unread),
             members,
+            is_stopped: room.trust.is_stopped,
             last_activity: summary.map(|summary| summary.last_activity),
         }
     }
@@ -91,6 +94,7 @@ impl Room {
             listed: true,
             joined: None,
             members: usize::try_from(summary.members).ok(),
+            is_stopped: false,
             last_activity: Some(summary.last_activity),
         }
     }
@@ -110,7 +114,9 @@ impl Room {
             Some(many) => format!("{many} members"),
         };
         let active = self.last_activity.map(|it| format!("active {}", text::day_and_clock(it)));
-        format!("{name} {access:<8} {mine:<18} {members:<12} {}", active.unwrap_or_default())
+        let stopped =
+            if self.is_stopped { text::styled(text::WARNING, "  KEY CHANGED") } else { String::new() };
+        format!("{name} {access:<8} {mine:<18} {members:<12} {}{stopped}", active.unwrap_or_default())
             .trim_end()
             .to_owned()
     }
@@ -123,6 +129,7 @@ impl Room {
             "joined": self.joined.is_some(),
             "unread": self.joined,
             "members": self.members,
+            "stopped": self.is_stopped,
             "last_activity": self.last_activity.map(|it| it.0),
         })
     }

@@ -141,7 +141,6 @@ impl Room {
         exchange.stage = Stage::Accepted { device, commitment, nonce };
         let exchange = exchange.about.exchange.into();
         self.say_verification(cx, Verification::Accept { exchange, nonce: nonce.into() });
-        cx.tell_comparison(self.id(), uid, Comparing::Waiting);
     }
 
     /// The other one takes part: this device opens its commitment, and can show the code.
@@ -220,7 +219,11 @@ impl Room {
 
 impl Core {
     fn tell_comparison(&mut self, room: RoomId, with: Uid, stage: Comparing) {
-        let with = self.people.person(with);
+        let names = &self.people.names;
+        let mut person = names.person(with);
+        // Under the name in dispute, for that is what is compared.
+        person.name = person.name.or_else(|| Some(names.claimed_by(with)?.name.clone()));
+        let with = person;
         self.emit(Event::Comparison { room, with, stage });
     }
 

@@ -40,7 +40,7 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
             }
         }
         Event::Comparison { with, stage, .. } => {
-            let (words, is_warning) = phrases::comparing(&with.to_string(), stage);
+            let (words, is_warning) = phrases::comparing(&with, stage);
             if is_warning {
                 chat.warn_of(words);
             } else {

@@ -63,7 +63,7 @@ impl Chat {
     }
 
     pub(super) fn show_comparison(&mut self, room: RoomId, with: &Person, stage: Comparing) {
-        let (words, is_warning) = phrases::comparing(&with.to_string(), stage);
+        let (words, is_warning) = phrases::comparing(with, stage);
         let elsewhere = self.here.as_ref().is_none_or(|here| here.room.room != room);
         // What ends by itself elsewhere is of no concern.
         if elsewhere && matches!(stage, Comparing::Ended(Outcome::TimedOut | Outcome::Cancelled)) {

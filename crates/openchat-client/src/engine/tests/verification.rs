@@ -436,6 +436,8 @@ fn a_new_key_is_compared_over_a_room_that_is_stopped() {
     compare(&mut world, ALICE, room, "bob");
     compare(&mut world, new, room, "alice");
     assert_eq!(code(&world, ALICE), code(&world, new));
+    let told = |event: &Event| matches!(event, Event::Comparison { with, .. } if with.to_string() == "bob" && with.trust == Trust::Changed);
+    assert!(world.clients[ALICE].events.iter().any(told), "under the name that is in dispute");
     assert_eq!(decide(&mut world, ALICE, "bob", true), Ok(Answer::Done));
     assert_eq!(world.trust(ALICE, new), Trust::Compared);
     assert_eq!(world.lines(ALICE, room).pop().unwrap().entry.message(), None);
