@@ -1,42 +1,45 @@
 //! A terminal without a window: the binary runs in it as it does for a person, who types and reads the screen.
 
+mod display;
+mod keys;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::num::NonZeroU16;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{Termios, tcgetattr};
-use vt100::{MouseProtocolMode, Parser, Screen};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use vt100::Screen;
 
 use crate::binary::{Openchat, program};
+use display::{Display, State};
 
-/// How long a screen may take to become what it should be: keys are derived on a busy machine meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub use display::{contents, picture};
+
+/// The cursor's mode: the only one that a shell wants switched on.
+const CURSOR: u32 = 25;
+/// "Where is the cursor?" Not every terminal answers, and who waits for the answer stands still.
+const QUESTION: &[u8] = b"\x1b[6n";
 
 /// A running binary and what its terminal shows; killed when it goes out of scope.
 pub struct Terminal {
     process: Pid,
-    master: Box<dyn MasterPty + Send>,
-    keyboard: Box<dyn Write + Send>,
+    wires: Option<Wires>,
     /// Open to the end: the modes of a terminal that nobody has open are forgotten.
     tty: File,
     modes_before: Termios,
     display: Arc<Display>,
 }
 
-/// What the threads that read and wait report.
-struct Display {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-struct State {
-    parser: Parser,
-    ended: Option<ExitStatus>,
+/// The side of the terminal where a person sits.
+struct Wires {
+    master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
 }
 
 impl Terminal {
@@ -52,41 +55,49 @@ impl Terminal {
         arguments: &[S],
         size: (u16, u16),
     ) -> Self {
+        Self::open_with(home, profile, arguments, size, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn open_with<S: AsRef<OsStr>>(
+        home: &Openchat,
+        profile: &str,
+        arguments: &[S],
+        size: (u16, u16),
+        more: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
-        let tty = File::open(pair.master.tty_name().expect("its name")).expect("the terminal opens");
+        let tty = open_tty(&pair.master.tty_name().expect("its name"));
         let modes_before = tcgetattr(&tty).expect("the modes of the terminal");
         let mut command = CommandBuilder::new(program());
         environment(&mut command, home);
+        more.iter().for_each(|(name, value)| command.env(name, value));
         command.arg("--data");
         command.arg(home.folder());
         command.args(["--profile", profile]);
         command.args(arguments);
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         let id = child.process_id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let (rows, columns) = cells(size);
-        let state = State { parser: Parser::new(rows, columns, 0), ended: None };
-        let display = Arc::new(Display { state: Mutex::new(state), changed: Condvar::new() });
+        let process = id.expect("a process id");
+        let display = Arc::new(Display::new(size));
         read(pair.master.try_clone_reader().expect("its output"), Arc::clone(&display));
         await_end(child, Arc::clone(&display));
-        Self {
-            process: id.expect("a process id"),
-            keyboard: pair.master.take_writer().expect("its input"),
-            master: pair.master,
-            tty,
-            modes_before,
-            display,
-        }
+        await_stops(process, Arc::clone(&display));
+        let keyboard = pair.master.take_writer().expect("its input");
+        Self { process, wires: Some(Wires { master: pair.master, keyboard }), tty, modes_before, display }
     }
 
     /// Types characters.
     pub fn type_text(&mut self, text: &str) {
-        self.keyboard.write_all(text.as_bytes()).expect("the terminal takes keys");
+        let wires = self.wires.as_mut().expect("nobody has hung up");
+        wires.keyboard.write_all(text.as_bytes()).expect("the terminal takes keys");
     }
 
     /// Presses one key: `enter`, `ctrl+t`, `alt+n`, `f1`, `esc`, `pageup`, `x`.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        let sequence = sequence(key).unwrap_or_else(|| panic!("`{key}` is no key that a terminal sends"));
+        let sequence =
+            keys::sequence(key).unwrap_or_else(|| panic!("`{key}` is no key that a terminal sends"));
         self.type_text(&sequence);
     }
 
@@ -101,20 +112,42 @@ impl Terminal {
         self.type_text(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
-    /// Makes the window `rows` high and `columns` wide.
+    /// The window gets or loses the focus, as terminals tell a program that asked.
+    pub fn focus(&mut self, has_focus: bool) {
+        self.type_text(if has_focus { "\x1b[I" } else { "\x1b[O" });
+    }
+
+    /// Makes the window `rows` high and `columns` wide. What is in its cells then is rubbish, until it is drawn anew.
     pub fn resize(&mut self, rows: u16, columns: u16) {
-        let (high, wide) = cells((rows, columns));
         // First what reads: the program draws for the new size as soon as it knows.
-        self.display.lock().parser.set_size(high, wide);
-        self.master.resize(pty_size((rows, columns))).expect("the terminal takes its size");
+        self.display.change(|state| state.resize((rows, columns)));
+        let wires = self.wires.as_ref().expect("nobody has hung up");
+        wires.master.resize(pty_size((rows, columns))).expect("the terminal takes its size");
+    }
+
+    /// Something else writes to the terminal, over all of it.
+    pub fn scribble(&self) {
+        self.display.change(State::scribble);
+    }
+
+    /// Ends the connection to the terminal, as a lost SSH session or a closed window does.
+    pub fn hang_up(&mut self) {
+        // The reader is stuck in a call until there is something to read, and holds the line until then.
+        self.display.change(|state| state.is_deaf = true);
+        self.focus(true);
+        drop(self.display.wait(|state| state.ended.is_some() || !state.is_deaf));
+        // Dropped, the keyboard would type a line's end and an end of file, if there were such a key.
+        let mut modes = tcgetattr(&self.tty).expect("the modes of the terminal");
+        modes.special_codes[SpecialCodeIndex::VEOF] = 0;
+        tcsetattr(&self.tty, OptionalActions::Now, &modes).expect("the terminal takes its modes");
+        self.wires = None;
     }
 
     /// Waits until the screen is as it should be, and fails with the screen that there is instead.
     #[track_caller]
     pub fn wait_for(&self, is_so: impl Fn(&Screen) -> bool, what: &str) {
-        let state = self.display.wait(|state| is_so(state.parser.screen()));
-        let screen = state.parser.screen();
-        assert!(is_so(screen), "{what}: never seen. The screen:\n{}", contents(screen));
+        let state = self.display.wait(|state| is_so(&state.shown));
+        assert!(is_so(&state.shown), "{what}: never seen. The screen:\n{}", contents(&state.shown));
     }
 
     /// Waits until these words are on the screen.
@@ -129,14 +162,48 @@ impl Terminal {
         self.wait_for(|screen| !contents(screen).contains(words), &format!("a screen without `{words}`"));
     }
 
+    /// Waits until the program has written these bytes, shown or not.
+    #[track_caller]
+    pub fn gets(&self, bytes: &str) {
+        let state = self.display.wait(|state| state.has_written(bytes.as_bytes()));
+        let has_written = state.has_written(bytes.as_bytes());
+        assert!(has_written, "{bytes:?} was never written. The screen:\n{}", contents(&state.shown));
+    }
+
+    /// All that the program has written so far.
+    pub fn output(&self) -> Vec<u8> {
+        self.display.lock().output.clone()
+    }
+
     /// What is on the screen, a line for each row but the empty ones at its end.
     pub fn screen(&self) -> String {
-        contents(self.display.lock().parser.screen())
+        contents(&self.display.lock().shown)
+    }
+
+    /// What is on the screen with its colours, as the escape sequences that draw it.
+    pub fn picture(&self) -> String {
+        picture(&self.display.lock().shown)
     }
 
     /// Something made of the screen as it is now.
     pub fn look<T>(&self, at: impl FnOnce(&Screen) -> T) -> T {
-        at(self.display.lock().parser.screen())
+        at(&self.display.lock().shown)
+    }
+
+    /// How many frames were finished so far.
+    pub fn frames(&self) -> u64 {
+        self.display.lock().frames
+    }
+
+    /// Whether the line discipline hands over keys as they come, without echo.
+    pub fn is_raw(&self) -> bool {
+        let modes = tcgetattr(&self.tty).expect("the modes of the terminal");
+        modes.local_modes != self.modes_before.local_modes
+    }
+
+    /// The id of the program's process.
+    pub fn process(&self) -> Pid {
+        self.process
     }
 
     /// Sends a signal to the program.
@@ -146,11 +213,20 @@ impl Terminal {
         kill_process(self.process, signal).expect("the signal is sent");
     }
 
+    /// Waits until the program has stopped for the `times`th time, and asserts that a shell could use the terminal.
+    #[track_caller]
+    pub fn is_stopped(&self, times: u64) {
+        let state = self.display.wait(|state| state.stops >= times);
+        assert_eq!(state.stops, times, "the program does not stop. The screen:\n{}", contents(&state.shown));
+        drop(state);
+        self.is_for_a_shell();
+    }
+
     /// Waits for the end of the program.
     #[track_caller]
     pub fn end(&self) -> ExitStatus {
         let state = self.display.wait(|state| state.ended.is_some());
-        let screen = contents(state.parser.screen());
+        let screen = contents(&state.shown);
         state.ended.clone().unwrap_or_else(|| panic!("the program does not end. The screen:\n{screen}"))
     }
 
@@ -158,7 +234,24 @@ impl Terminal {
     #[track_caller]
     pub fn is_given_back(&self) {
         self.end();
-        self.wait_for(is_for_a_shell, "a terminal as a shell needs it");
+        self.is_for_a_shell();
+    }
+
+    /// Every mode that was switched on was switched off again, and the line discipline is as it was.
+    #[track_caller]
+    fn is_for_a_shell(&self) {
+        let left_on = |state: &State| -> Vec<u32> {
+            let modes = state.modes().into_iter().filter(|(mode, is_on)| *is_on == (*mode != CURSOR));
+            modes.map(|(mode, _)| mode).collect()
+        };
+        // The last words of the program may still be on their way to the reader.
+        let state = self.display.wait(|state| left_on(state).is_empty());
+        assert!(
+            left_on(&state).is_empty(),
+            "modes that are not as a shell needs them: {:?}",
+            left_on(&state)
+        );
+        drop(state);
         let (now, before) = (tcgetattr(&self.tty).expect("the modes of the terminal"), &self.modes_before);
         assert_eq!(now.local_modes, before.local_modes, "echo, lines and signals of the terminal");
         assert_eq!(now.input_modes, before.input_modes, "input of the terminal");
@@ -168,26 +261,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if self.display.lock().ended.is_none() {
+        let state = self.display.lock();
+        if state.ended.is_none() {
             let _ = kill_process(self.process, Signal::KILL);
         }
-    }
-}
-
-impl Display {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until something is so, or patience has ended.
-    fn wait(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, |state| !is_so(state));
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn change(&self, how: impl FnOnce(&mut State)) {
-        how(&mut self.lock());
-        self.changed.notify_all();
+        let is_screen = state.frames > 0;
+        if is_screen && !std::thread::panicking() {
+            assert!(!state.has_written(QUESTION), "the full screen waits for an answer of the terminal");
+        }
     }
 }
 
@@ -201,12 +282,24 @@ fn environment(command: &mut CommandBuilder, home: &Openchat) {
     command.cwd(home.folder());
 }
 
+/// Opens a terminal without making it the tester's own.
+fn open_tty(path: &Path) -> File {
+    let no_own_terminal = OFlags::NOCTTY.bits().try_into().expect("a small number");
+    let opened = File::options().read(true).custom_flags(no_own_terminal).open(path);
+    opened.expect("the terminal opens")
+}
+
 fn read(mut output: Box<dyn Read + Send>, display: Arc<Display>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 8192];
         while let Ok(length @ 1..) = output.read(&mut buffer) {
-            display.change(|state| state.parser.process(&buffer[..length]));
+            display.change(|state| state.write(&buffer[..length]));
+            if display.lock().is_deaf {
+                break;
+            }
         }
+        drop(output);
+        display.change(|state| state.is_deaf = false);
     });
 }
 
@@ -217,71 +310,17 @@ fn await_end(mut child: Box<dyn Child + Send + Sync>, display: Arc<Display>) {
     });
 }
 
-fn contents(screen: &Screen) -> String {
-    let (_, columns) = screen.size();
-    let rows: Vec<_> = screen.rows(0, columns.get()).map(|row| row.trim_end().to_owned()).collect();
-    rows.join("\n").trim_end().to_owned()
-}
-
-fn is_for_a_shell(screen: &Screen) -> bool {
-    !screen.alternate_screen()
-        && !screen.bracketed_paste()
-        && !screen.hide_cursor()
-        && screen.mouse_protocol_mode() == MouseProtocolMode::None
-}
-
-fn cells((rows, columns): (u16, u16)) -> (NonZeroU16, NonZeroU16) {
-    let at_least_one = |number| NonZeroU16::new(number).expect("a window has rows and columns");
-    (at_least_one(rows), at_least_one(columns))
+fn await_stops(process: Pid, display: Arc<Display>) {
+    std::thread::spawn(move || {
+        // An error: the program has ended.
+        while let Ok(Some(status)) = waitid(WaitId::Pid(process), WaitIdOptions::STOPPED) {
+            if status.stopped() {
+                display.change(|state| state.stops += 1);
+            }
+        }
+    });
 }
 
 fn pty_size((rows, cols): (u16, u16)) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
-}
-
-/// What xterm sends for a key.
-fn sequence(key: &str) -> Option<String> {
-    if let Some(rest) = key.strip_prefix("alt+") {
-        return match letter(rest) {
-            Some(letter) => Some(format!("\x1b[1;3{letter}")),
-            None => Some(format!("\x1b{}", sequence(rest)?)),
-        };
-    }
-    if let Some(rest) = key.strip_prefix("ctrl+") {
-        return match (letter(rest), rest.as_bytes()) {
-            (Some(letter), _) => Some(format!("\x1b[1;5{letter}")),
-            (None, [byte @ b'a'..=b'z']) => Some(char::from(byte - b'a' + 1).to_string()),
-            _ => None,
-        };
-    }
-    let sequence = match key {
-        "enter" => "\r",
-        "tab" => "\t",
-        "esc" => "\x1b",
-        "backspace" => "\x7f",
-        "space" => " ",
-        "pageup" => "\x1b[5~",
-        "pagedown" => "\x1b[6~",
-        "f1" => "\x1bOP",
-        "f2" => "\x1bOQ",
-        _ => match letter(key) {
-            Some(letter) => return Some(format!("\x1b[{letter}")),
-            None if key.chars().count() == 1 => key,
-            None => return None,
-        },
-    };
-    Some(sequence.to_owned())
-}
-
-/// The last letter of the sequences of the arrow keys and their like.
-fn letter(key: &str) -> Option<char> {
-    Some(match key {
-        "up" => 'A',
-        "down" => 'B',
-        "right" => 'C',
-        "left" => 'D',
-        "end" => 'F',
-        "home" => 'H',
-        _ => return None,
-    })
 }
