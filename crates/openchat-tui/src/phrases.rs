@@ -50,7 +50,7 @@ pub fn announcement(author: &Person, entry: &Entry<Person>) -> (String, bool) {
     match entry {
         Entry::Newer { .. } => quiet(format!("{author} sent something that needs a newer OpenChat")),
         Entry::Created => quiet(format!("{author} made the room")),
-        Entry::Joined { who } if who == author => quiet(format!("{who} joined")),
+        Entry::Joined { who } if who.uid == author.uid => quiet(format!("{who} joined")),
         Entry::Joined { who } => quiet(format!("{author} added {who}")),
         Entry::DeviceJoined { who } => quiet(format!("{who} has one more device here")),
         Entry::Left => quiet(format!("{author} left")),
@@ -300,6 +300,15 @@ mod tests {
         assert_eq!(told(200).as_deref(), Some("3 min"));
         assert_eq!(told(7_300).as_deref(), Some("2 h"));
         assert_eq!(age(at(9), at(0)), None, "a clock that was set back");
+    }
+
+    #[test]
+    fn who_comes_in_alone_is_added_by_nobody_whatever_their_key_rests_on() {
+        let bob =
+            |uid, trust| Person { uid: openchat_protocol::Uid([uid; 16]), name: "bob".parse().ok(), trust };
+        let joined = |author, who| announcement(&bob(author, Trust::FirstUse), &Entry::Joined { who }).0;
+        assert_eq!(joined(1, bob(1, Trust::Invited)), "bob joined");
+        assert_eq!(joined(2, bob(1, Trust::FirstUse)), "bob added bob");
     }
 
     #[test]

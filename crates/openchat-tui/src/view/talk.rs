@@ -1,8 +1,9 @@
 //! One room: its title, its lines, what is said to the person, and where messages are written.
 
-use openchat_client::RoomSuite;
+use openchat_client::{RoomOverview, RoomSuite};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Wrap};
 
@@ -100,36 +101,42 @@ fn composer_height(chat: &Chat, area: Rect) -> u16 {
     u16::try_from(rows).unwrap_or(u16::MAX).clamp(1, tallest) + 1
 }
 
-/// `#lobby · 3 people · end-to-end encrypted, post-quantum · epoch 12`.
+/// `#lobby · keys ? 1 by invite, 1 first use · 3 people · private · end-to-end, post-quantum · epoch 12`: what matters
+/// most comes first, and what does not fit whole is left out. A changed key is named however narrow the window is.
 fn draw_title(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
-    let mut spans = vec![Span::raw(" ")];
-    match chat.overview() {
-        None => spans.push(Span::styled("OpenChat", theme.strong)),
-        Some(room) => {
-            spans.push(Span::styled(format!("#{}", room.name), theme.strong));
-            let mut facts = Vec::new();
-            if !chat.members.is_empty() {
-                facts.push(people(chat.members.len()));
-            }
-            if let Some((epoch, suite)) = chat.keys {
-                let keys = match suite {
-                    RoomSuite::PostQuantum => "end-to-end, post-quantum",
-                    RoomSuite::Interoperable => "end-to-end encrypted",
-                };
-                facts.push(keys.to_owned());
-                facts.push(format!("epoch {epoch}"));
-            }
-            facts.push(if room.listed { "open to all here" } else { "private" }.to_owned());
-            for fact in facts {
-                spans.push(Span::styled(format!(" · {fact}"), theme.quiet));
-            }
-            if let Some(words) = phrases::room_trust(room.trust) {
-                let style = if room.trust.changed > 0 { theme.warning } else { theme.quiet };
-                spans.push(Span::styled(format!(" · keys {words}"), style));
-            }
+    let Some(room) = chat.overview() else {
+        return frame.render_widget(Line::styled(" OpenChat", theme.strong), area);
+    };
+    let mut spans = vec![Span::styled(format!(" #{}", room.name), theme.strong)];
+    for (fact, style) in facts(chat, room, theme) {
+        let fact = format!(" · {fact}");
+        let taken: usize = spans.iter().map(Span::width).sum();
+        if taken + width(&fact) <= usize::from(area.width) || style == theme.warning {
+            spans.push(Span::styled(fact, style));
         }
     }
     frame.render_widget(Line::from(spans), area);
+}
+
+fn facts(chat: &Chat, room: &RoomOverview, theme: &Theme) -> Vec<(String, Style)> {
+    let trust = phrases::room_trust(room.trust).map(|words| {
+        let style = if room.trust.changed > 0 { theme.warning } else { theme.quiet };
+        (format!("keys {words}"), style)
+    });
+    let people = (!chat.members.is_empty()).then(|| people(chat.members.len()));
+    let open = if room.listed { "open to all here" } else { "private" };
+    let mut plain = vec![open.to_owned()];
+    if let Some((epoch, suite)) = chat.keys {
+        let keys = match suite {
+            RoomSuite::PostQuantum => "end-to-end, post-quantum",
+            RoomSuite::Interoperable => "end-to-end encrypted",
+        };
+        plain.extend([keys.to_owned(), format!("epoch {epoch}")]);
+    }
+    let quiet = |words| (words, theme.quiet);
+    let (mut first, rest) = (Vec::from_iter(trust), people.into_iter().chain(plain).map(quiet));
+    first.extend(rest);
+    first
 }
 
 fn draw_lines(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
