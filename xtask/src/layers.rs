@@ -11,9 +11,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("openchat-protocol", &[]),
     ("openchat-identity", &["openchat-protocol"]),
     ("openchat-e2ee", &["openchat-protocol", "openchat-identity"]),
-    ("openchat-store", &["openchat-protocol"]),
+    ("openchat-store", &["openchat-protocol", "openchat-transparency"]),
     ("openchat-transparency", &["openchat-protocol"]),
-    ("openchat-server", &["openchat-protocol", "openchat-identity", "openchat-store"]),
+    (
+        "openchat-server",
+        &["openchat-protocol", "openchat-identity", "openchat-transparency", "openchat-store"],
+    ),
     ("openchat-client", &["openchat-protocol", "openchat-identity", "openchat-e2ee"]),
     ("openchat-tui", &["openchat-protocol", "openchat-client"]),
     (

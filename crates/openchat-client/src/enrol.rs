@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
+use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity, VouchKey};
 use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
+use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::{
     ClientFrame, DeviceId, Did, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, RoomName,
-    ServerFrame, Timestamp, UserName,
+    ServerFingerprint, ServerFrame, Timestamp, UserName,
 };
 use tokio::runtime;
 use tokio::time::timeout;
@@ -200,7 +202,7 @@ impl Enrolment<'_> {
     ) -> Result<Credentials, ClientError> {
         let now = Timestamp::now();
         let anchor = &door.connection.anchor;
-        let Registered { identity_certificate, issuing_certificate, .. } = registered;
+        let Registered { identity_certificate, issuing_certificate, devices: before, .. } = registered;
         let verified = anchor
             .verify_identity(&identity_certificate, &issuing_certificate, Validity::At(now))
             .map_err(|error| bad_certificate(&error.to_string()))?;
@@ -210,6 +212,7 @@ impl Enrolment<'_> {
         let device_key = DeviceKey::generate();
         let device = DeviceId { uid: identity.uid(), did: Did(random::bytes()) };
         let certificate = issue_device_certificate(identity, device_key.public_key(), device.did, now);
+        let listed = ListedDevice { did: device.did, key: key_hash(&device_key.public_point()) };
         Ok(Credentials {
             host: self.link.host.clone(),
             port: self.link.port,
@@ -221,8 +224,23 @@ impl Enrolment<'_> {
             device_key: device_key.to_pkcs8().to_vec().into(),
             chain: vec![certificate.into(), identity_certificate, issuing_certificate],
             enrolled: false,
+            devices: Some(with_device(identity, &self.link.server, before.as_ref(), listed)?),
         })
     }
+}
+
+/// The list after `before`, with one more device.
+fn with_device(
+    identity: &IdentityKey,
+    server: &ServerFingerprint,
+    before: Option<&SignedDeviceList>,
+    device: ListedDevice,
+) -> Result<SignedDeviceList, ClientError> {
+    let before = before.map(|signed| device_list::verify(identity.public_key(), server, signed)).transpose();
+    let before = before.map_err(|error| bad_certificate(&format!("its log says otherwise: {error}")))?;
+    let (version, mut devices) = before.map_or((0, Vec::new()), |list| (list.version, list.devices));
+    devices.push(device);
+    Ok(device_list::sign(identity, server, version.saturating_add(1), devices))
 }
 
 /// Makes the device known to the server, then notes in the vault that it is.
@@ -232,7 +250,8 @@ async fn enrol_device(
     mut credentials: Credentials,
 ) -> Result<Profile, ClientError> {
     let chain = credentials.chain.clone();
-    match door.ask(Request::EnrolDevice(EnrolDevice { chain })).await? {
+    let list = credentials.devices.clone();
+    match door.ask(Request::EnrolDevice(EnrolDevice { chain, list })).await? {
         Ok(Response::Done) => {}
         Ok(_) => return Err(unexpected()),
         Err(refusal) => return Err(refusal.into()),
@@ -257,7 +276,7 @@ pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVe
     let above = credentials.chain.iter().skip(1).cloned();
     let chain: Vec<ByteVec> = std::iter::once(certificate.into()).chain(above).collect();
     let mut door = Door::open(server_of(credentials)).await?;
-    match door.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone() })).await? {
+    match door.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone(), list: None })).await? {
         Ok(Response::Done) => Ok(Some(chain)),
         Ok(_) => Err(unexpected()),
         Err(refusal) => Err(refusal.into()),

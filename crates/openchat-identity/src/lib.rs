@@ -8,6 +8,7 @@ mod certificate;
 pub mod challenge;
 pub mod comparison;
 pub mod device;
+pub mod device_list;
 #[cfg(test)]
 mod drafts;
 mod ecdsa;

@@ -4,6 +4,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::address::Address;
+use crate::device_list::SignedDeviceList;
 use crate::ids::{DeviceId, Incarnation, InviteHash, RoomId, ServerFingerprint, Uid};
 use crate::names::{RoomName, UserName};
 use crate::room::JoinedRoom;
@@ -87,6 +88,9 @@ pub struct Registered {
     /// The room the invite was for.
     #[n(2)]
     pub room: Option<RoomName>,
+    /// The newest list of the account's devices, when the account was there already.
+    #[n(3)]
+    pub devices: Option<SignedDeviceList>,
 }
 
 /// Makes a device known. Allowed before login: the certificate, signed by the identity key, speaks for itself.
@@ -95,6 +99,9 @@ pub struct EnrolDevice {
     /// X.509, DER: device, identity, issuing.
     #[n(0)]
     pub chain: Vec<ByteVec>,
+    /// The user's devices with this one among them. Not needed when the log's newest list has it already.
+    #[n(1)]
+    pub list: Option<SignedDeviceList>,
 }
 
 /// Proves possession of the device key, on this very connection.

@@ -46,5 +46,9 @@ pub const PAGE_RECORDS: usize = 256;
 pub const PAGE_BYTES: usize = 512 << 10;
 /// Open invites of one user.
 pub const INVITES_PER_USER: usize = 100;
+/// Leaves in one page of the key log.
+pub const LOG_PAGE: usize = 2048;
+/// The same before login.
+pub const LOG_PAGE_BEFORE_LOGIN: usize = 512;
 /// Commits one device may append to one room within a minute.
 pub const COMMITS_PER_MINUTE: u32 = 30;

@@ -84,6 +84,12 @@ pub enum RefusalCode {
     /// The group is by somebody whom the device doubts; another member was asked for a new one, if one is online.
     #[n(25)]
     GroupUnavailable,
+    /// The list of devices does not follow the newest one in the log, or is not signed by its user.
+    #[n(26)]
+    DeviceList,
+    /// The key log has no such leaf or size.
+    #[n(27)]
+    LogRange,
 }
 
 /// A request was not carried out, and nothing was changed.

@@ -7,7 +7,9 @@ use crate::account::{
     PublishKeyPackages, Register,
 };
 use crate::append::Append;
+use crate::device_list::SignedDeviceList;
 use crate::ids::RoomId;
+use crate::key_log::{CompareHeads, FollowLog, Prove};
 use crate::room::{CreateRoom, FetchJoinInfo, Follow};
 
 /// A request. Each is answered once, under its own id, in any order.
@@ -61,4 +63,16 @@ pub enum Request {
     /// Keeps the connection and finds dead ones. → `Done`
     #[n(15)]
     Ping,
+    /// The key log from some leaf on; also before login. → `LogTail`
+    #[n(20)]
+    FollowLog(#[n(0)] FollowLog),
+    /// A user, with proofs of the key log. → `Proven`
+    #[n(21)]
+    Prove(#[n(0)] Prove),
+    /// Whether a head that somebody else has seen belongs to this log. → `Compared`
+    #[n(22)]
+    CompareHeads(#[n(0)] CompareHeads),
+    /// A new list of the asker's own devices. → `Done`
+    #[n(23)]
+    PublishDevices(#[n(0)] SignedDeviceList),
 }

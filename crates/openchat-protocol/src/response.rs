@@ -1,9 +1,11 @@
 //! What the server answers.
 
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::account::{Account, ClaimedKeyPackage, Greeting, LoggedIn, Registered};
 use crate::append::Appended;
+use crate::key_log::{Compared, Proven};
 use crate::room::{JoinInfo, RoomSummary};
 
 /// The answer to a [`crate::Request`] that was carried out.
@@ -39,4 +41,13 @@ pub enum Response {
     /// To `ClaimKeyPackages`.
     #[n(9)]
     KeyPackages(#[n(0)] Vec<ClaimedKeyPackage>),
+    /// To `FollowLog`: a tail of the key log.
+    #[n(20)]
+    LogTail(#[n(0)] ByteVec),
+    /// To `Prove`.
+    #[n(21)]
+    Proven(#[n(0)] Proven),
+    /// To `CompareHeads`.
+    #[n(22)]
+    Compared(#[n(0)] Compared),
 }

@@ -10,6 +10,8 @@ use openchat_protocol::account::{
     RegistrationPolicy,
 };
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
+use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
 use openchat_protocol::message::peek_id;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{
@@ -36,6 +38,12 @@ fn group() -> GroupSnapshot {
     GroupSnapshot { group_info: bytes("group info"), tree: bytes("tree") }
 }
 
+fn device_list() -> SignedDeviceList {
+    let device = ListedDevice { did: DEVICE.did, key: [10; 32] };
+    let list = DeviceList { uid: DEVICE.uid, version: 1, devices: vec![device] };
+    SignedDeviceList { list: codec::encode(&list).into(), signature: bytes("signature") }
+}
+
 fn requests() -> Vec<Request> {
     let name = || "lobby".parse().unwrap();
     let bundle = CommitBundle {
@@ -51,7 +59,9 @@ fn requests() -> Vec<Request> {
         }),
         Request::EnrolDevice(EnrolDevice {
             chain: vec![bytes("device"), bytes("identity"), bytes("issuing")],
+            list: None,
         }),
+        Request::EnrolDevice(EnrolDevice { chain: vec![bytes("device")], list: Some(device_list()) }),
         Request::Login(Login { signature: bytes("signature") }),
         Request::CreateInvite(CreateInvite {
             hash: InviteHash([6; 32]),
@@ -81,6 +91,10 @@ fn requests() -> Vec<Request> {
         Request::ClaimKeyPackages(ClaimKeyPackages { uid: DEVICE.uid, suite: 0xf0c1 }),
         Request::AcknowledgeWelcome(AcknowledgeWelcome { room: ROOM, sequence: 300, joined: true }),
         Request::Ping,
+        Request::FollowLog(FollowLog { known: 300, from: 7 }),
+        Request::Prove(Prove { who: AccountSelector::Uid(DEVICE.uid), known: 300 }),
+        Request::CompareHeads(CompareHeads { old: 7, new: 300 }),
+        Request::PublishDevices(device_list()),
     ]
 }
 
@@ -100,6 +114,7 @@ fn responses() -> Vec<Response> {
             identity_certificate: bytes("identity"),
             issuing_certificate: bytes("issuing"),
             room: None,
+            devices: None,
         }),
         Response::LoggedIn(LoggedIn {
             device: DEVICE,
@@ -124,6 +139,18 @@ fn responses() -> Vec<Response> {
         }),
         Response::KeyPackageCount(20),
         Response::KeyPackages(vec![ClaimedKeyPackage { device: DEVICE, key_package: bytes("package") }]),
+        Response::LogTail(bytes("tail")),
+        Response::Proven(Proven {
+            account: Account {
+                uid: DEVICE.uid,
+                name: "alice".parse().unwrap(),
+                identity_certificate: bytes("identity"),
+                issuing_certificate: bytes("issuing"),
+            },
+            name: bytes("name"),
+            user: bytes("user"),
+        }),
+        Response::Compared(Compared { root: [9; 32], proof: bytes("proof") }),
     ]
 }
 

@@ -11,6 +11,7 @@ pub mod config;
 mod connection;
 mod doorbell;
 mod fanout;
+mod key_log;
 mod listener;
 mod listing;
 mod live;
@@ -25,4 +26,5 @@ mod sweep;
 
 pub use clock::Clock;
 pub use config::{Config, ConfigError};
+pub use key_log::KeyLogError;
 pub use server::{Running, Server, StartError};

@@ -59,6 +59,8 @@ mod tests {
     use openchat_store::MemoryStore;
     use openchat_store::account::NewAccount;
     use openchat_store::device::NewDevice;
+    use openchat_store::key_log::NewLeaf;
+    use openchat_transparency::{Kind, Label, Opening};
 
     use super::*;
 
@@ -73,9 +75,14 @@ mod tests {
             identity_spki: Vec::new(),
             identity_certificate: Vec::new(),
             issuing_certificate: Vec::new(),
+            log: [1, 2].map(|label| NewLeaf {
+                kind: Kind::IdentityIssued,
+                label: Label([label; 32]),
+                opening: Opening { nonce: [0; 32], body: Vec::new() },
+            }),
         };
         store.create_account(account, None, NOW).await.unwrap();
-        let device = NewDevice { device: ALICE, public_key: Vec::new(), chain: Vec::new() };
+        let device = NewDevice { device: ALICE, public_key: Vec::new(), chain: Vec::new(), list: None };
         store.enrol_device(device, NOW).await.unwrap();
         store
     }

@@ -19,6 +19,8 @@ const BURST: u32 = 10;
 const WISHES: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 /// Times that somebody in one room is asked in a minute, never twice at once. Each costs the room a commit.
 const WANTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+/// Pages of the log of keys that one address gets in a minute without a login: 300,000 leaves.
+const LOG_PAGES: NonZeroU32 = NonZeroU32::MIN.saturating_add(599);
 
 /// A limiter with one state per key.
 pub(crate) struct Rate<K: Hash + Eq + Clone> {
@@ -71,6 +73,8 @@ pub(crate) struct Rates {
     pub(crate) wishes: Rate<DeviceId>,
     /// Wishes that are passed on to somebody in the room.
     pub(crate) wanted: Rate<RoomId>,
+    /// Pages of the log of keys for who is not logged in.
+    pub(crate) log_pages: Rate<Network>,
 }
 
 impl Rates {
@@ -94,6 +98,7 @@ impl Rates {
             rooms: Rate::new(Quota::per_hour(at_least_one(limits.rooms_per_hour))),
             wishes: Rate::new(Quota::per_minute(NonZeroU32::MIN).allow_burst(WISHES)),
             wanted: Rate::new(Quota::per_minute(WANTED).allow_burst(NonZeroU32::MIN)),
+            log_pages: Rate::new(Quota::per_minute(LOG_PAGES)),
         }
     }
 
@@ -109,6 +114,7 @@ impl Rates {
         self.rooms.limiter.retain_recent();
         self.wishes.limiter.retain_recent();
         self.wanted.limiter.retain_recent();
+        self.log_pages.limiter.retain_recent();
     }
 }
 

@@ -7,21 +7,26 @@ use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Response};
 use openchat_store::StoreError;
 use tracing::error;
 
+use crate::key_log::KeyLogError;
 use crate::rates::Network;
 use crate::state::State;
 
 mod acknowledge_welcome;
 mod append;
 mod claim_key_packages;
+mod compare_heads;
 mod create_invite;
 mod create_room;
 mod enrol_device;
 mod fetch_join_info;
 pub(crate) mod follow;
+mod follow_log;
 pub(crate) mod hello;
 mod list_rooms;
 pub(crate) mod login;
 mod look_up;
+mod prove;
+mod publish_devices;
 mod publish_key_packages;
 mod register;
 
@@ -53,13 +58,17 @@ pub(crate) fn carry_out(state: Arc<State>, asker: Asker, request: Request) -> Bo
 
 /// Whether the answer may be of a size that must not be there many times over.
 pub(crate) fn may_be_answered_at_length(request: &Request) -> bool {
-    matches!(request, Request::FetchJoinInfo(_) | Request::ListRooms | Request::ClaimKeyPackages(_))
+    matches!(
+        request,
+        Request::FetchJoinInfo(_) | Request::ListRooms | Request::ClaimKeyPackages(_) | Request::FollowLog(_)
+    )
 }
 
 async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answer {
     match (request, asker.device) {
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
+        (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
         (request, Some(device)) => carry_out_for(state, device, request).await,
         (_, None) => Err(login_first()),
     }
@@ -75,7 +84,11 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::PublishKeyPackages(request) => publish_key_packages::handle(state, device, request).await,
         Request::ClaimKeyPackages(request) => claim_key_packages::handle(state, device, request).await,
         Request::AcknowledgeWelcome(request) => acknowledge_welcome::handle(state, device, request).await,
+        Request::Prove(request) => prove::handle(state, request).await,
+        Request::CompareHeads(request) => compare_heads::handle(state, request).await,
+        Request::PublishDevices(signed) => publish_devices::handle(state, device, signed).await,
         Request::Append(_)
+        | Request::FollowLog(_)
         | Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)
@@ -105,6 +118,15 @@ pub(crate) fn store_failed(error: &StoreError) -> Refusal {
             internal()
         }
     }
+}
+
+/// The refusal that stands for a failure of the log of keys.
+pub(crate) fn log_failed(error: &KeyLogError) -> Refusal {
+    if let KeyLogError::Store(error) = error {
+        return store_failed(error);
+    }
+    error!(%error, "the log of keys has failed");
+    internal()
 }
 
 /// The reason that every client gets when the server stops.

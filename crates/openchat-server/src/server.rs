@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fanout::Rooms;
+use crate::key_log::{KeyLog, KeyLogError};
 use crate::listener::Listener;
 use crate::listing::Listing;
 use crate::live::Live;
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The server's certificate does not work.
     #[error("the server's certificate cannot be used ({0}): restore the authority's folder from a backup")]
     Tls(#[from] rustls::Error),
+    /// The log of keys cannot be kept.
+    #[error("the log of keys cannot be kept: {0}")]
+    KeyLog(#[from] KeyLogError),
 }
 
 /// The way to a [`Running`] server.
@@ -73,12 +77,16 @@ impl Server {
         clock: Clock,
     ) -> Result<Running, StartError> {
         let socket = bind(config.listen)?;
+        let key_log = KeyLog::new(&authority)?;
+        // Before anybody can ask.
+        key_log.begin(&authority, store.as_ref(), clock.now()).await?;
         let address = socket.local_addr().map_err(|source| refused(config.listen, source))?;
         let state = Arc::new(State {
             registration: config.registration,
             address: config.address.clone(),
             limits: config.limits.clone(),
             authority,
+            key_log,
             store,
             rooms: Arc::new(Rooms::default()),
             live: Arc::new(Live::new(&config.limits)),

@@ -11,6 +11,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::fanout::Rooms;
+use crate::key_log::KeyLog;
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) address: Option<Address>,
     pub(crate) limits: Limits,
     pub(crate) authority: Authority,
+    pub(crate) key_log: KeyLog,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) live: Arc<Live>,

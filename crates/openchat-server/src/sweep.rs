@@ -26,6 +26,7 @@ pub(crate) fn spawn(state: &Arc<State>) -> JoinHandle<()> {
         loop {
             let begun = Instant::now();
             sweep(&state).await;
+            state.key_log.beat_or_warn(state.store.as_ref(), state.now()).await;
             if state.now() >= store_due && sweep_store(&state).await {
                 store_due = state.now().plus(STORE_PERIOD);
             }

@@ -4,6 +4,7 @@ use openchat_protocol::account::Account;
 use openchat_protocol::{Timestamp, Uid, UserName};
 
 use crate::StoreError;
+use crate::key_log::NewLeaf;
 
 /// An account that is to be made. Its certificates have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct NewAccount {
     pub identity_certificate: Vec<u8>,
     /// The certificate of the authority that issued it, DER.
     pub issuing_certificate: Vec<u8>,
+    /// What the log of keys says about it: under its name, and under its uid.
+    pub log: [NewLeaf; 2],
 }
 
 /// An account as the server knows it.

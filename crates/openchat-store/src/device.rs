@@ -3,6 +3,7 @@
 use openchat_protocol::{DeviceId, Timestamp, UserName};
 
 use crate::StoreError;
+use crate::key_log::{DeviceListError, NewDeviceList};
 
 /// A device that is to be made known, or comes with a renewed certificate. Its chain has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct NewDevice {
     pub public_key: Vec<u8>,
     /// X.509, DER: device, identity, issuing.
     pub chain: Vec<Vec<u8>>,
+    /// The list of the user's devices, when it changes.
+    pub list: Option<NewDeviceList>,
 }
 
 /// A device as the server knows it.
@@ -49,7 +52,20 @@ pub enum EnrolError {
     /// The user has [`DEVICES_PER_USER`](openchat_protocol::limits::DEVICES_PER_USER) devices.
     #[error("this user has too many devices: revoke one that is no longer used")]
     TooManyDevices,
+    /// The list is not the one after the newest.
+    #[error(transparent)]
+    List(DeviceListError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<DeviceListError> for EnrolError {
+    fn from(error: DeviceListError) -> Self {
+        match error {
+            DeviceListError::AccountUnknown => Self::AccountUnknown,
+            DeviceListError::Store(error) => Self::Store(error),
+            error @ DeviceListError::Version { .. } => Self::List(error),
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! What the server remembers: accounts, devices, invites, rooms and their logs, key packages, Welcomes.
+//! What the server remembers: accounts, devices, invites, rooms and their logs, key packages, Welcomes,
+//! and the log of keys.
 //!
 //! [`Store`] says what can be asked. [`SqliteStore`] keeps it on disk; [`MemoryStore`] keeps it as long as it lives and
 //! shows that the rules of the trait are the trait's, not SQLite's: the module
@@ -14,6 +15,7 @@ mod error;
 pub mod group;
 mod incarnation;
 pub mod invite;
+pub mod key_log;
 pub mod key_package;
 mod memory;
 pub mod room;

@@ -9,6 +9,7 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
+use openchat_transparency::{Hash, Label, Path};
 
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -16,6 +17,7 @@ use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
@@ -37,7 +39,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Accounts and devices
 
-    /// Makes an account, by the invite `redeem` if one is given, and answers with the room that the invite is for.
+    /// Makes an account with its leaves in the log of keys, by the invite `redeem` if one is given, and answers with the room that the invite is for.
     /// Whether an account needs an invite is the caller's decision.
     async fn create_account(
         &self,
@@ -65,7 +67,8 @@ pub trait Store: Send + Sync + 'static {
     /// Disables or enables an account. `false` when there is none.
     async fn set_disabled(&self, uid: Uid, disabled: bool) -> Result<bool, StoreError>;
 
-    /// Makes a device known, or replaces the certificate of a known one. Doing it again is no error.
+    /// Makes a device known, or replaces the certificate of a known one, and logs the list that comes with it. Doing it
+    /// again is no error.
     async fn enrol_device(&self, device: NewDevice, now: Timestamp) -> Result<(), EnrolError>;
 
     /// The device, if it is known.
@@ -80,6 +83,41 @@ pub trait Store: Send + Sync + 'static {
 
     /// Notes that a device is connected. An earlier time than the one known changes nothing.
     async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError>;
+
+    // The log of keys. Reading it gives one state of it, whatever is added meanwhile.
+
+    /// How far it is.
+    async fn log_state(&self) -> Result<LogState, StoreError>;
+
+    /// Adds leaves that are about no account: heartbeats, and events of the authority.
+    async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Accounts that are not in the log, for they are older than it.
+    async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError>;
+
+    /// Adds the leaves of such an account. Nothing when it is in the log.
+    async fn log_account(&self, uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Logs a list of devices, the next one after the newest of its user. The newest one again is no error.
+    async fn publish_devices(
+        &self,
+        uid: Uid,
+        list: NewDeviceList,
+        now: Timestamp,
+    ) -> Result<(), DeviceListError>;
+
+    /// The newest leaves of some labels, for somebody who knows the log when it had `known` leaves.
+    async fn log_entries(&self, labels: Vec<Label>, known: u64) -> Result<LoggedEntries, StoreError>;
+
+    /// At most `limit` leaves from the one at `from` on, for somebody who knows the log when it had `known` leaves.
+    async fn log_tail(&self, known: u64, from: u64, limit: usize) -> Result<LoggedTail, StoreError>;
+
+    /// The root of the log when it had `old` leaves, and that the log of `new` leaves begins so. Nothing when it never
+    /// had these sizes in this order.
+    async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError>;
+
+    /// Erases what the leaves of a label stand for.
+    async fn erase_log(&self, label: Label) -> Result<(), StoreError>;
 
     // Invites
 

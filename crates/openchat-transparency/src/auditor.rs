@@ -1,17 +1,19 @@
 //! The client's side of the log: what it has seen, and every rule by which it believes or raises the alarm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::{Genesis, Timestamp, codec};
 
-use crate::checkpoint::{CheckpointError, LogKey, SignedHead};
+use crate::checkpoint::{CheckpointError, Head, LogKey, SignedHead};
 use crate::fork::Fork;
-use crate::label::{Label, LabelError, Subject, VrfKey};
+use crate::label::{Label, LabelError, Subject, VrfKey, VrfProof};
 use crate::leaf::{Kind, Leaf};
 use crate::proof::{Lookup, Path, ProofError};
-use crate::tree::Frontier;
+use crate::tail::Tail;
+use crate::tree::{Frontier, Hash};
 
 /// A log without a heartbeat for so long is frozen. Servers write one a day.
 pub const FROZEN_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
@@ -141,7 +143,18 @@ struct Shown {
     size: u64,
 }
 
-/// What a client keeps.
+/// What a client knows of one label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+struct Known {
+    /// In the leaves that were followed.
+    #[n(0)]
+    tail: Option<Newest>,
+    /// By lookups.
+    #[n(1)]
+    shown: Option<Shown>,
+}
+
+/// What a client keeps, apart from its labels.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct State {
     /// The signed note of the own head; none before the first.
@@ -161,10 +174,6 @@ struct State {
     /// When this client began: the last sign of life where there was no heartbeat yet.
     #[n(5)]
     since: Timestamp,
-    #[n(6)]
-    tail: BTreeMap<Label, Newest>,
-    #[n(7)]
-    shown: BTreeMap<Label, Shown>,
 }
 
 /// Follows a log. Whatever breaks a rule changes nothing of what it knows.
@@ -175,6 +184,9 @@ pub struct Auditor {
     vrf_key: VrfKey,
     head: Option<SignedHead>,
     state: State,
+    labels: BTreeMap<Label, Known>,
+    /// Labels of which more is known than was kept.
+    changed: BTreeSet<Label>,
 }
 
 impl Auditor {
@@ -206,29 +218,42 @@ impl Auditor {
             latest: Timestamp(0),
             heartbeat: None,
             since: now,
-            tail: BTreeMap::new(),
-            shown: BTreeMap::new(),
         };
-        Self::with_state(genesis, state)
+        Self::with_state(genesis, state, BTreeMap::new())
     }
 
-    fn with_state(genesis: Genesis, state: State) -> Result<Self, Violation> {
+    fn with_state(genesis: Genesis, state: State, labels: BTreeMap<Label, Known>) -> Result<Self, Violation> {
         let (log_key, vrf_key) = (LogKey::new(&genesis), VrfKey::new(&genesis.vrf_key)?);
         let head = state.note.as_deref().map(|note| log_key.open(note)).transpose()?;
-        Ok(Self { genesis, log_key, vrf_key, head, state })
+        Ok(Self { genesis, log_key, vrf_key, head, state, labels, changed: BTreeSet::new() })
     }
 
-    /// All that it knows, as CBOR, to be kept by the client.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// All that it knows apart from its labels, as CBOR, to be kept by the client: some hundred bytes.
+    pub fn state(&self) -> Vec<u8> {
         codec::encode(&self.state)
     }
 
-    /// Goes on from what [`Self::to_bytes`] said. The bytes are this client's own, so they are believed.
-    pub fn from_bytes(genesis: Genesis, bytes: &[u8]) -> Result<Self, Violation> {
-        let state: State = codec::decode(bytes).map_err(|_| ProofError::Malformed)?;
+    /// The labels of which more is known since this was asked last, each with CBOR to be kept in the place of what was
+    /// kept for it before. A log of many people has many: they are not one value.
+    pub fn take_labels(&mut self) -> Vec<(Label, Vec<u8>)> {
+        let changed = std::mem::take(&mut self.changed);
+        let known = |label: Label| self.labels.get(&label).map(|known| (label, codec::encode(known)));
+        changed.into_iter().filter_map(known).collect()
+    }
+
+    /// Goes on from what [`Self::state`] and [`Self::take_labels`] said. The bytes are this client's own, so they are
+    /// believed.
+    pub fn resume(
+        genesis: Genesis,
+        state: &[u8],
+        labels: impl IntoIterator<Item = (Label, Vec<u8>)>,
+    ) -> Result<Self, Violation> {
+        let state: State = codec::decode(state).map_err(|_| ProofError::Malformed)?;
         Frontier::new(state.followed.size(), state.followed.subtrees().clone())
             .ok_or(ProofError::Malformed)?;
-        Self::with_state(genesis, state)
+        let known = |(label, bytes): (Label, Vec<u8>)| Ok((label, codec::decode(&bytes)?));
+        let labels = labels.into_iter().map(known).collect::<Result<_, codec::DecodeError>>();
+        Self::with_state(genesis, state, labels.map_err(|_| ProofError::Malformed)?)
     }
 
     /// The own head: what is compared with other people's.
@@ -241,23 +266,40 @@ impl Auditor {
         self.state.followed.size()
     }
 
-    /// Follows the log to the head in `note`. `leaves` are all those from [`Self::followed`] on.
-    pub fn advance(&mut self, note: &[u8], leaves: &[Leaf], now: Timestamp) -> Result<(), Violation> {
-        let signed = self.log_key.open(note)?;
-        self.check_not_smaller(&signed)?;
+    /// Whether all leaves of the own head were followed.
+    pub fn is_complete(&self) -> bool {
+        self.head.as_ref().is_some_and(|own| own.head().size == self.followed())
+    }
+
+    /// How many leaves of a label there are among those that were followed.
+    pub fn count(&self, label: &Label) -> u32 {
+        self.labels.get(label).and_then(|known| known.tail).map_or(0, |newest| newest.seq)
+    }
+
+    /// Follows the log by a page of it, whose leaves are the next ones from [`Self::followed`] on.
+    pub fn advance(&mut self, tail: &Tail, now: Timestamp) -> Result<(), Violation> {
+        let signed = self.log_key.open(&tail.note)?;
+        self.check_grown(&signed, &tail.consistency)?;
         let wanted = signed.head().size.saturating_sub(self.followed());
-        let sent = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-        if wanted != sent {
+        let sent = u64::try_from(tail.leaves.len()).unwrap_or(u64::MAX);
+        if sent > wanted || (sent == 0) != (wanted == 0) {
             return Err(Violation::TailLength { wanted, sent });
         }
-        let mut step = Step::new(&self.state);
-        for leaf in leaves {
+        let mut step = Step::new(self);
+        for leaf in &tail.leaves {
             self.check_known_head(&step.followed)?;
             step.follow(leaf, now)?;
         }
-        self.check_followed(&step.followed, &signed)?;
+        self.check_known_head(&step.followed)?;
+        let page_end = Head { size: step.followed.size(), root: step.followed.root() };
+        tail.beyond
+            .check_consistency(&page_end, &signed.head())
+            .map_err(|_| Violation::OtherRecords { size: page_end.size })?;
         let Step { followed, latest, heartbeat, tail, .. } = step;
-        self.state.tail.extend(tail);
+        for (label, newest) in tail {
+            self.labels.entry(label).or_default().tail = Some(newest);
+            self.changed.insert(label);
+        }
         self.state.followed = followed;
         self.state.latest = latest;
         self.state.heartbeat = heartbeat;
@@ -265,15 +307,36 @@ impl Auditor {
         Ok(())
     }
 
-    /// Checks a head that somebody else was shown, with the server's proof that the smaller of the two logs is the
-    /// beginning of the larger one.
-    pub fn compare(&self, note: &[u8], consistency: &Path) -> Result<(), Violation> {
-        let other = self.log_key.open(note)?;
+    /// Checks a head that somebody else was shown. `beginning` is what the server says was the root of the larger of the
+    /// two logs when it was as small as the other one, and `proof` its proof of that.
+    pub fn compare(&self, seen: &SeenHead, beginning: Hash, proof: &Path) -> Result<(), Violation> {
+        let other = self.log_key.open_seen(seen)?;
         let Some(own) = &self.head else { return Ok(()) };
         self.check_no_fork(own, &other)?;
         let (smaller, larger) =
             if own.head().size <= other.head().size { (own, &other) } else { (&other, own) };
-        Ok(consistency.check_consistency(&smaller.head(), &larger.head())?)
+        let then = Head { size: smaller.head().size, root: beginning };
+        proof.check_consistency(&then, &larger.head())?;
+        if then.root == smaller.head().root {
+            return Ok(());
+        }
+        Err(Violation::Fork(Box::new(Fork {
+            genesis: self.genesis.clone(),
+            smaller: smaller.note().to_vec(),
+            larger: larger.note().to_vec(),
+            beginning,
+            proof: proof.clone(),
+        })))
+    }
+
+    /// Whether a head that somebody else was shown is signed by this server.
+    pub fn is_signed(&self, seen: &SeenHead) -> bool {
+        self.log_key.open_seen(seen).is_ok()
+    }
+
+    /// The label of `subject`, if `proof` proves it.
+    pub fn label(&self, subject: &Subject, proof: &VrfProof) -> Result<Label, Violation> {
+        Ok(self.vrf_key.verify(subject, proof)?)
     }
 
     /// Whether the log is alive.
@@ -285,12 +348,7 @@ impl Auditor {
     /// Checks an answer to the question who `subject` is, and remembers it.
     pub fn check(&mut self, subject: &Subject, lookup: &Lookup, now: Timestamp) -> Result<Found, Violation> {
         let signed = self.log_key.open(&lookup.note)?;
-        self.check_not_smaller(&signed)?;
-        if let Some(own) = &self.head {
-            lookup.consistency.check_consistency(&own.head(), &signed.head())?;
-        } else if !lookup.consistency.hashes().is_empty() {
-            return Err(ProofError::Consistency.into());
-        }
+        self.check_grown(&signed, &lookup.consistency)?;
         let label = self.vrf_key.verify(subject, &lookup.vrf)?;
         let entry = &lookup.entry;
         if entry.leaf.label != label {
@@ -303,18 +361,20 @@ impl Auditor {
         let newest = Newest { index: entry.index, seq: entry.leaf.seq };
         self.check_newest(label, newest)?;
         self.check_fresh(now)?;
-        self.state.shown.insert(label, Shown { newest, size: signed.head().size });
+        self.labels.entry(label).or_default().shown = Some(Shown { newest, size: signed.head().size });
+        self.changed.insert(label);
         self.adopt(signed);
         Ok(Found { index: entry.index, leaf: entry.leaf, body: entry.opening.body.clone() })
     }
 
     fn check_newest(&self, label: Label, newest: Newest) -> Result<(), Violation> {
-        if let Some(tail) = self.state.tail.get(&label)
+        let known = self.labels.get(&label).copied().unwrap_or_default();
+        if let Some(tail) = known.tail
             && tail.index > newest.index
         {
             return Err(Violation::LaterLeaf { index: tail.index });
         }
-        match self.state.shown.get(&label).map(|shown| shown.newest) {
+        match known.shown.map(|shown| shown.newest) {
             // One leaf and one version, or a later leaf and a later version.
             Some(known) if known.index.cmp(&newest.index) != known.seq.cmp(&newest.seq) => {
                 Err(Violation::BrokenChain { index: newest.index })
@@ -323,6 +383,16 @@ impl Auditor {
                 Err(Violation::OlderThanSeen { known: known.seq, shown: newest.seq })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// That the log with the head `signed` continues the own one.
+    fn check_grown(&self, signed: &SignedHead, consistency: &Path) -> Result<(), Violation> {
+        self.check_not_smaller(signed)?;
+        match &self.head {
+            Some(own) => Ok(consistency.check_consistency(&own.head(), &signed.head())?),
+            None if consistency.hashes().is_empty() => Ok(()),
+            None => Err(ProofError::Consistency.into()),
         }
     }
 
@@ -363,7 +433,8 @@ impl Auditor {
 
 /// Following a tail, before it is known to be the server's.
 struct Step<'a> {
-    before: &'a State,
+    before: &'a BTreeMap<Label, Known>,
+    began: u64,
     followed: Frontier,
     latest: Timestamp,
     heartbeat: Option<Timestamp>,
@@ -371,12 +442,14 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn new(before: &'a State) -> Self {
+    fn new(auditor: &'a Auditor) -> Self {
+        let state = &auditor.state;
         Self {
-            before,
-            followed: before.followed.clone(),
-            latest: before.latest,
-            heartbeat: before.heartbeat,
+            before: &auditor.labels,
+            began: state.began,
+            followed: state.followed.clone(),
+            latest: state.latest,
+            heartbeat: state.heartbeat,
             tail: BTreeMap::new(),
         }
     }
@@ -400,16 +473,17 @@ impl<'a> Step<'a> {
     }
 
     fn check_chain(&self, leaf: &Leaf, index: u64) -> Result<(), Violation> {
-        let shown = self.before.shown.get(&leaf.label);
+        let known = self.before.get(&leaf.label).copied().unwrap_or_default();
+        let shown = known.shown;
         if shown.is_some_and(|shown| (shown.newest.index + 1..shown.size).contains(&index)) {
             return Err(Violation::HiddenLeaf { index });
         }
-        let followed = self.tail.get(&leaf.label).or_else(|| self.before.tail.get(&leaf.label)).copied();
+        let followed = self.tail.get(&leaf.label).copied().or(known.tail);
         let looked_up = shown.map(|shown| shown.newest).filter(|newest| newest.index < index);
         let continues = match followed.into_iter().chain(looked_up).max_by_key(|newest| newest.index) {
             Some(known) => leaf.previous == Some(known.index) && leaf.seq == known.seq.saturating_add(1),
             // The one before it may be among the leaves that were never seen.
-            None => leaf.previous.is_none_or(|previous| previous < self.before.began),
+            None => leaf.previous.is_none_or(|previous| previous < self.began),
         };
         if continues { Ok(()) } else { Err(Violation::BrokenChain { index }) }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use minicbor::{Decode, Encode};
+use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::{Genesis, ServerFingerprint};
 use signed_note::{Note, Signature, Verifier, VerifierList};
 use tlog_tiles::Checkpoint;
@@ -48,6 +49,8 @@ pub struct Head {
 pub struct SignedHead {
     head: Head,
     note: Vec<u8>,
+    /// The log key's (RFC 8032).
+    signature: [u8; 64],
 }
 
 impl SignedHead {
@@ -59,6 +62,11 @@ impl SignedHead {
     /// The note, byte for byte.
     pub fn note(&self) -> &[u8] {
         &self.note
+    }
+
+    /// The head in few bytes, for others to compare.
+    pub fn to_seen(&self) -> SeenHead {
+        SeenHead { size: self.head.size, root: self.head.root.0, signature: self.signature }
     }
 }
 
@@ -80,6 +88,23 @@ impl LogKey {
         Self { origin: origin(&genesis.fingerprint()), public: genesis.log_key }
     }
 
+    /// Checks a head in its short form, and makes its note of it.
+    pub fn open_seen(&self, seen: &SeenHead) -> Result<SignedHead, CheckpointError> {
+        let head = Head { size: seen.size, root: Hash(seen.root) };
+        self.open(&self.note(head, seen.signature.to_vec())?)
+    }
+
+    fn text(&self, head: Head) -> Result<Vec<u8>, CheckpointError> {
+        let checkpoint = Checkpoint::new(&self.origin, head.size, head.root.into(), "");
+        Ok(checkpoint.map_err(|_| CheckpointError::Malformed)?.to_bytes())
+    }
+
+    fn note(&self, head: Head, signature: Vec<u8>) -> Result<Vec<u8>, CheckpointError> {
+        let malformed = |_| CheckpointError::Malformed;
+        let signature = Signature::new(self.origin.clone(), self.key_id(), signature).map_err(malformed)?;
+        Ok(Note::new(&self.text(head)?, &[signature]).map_err(malformed)?.to_bytes())
+    }
+
     /// Checks a signed note. Signatures of others in it, such as witnesses, are passed over.
     pub fn open(&self, note: &[u8]) -> Result<SignedHead, CheckpointError> {
         if note.len() > MAX_NOTE {
@@ -91,13 +116,15 @@ impl LogKey {
         if checkpoint.origin() != self.origin {
             return Err(CheckpointError::OtherLog);
         }
-        parsed.verify(&known).map_err(|_| CheckpointError::Signature)?;
+        let (verified, _) = parsed.verify(&known).map_err(|_| CheckpointError::Signature)?;
+        let signature = verified.first().and_then(|it| it.signature().try_into().ok());
+        let signature = signature.ok_or(CheckpointError::Signature)?;
         let size = checkpoint.size();
         if i64::try_from(size).is_err() || !checkpoint.extension().is_empty() {
             return Err(CheckpointError::Malformed);
         }
         let head = Head { size, root: Hash(checkpoint.hash().0) };
-        Ok(SignedHead { head, note: note.to_vec() })
+        Ok(SignedHead { head, note: note.to_vec(), signature })
     }
 }
 
@@ -135,15 +162,9 @@ impl LogSigner {
 
     /// Whoever signs two heads that disagree has convicted itself: sign only what is on disk.
     pub fn sign(&self, head: Head) -> Result<SignedHead, CheckpointError> {
-        let malformed = |_| CheckpointError::Malformed;
-        let checkpoint = Checkpoint::new(&self.key.origin, head.size, head.root.into(), "")
-            .map_err(|_| CheckpointError::Malformed)?;
-        let text = checkpoint.to_bytes();
-        let signature = self.secret.sign(&text).as_ref().to_vec();
-        let signature =
-            Signature::new(self.key.origin.clone(), self.key.key_id(), signature).map_err(malformed)?;
-        let note = Note::new(&text, &[signature]).map_err(malformed)?.to_bytes();
-        Ok(SignedHead { head, note })
+        let made = self.secret.sign(&self.key.text(head)?);
+        let signature = made.as_ref().try_into().map_err(|_| CheckpointError::Malformed)?;
+        Ok(SignedHead { head, note: self.key.note(head, made.as_ref().to_vec())?, signature })
     }
 }
 

@@ -37,6 +37,20 @@ impl Path {
         &self.0
     }
 
+    /// The hashes in one string.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|hash| hash.0).collect()
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
+        let (hashes, rest) = bytes.as_chunks::<32>();
+        if !rest.is_empty() || hashes.len() > MAX_PATH {
+            return Err(ProofError::Malformed);
+        }
+        Ok(Self(hashes.iter().copied().map(Hash).collect()))
+    }
+
     /// That `leaf` stands at `index` in the log with this head.
     pub fn check_inclusion(&self, leaf: &Leaf, index: u64, head: &Head) -> Result<(), ProofError> {
         let (hash, root) = (Hash::of(leaf).into(), head.root.into());
@@ -69,18 +83,13 @@ impl From<Vec<tlog_tiles::Hash>> for Path {
 /// One string of all the hashes.
 impl<C> Encode<C> for Path {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|hash| hash.0).collect();
-        e.bytes(&bytes)?.ok()
+        e.bytes(&self.to_bytes())?.ok()
     }
 }
 
 impl<'b, C> Decode<'b, C> for Path {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        let (hashes, rest) = d.bytes()?.as_chunks::<32>();
-        if !rest.is_empty() || hashes.len() > MAX_PATH {
-            return Err(decode::Error::message("length of a path"));
-        }
-        Ok(Self(hashes.iter().copied().map(Hash).collect()))
+        Self::from_bytes(d.bytes()?).map_err(decode::Error::custom)
     }
 }
 

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use openchat_e2ee::fernet::{FernetKey, KeyId};
 use openchat_e2ee::{Device, GroupState, RoomGroup, RoomKey, StateError, Suite, Verification};
 use openchat_protocol::append::CommitBundle;
+use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::record::{Base, Position};
 use openchat_protocol::statement::LeaveNotice;
 use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
@@ -50,6 +51,9 @@ pub struct Credentials {
     /// Whether the server has accepted the device.
     #[n(9)]
     pub enrolled: bool,
+    /// The newest list of this user's devices that this device has signed.
+    #[n(10)]
+    pub devices: Option<SignedDeviceList>,
 }
 
 impl Drop for Credentials {

@@ -33,6 +33,7 @@ fn credentials() -> Credentials {
         device_key: CANARY.as_bytes().to_vec().into(),
         chain: vec![vec![1].into(), vec![2].into(), vec![3].into()],
         enrolled: true,
+        devices: None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! EnrolDevice: a device becomes known by a certificate that the account's identity key has signed.
 
-use openchat_identity::{TrustError, Validity, VerifiedMember};
+use openchat_identity::{TrustError, Validity, VerifiedMember, device_list};
 use openchat_protocol::account::{AccountSelector, EnrolDevice};
+use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::limits::CERTIFICATE;
 use openchat_protocol::{Refusal, RefusalCode, Response};
 use openchat_store::device::{EnrolError, NewDevice};
+use openchat_store::key_log::NewDeviceList;
 
-use crate::requests::{Answer, login, store_failed, within};
+use crate::requests::{Answer, log_failed, login, publish_devices, store_failed, within};
 use crate::state::State;
 
 pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
@@ -19,9 +21,32 @@ pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
         .verify_device(&chain, Validity::At(now))
         .map_err(|error| untrusted(&error))?;
     check_account(state, &member).await?;
-    let device = NewDevice { device: member.device(), public_key: member.device_key().to_vec(), chain };
+    let list = list(state, &member, request.list).await?;
+    let device = NewDevice { device: member.device(), public_key: member.device_key().to_vec(), chain, list };
     state.store.enrol_device(device, now).await.map_err(|error| refusal(&error))?;
     Ok(Response::Done)
+}
+
+/// The list that has the device. One that is known comes without when only its certificate is new.
+async fn list(
+    state: &State,
+    member: &VerifiedMember,
+    signed: Option<SignedDeviceList>,
+) -> Result<Option<NewDeviceList>, Refusal> {
+    let Some(signed) = signed else {
+        let known = state.store.device(member.device()).await.map_err(|error| store_failed(&error))?;
+        return known.map(|_| None).ok_or_else(|| unlisted("a new device comes without a list of devices"));
+    };
+    let list = publish_devices::checked(state, member.identity_spki(), &signed)?;
+    let own = ListedDevice { did: member.device().did, key: device_list::key_hash(member.device_key()) };
+    if !list.devices.contains(&own) {
+        return Err(unlisted("the device is not in the list of devices that comes with it"));
+    }
+    state.key_log.devices(&list, signed).map(Some).map_err(|error| log_failed(&error))
+}
+
+fn unlisted(detail: &str) -> Refusal {
+    Refusal::new(RefusalCode::DeviceList, detail)
 }
 
 async fn check_account(state: &State, member: &VerifiedMember) -> Result<(), Refusal> {
@@ -56,6 +81,7 @@ fn refusal(error: &EnrolError) -> Refusal {
         EnrolError::DeviceRevoked => RefusalCode::DeviceRevoked,
         EnrolError::KeyDiffers => RefusalCode::KeyTaken,
         EnrolError::TooManyDevices => RefusalCode::Quota,
+        EnrolError::List(error) => return publish_devices::refusal(error),
         EnrolError::Store(error) => return store_failed(error),
     };
     Refusal::new(code, error.to_string())

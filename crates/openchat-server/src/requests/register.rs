@@ -3,11 +3,14 @@
 use openchat_identity::authority::IssuedIdentity;
 use openchat_identity::invite::hash_redeem;
 use openchat_protocol::account::{AccountSelector, Register, Registered, RegistrationPolicy};
-use openchat_protocol::{InviteHash, Refusal, RefusalCode, Response, UserName};
+use openchat_protocol::device_list::SignedDeviceList;
+use openchat_protocol::{InviteHash, Refusal, RefusalCode, Response, Uid, UserName};
 use openchat_store::account::{CreateAccountError, NewAccount};
+use openchat_store::key_log::NewLeaf;
+use openchat_transparency::{Body, Subject};
 
 use crate::rates::Network;
-use crate::requests::{Answer, malformed, store_failed, within};
+use crate::requests::{Answer, log_failed, malformed, store_failed, within};
 use crate::state::State;
 
 /// Length of the `redeem` secret.
@@ -23,11 +26,15 @@ pub(crate) async fn handle(state: &State, network: Network, request: Register) -
         .issue_identity(&request.csr, now)
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
     let issuing = state.authority.issuing_certificate();
-    match state.store.create_account(new_account(&request.name, &issued, issuing), invite, now).await {
+    let log = state.key_log.issued(issued.uid, &request.name, &issued.certificate);
+    let log = log.map_err(|error| log_failed(&error))?;
+    let account = new_account(&request.name, &issued, issuing, log);
+    match state.store.create_account(account, invite, now).await {
         Ok(room) => Ok(Response::Registered(Registered {
             identity_certificate: issued.certificate.into(),
             issuing_certificate: issuing.to_vec().into(),
             room,
+            devices: None,
         })),
         Err(CreateAccountError::KeyTaken) => repeated(state, &issued, &request.name).await,
         Err(error) => Err(refusal(&error)),
@@ -48,13 +55,14 @@ fn invite(policy: RegistrationPolicy, request: &Register) -> Result<Option<Invit
     }
 }
 
-fn new_account(name: &UserName, issued: &IssuedIdentity, issuing: &[u8]) -> NewAccount {
+fn new_account(name: &UserName, issued: &IssuedIdentity, issuing: &[u8], log: [NewLeaf; 2]) -> NewAccount {
     NewAccount {
         uid: issued.uid,
         name: name.clone(),
         identity_spki: issued.spki.clone(),
         identity_certificate: issued.certificate.clone(),
         issuing_certificate: issuing.to_vec(),
+        log,
     }
 }
 
@@ -68,10 +76,20 @@ async fn repeated(state: &State, issued: &IssuedIdentity, name: &UserName) -> An
                 identity_certificate: known.account.identity_certificate,
                 issuing_certificate: known.account.issuing_certificate,
                 room: None,
+                devices: newest_devices(state, issued.uid).await?,
             }))
         }
         _ => Err(refusal(&CreateAccountError::KeyTaken)),
     }
+}
+
+/// What the log has as the devices of a user: the next list continues it.
+async fn newest_devices(state: &State, uid: Uid) -> Result<Option<SignedDeviceList>, Refusal> {
+    let label = state.key_log.label(&Subject::User(uid)).map_err(|error| log_failed(&error))?.0;
+    let found = state.store.log_entries(vec![label], 0).await.map_err(|error| store_failed(&error))?;
+    let newest = found.entries.into_iter().flatten().next();
+    let body = newest.and_then(|entry| Body::read(entry.leaf.kind, &entry.opening.body).ok());
+    Ok(if let Some(Body::DeviceList(signed)) = body { Some(signed) } else { None })
 }
 
 fn refusal(error: &CreateAccountError) -> Refusal {

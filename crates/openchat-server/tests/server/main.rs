@@ -15,6 +15,7 @@ mod admin;
 mod flood;
 mod garbage;
 mod joining;
+mod key_log;
 mod key_packages;
 mod large_answers;
 mod lifecycle;

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use openchat_identity::authority::Authority;
 use openchat_identity::device::{DeviceKey, issue_device_certificate};
+use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{IdentityKey, InviteToken, challenge};
 use openchat_protocol::account::{EnrolDevice, Register, Registered, RegistrationPolicy};
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::room::CreateRoom;
 use openchat_protocol::statement::Statement;
@@ -112,7 +114,13 @@ impl World {
         let mut wire = Wire::connect(self, None).await;
         wire.hello().await;
         let chain = device.chain.iter().cloned().map(Into::into).collect();
-        wire.ask(Request::EnrolDevice(EnrolDevice { chain })).await
+        wire.ask(Request::EnrolDevice(EnrolDevice { chain, list: Some(self.list(device, 1)) })).await
+    }
+
+    /// The list of this one device.
+    pub(crate) fn list(&self, device: &Device, version: u32) -> SignedDeviceList {
+        let listed = ListedDevice { did: device.id.did, key: key_hash(&device.key.public_point()) };
+        device_list::sign(&device.identity, &self.server.fingerprint(), version, vec![listed])
     }
 
     /// An invite of the server's own.

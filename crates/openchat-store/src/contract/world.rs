@@ -9,10 +9,12 @@ use openchat_protocol::account::{
     AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, PublishKeyPackages,
 };
 use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinInfo, RoomSelector};
 use openchat_protocol::statement::Statement;
 use openchat_protocol::{ChainHash, DeviceId, Did, InviteHash, MessageId, RoomId, Timestamp, Uid};
+use openchat_transparency::{Body, Kind, Label, Opening};
 use tokio::task::JoinSet;
 
 use crate::Store;
@@ -20,6 +22,7 @@ use crate::account::NewAccount;
 use crate::device::NewDevice;
 use crate::group::JoinOffer;
 use crate::invite::NewInvite;
+use crate::key_log::{NewDeviceList, NewLeaf};
 use crate::room_log::{AppendError, AppendOutcome, NewRecord, PageLimit, StoredRecord};
 
 /// A moment long after 1970, for clocks that go back.
@@ -56,7 +59,8 @@ impl World {
         bytes
     }
 
-    pub(super) fn account(&self, name: &str) -> NewAccount {
+    /// An account that is to be made.
+    pub fn account(&self, name: &str) -> NewAccount {
         let uid = Uid(self.fresh());
         NewAccount {
             uid,
@@ -64,7 +68,21 @@ impl World {
             identity_spki: uid.0.repeat(2),
             identity_certificate: b"identity".to_vec(),
             issuing_certificate: b"issuing".to_vec(),
+            log: [(); 2].map(|()| self.leaf(Kind::IdentityIssued, Label(self.fresh()))),
         }
+    }
+
+    /// A list of devices that is like no other.
+    pub(super) fn list(&self, version: u32, label: Label) -> NewDeviceList {
+        let signed = SignedDeviceList { list: self.fresh::<16>().to_vec().into(), signature: vec![1].into() };
+        let mut leaf = self.leaf(Kind::DeviceList, label);
+        leaf.opening.body = Body::DeviceList(signed).to_bytes();
+        NewDeviceList { version, leaf }
+    }
+
+    pub(super) fn leaf(&self, kind: Kind, label: Label) -> NewLeaf {
+        let opening = Opening { nonce: self.fresh(), body: self.fresh::<16>().to_vec() };
+        NewLeaf { kind, label, opening }
     }
 
     pub(super) fn invite(&self, creator: Option<Uid>, uses: u32) -> NewInvite {
@@ -75,7 +93,7 @@ impl World {
     pub(super) fn new_device(&self, uid: Uid) -> NewDevice {
         let device = DeviceId { uid, did: Did(self.fresh()) };
         let chain = [&b"device"[..], b"identity", b"issuing"].map(<[u8]>::to_vec).to_vec();
-        NewDevice { device, public_key: [&[4], &device.did.0[..]].concat(), chain }
+        NewDevice { device, public_key: [&[4], &device.did.0[..]].concat(), chain, list: None }
     }
 
     /// A user with one device.

@@ -1,5 +1,6 @@
 //! A store that lives as long as its process: for tests, and as proof that the trait's rules are nobody's accident.
 
+mod key_log;
 mod people;
 mod room;
 mod rooms;
@@ -16,12 +17,14 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
+use openchat_transparency::{Hash, Label, Path};
 
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
@@ -41,6 +44,7 @@ struct State {
     accounts: BTreeMap<Uid, StoredAccount>,
     devices: BTreeMap<DeviceId, people::Device>,
     enrolled: u64,
+    key_log: key_log::KeyLog,
     invites: BTreeMap<InviteHash, NewInvite>,
     rooms: BTreeMap<RoomId, room::Room>,
     welcomes: BTreeMap<u64, people::Welcome>,
@@ -116,6 +120,49 @@ impl Store for MemoryStore {
 
     async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError> {
         self.state().touch_device(device, now);
+        Ok(())
+    }
+
+    async fn log_state(&self) -> Result<LogState, StoreError> {
+        self.state().key_log.state()
+    }
+
+    async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        leaves.iter().try_for_each(|leaf| state.key_log.append(leaf, now))
+    }
+
+    async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {
+        Ok(self.state().unlogged_accounts(limit))
+    }
+
+    async fn log_account(&self, uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
+        self.state().log_account(uid, &leaves, now)
+    }
+
+    async fn publish_devices(
+        &self,
+        uid: Uid,
+        list: NewDeviceList,
+        now: Timestamp,
+    ) -> Result<(), DeviceListError> {
+        self.state().publish_devices(uid, &list, now)
+    }
+
+    async fn log_entries(&self, labels: Vec<Label>, known: u64) -> Result<LoggedEntries, StoreError> {
+        self.state().key_log.entries(&labels, known)
+    }
+
+    async fn log_tail(&self, known: u64, from: u64, limit: usize) -> Result<LoggedTail, StoreError> {
+        self.state().key_log.tail(known, from, limit)
+    }
+
+    async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError> {
+        self.state().key_log.compare(old, new)
+    }
+
+    async fn erase_log(&self, label: Label) -> Result<(), StoreError> {
+        self.state().key_log.erase(&label);
         Ok(())
     }
 

@@ -102,7 +102,9 @@ impl State {
             invite.uses -= 1;
             invite.room.clone()
         });
-        self.accounts.insert(new.uid, stored_account(new, now));
+        let (uid, leaves) = (new.uid, new.log.clone());
+        self.accounts.insert(uid, stored_account(new, now));
+        self.log_account(uid, &leaves, now)?;
         Ok(room)
     }
 
@@ -148,19 +150,20 @@ impl State {
             return Err(EnrolError::AccountUnknown);
         }
         let active = self.of_user(new.device.uid).filter(|device| !device.revoked).count();
-        match self.devices.get_mut(&new.device) {
-            Some(known) if known.revoked => Err(EnrolError::DeviceRevoked),
-            Some(known) if known.known.public_key != new.public_key => Err(EnrolError::KeyDiffers),
-            Some(known) => {
-                known.known = new;
-                Ok(())
-            }
-            None if active >= DEVICES_PER_USER => Err(EnrolError::TooManyDevices),
-            None => {
-                self.add_device(new, now);
-                Ok(())
-            }
+        match self.devices.get(&new.device) {
+            Some(known) if known.revoked => return Err(EnrolError::DeviceRevoked),
+            Some(known) if known.known.public_key != new.public_key => return Err(EnrolError::KeyDiffers),
+            None if active >= DEVICES_PER_USER => return Err(EnrolError::TooManyDevices),
+            _ => {}
         }
+        if let Some(list) = &new.list {
+            self.publish_devices(new.device.uid, list, now)?;
+        }
+        match self.devices.get_mut(&new.device) {
+            Some(known) => known.known = new,
+            None => self.add_device(new, now),
+        }
+        Ok(())
     }
 
     fn add_device(&mut self, known: NewDevice, now: Timestamp) {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{int, timestamp, user_name};
 use super::failure::Failure;
-use super::invite;
+use super::{invite, key_log};
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::counts::Counts;
@@ -36,8 +36,8 @@ pub(super) fn create(
     connection
         .prepare_cached(
             "INSERT INTO account
-             (uid, name, skeleton, identity_spki, identity_certificate, issuing_certificate, created)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             (uid, name, skeleton, identity_spki, identity_certificate, issuing_certificate, created, list_version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
         )?
         .execute(params![
             new.uid.0,
@@ -48,6 +48,7 @@ pub(super) fn create(
             new.issuing_certificate,
             int(now.0),
         ])?;
+    new.log.iter().try_for_each(|leaf| key_log::append(connection, leaf, now))?;
     Ok(room)
 }
 
@@ -83,6 +84,15 @@ pub(super) fn after(
     // Every name is after the empty text.
     let name = name.map_or("", UserName::as_str);
     Ok(find.query_map(params![name, limit], stored)?.collect::<Result<_, _>>()?)
+}
+
+/// Accounts that are older than the log of keys.
+pub(super) fn unlogged(
+    connection: &Connection,
+    limit: usize,
+) -> Result<Vec<StoredAccount>, Failure<StoreError>> {
+    let mut find = connection.prepare_cached(&format!("{SELECT} list_version IS NULL LIMIT ?1"))?;
+    Ok(find.query_map([limit], stored)?.collect::<Result<_, _>>()?)
 }
 
 /// Records by the heads of their rooms: counting them one by one would take long.

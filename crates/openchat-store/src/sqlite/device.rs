@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{damaged, device_id, int, timestamp, user_name};
 use super::failure::Failure;
-use super::{key_package, welcome};
+use super::{key_log, key_package, welcome};
 use crate::StoreError;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 
@@ -24,11 +24,18 @@ pub(super) fn enrol(
         .prepare_cached("SELECT id, revoked, public_key FROM device WHERE uid = ?1 AND did = ?2")?
         .query_row(params![uid.0, did.0], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)))
         .optional()?;
-    match known {
+    match &known {
         Some((_, true, _)) => Err(Failure::Rule(EnrolError::DeviceRevoked)),
-        Some((_, _, key)) if key != new.public_key => Err(Failure::Rule(EnrolError::KeyDiffers)),
-        Some((id, ..)) => renew(connection, id, new),
+        Some((_, _, key)) if *key != new.public_key => Err(Failure::Rule(EnrolError::KeyDiffers)),
+        Some((id, ..)) => renew(connection, *id, new),
         None => add(connection, new, now),
+    }?;
+    match &new.list {
+        Some(list) => key_log::publish_devices(connection, uid, list, now).map_err(|failure| match failure {
+            Failure::Rule(error) => Failure::Rule(error.into()),
+            Failure::Sqlite(error) => Failure::Sqlite(error),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ mod device;
 mod failure;
 mod group;
 mod invite;
+mod key_log;
 mod key_package;
 mod membership;
 mod open;
@@ -19,7 +20,7 @@ mod tests;
 mod welcome;
 mod writer;
 
-use std::path::Path;
+use std::path::Path as FilePath;
 
 use async_trait::async_trait;
 use openchat_protocol::account::{
@@ -30,6 +31,7 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
+use openchat_transparency::{Hash, Label, Path};
 
 use self::open::Lock;
 pub use self::open::OpenError;
@@ -40,6 +42,7 @@ use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
+use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
@@ -59,7 +62,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the database at `path`, or makes one that only this user may read.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &FilePath) -> Result<Self, OpenError> {
         let lock = Lock::take(path)?;
         let (connection, incarnation) = open::writable(path)?;
         let unusable = |source| OpenError::Store { path: path.to_owned(), source };
@@ -128,6 +131,47 @@ impl Store for SqliteStore {
 
     async fn touch_device(&self, device: DeviceId, now: Timestamp) -> Result<(), StoreError> {
         self.writer.run(move |connection| device::touch(connection, device, now)).await
+    }
+
+    async fn log_state(&self) -> Result<LogState, StoreError> {
+        self.readers.run(key_log::state).await
+    }
+
+    async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| key_log::append_all(connection, &leaves, now)).await
+    }
+
+    async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {
+        self.readers.run(move |connection| key_log::unlogged_accounts(connection, limit)).await
+    }
+
+    async fn log_account(&self, uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| key_log::log_account(connection, uid, &leaves, now)).await
+    }
+
+    async fn publish_devices(
+        &self,
+        uid: Uid,
+        list: NewDeviceList,
+        now: Timestamp,
+    ) -> Result<(), DeviceListError> {
+        self.writer.run(move |connection| key_log::publish_devices(connection, uid, &list, now)).await
+    }
+
+    async fn log_entries(&self, labels: Vec<Label>, known: u64) -> Result<LoggedEntries, StoreError> {
+        self.readers.run(move |connection| key_log::entries(connection, &labels, known)).await
+    }
+
+    async fn log_tail(&self, known: u64, from: u64, limit: usize) -> Result<LoggedTail, StoreError> {
+        self.readers.run(move |connection| key_log::tail(connection, known, from, limit)).await
+    }
+
+    async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError> {
+        self.readers.run(move |connection| key_log::compare(connection, old, new)).await
+    }
+
+    async fn erase_log(&self, label: Label) -> Result<(), StoreError> {
+        self.writer.run(move |connection| key_log::erase(connection, &label)).await
     }
 
     async fn create_invite(&self, new: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {

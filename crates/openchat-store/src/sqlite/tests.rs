@@ -141,10 +141,33 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
 async fn a_newer_database_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     drop(disk.open().unwrap());
-    disk.execute("PRAGMA user_version = 2");
+    disk.execute("PRAGMA user_version = 3");
     let before = fs::read(disk.path()).unwrap();
-    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 2, known: 1, .. })));
+    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 3, known: 2, .. })));
     assert_eq!(fs::read(disk.path()).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_of_a_database_without_a_log_of_keys_can_be_logged() {
+    let disk = OnDisk::new();
+    disk.execute(include_str!("schema.sql"));
+    disk.execute("PRAGMA application_id = 0x4f437374; PRAGMA user_version = 1;");
+    disk.execute(
+        "INSERT INTO account VALUES (zeroblob(16), 'alice', 'alice', x'01', x'02', x'03', 0, 7);
+         INSERT INTO device VALUES (1, zeroblob(16), zeroblob(10), x'04', x'80', 0, 9);",
+    );
+    let world = disk.world();
+    let unlogged = world.store().unlogged_accounts(10).await.unwrap();
+    let [alice] = &unlogged[..] else { panic!("{unlogged:?}") };
+    assert_eq!((alice.account.name.as_str(), alice.created), ("alice", Timestamp(7)));
+    let uid = alice.account.uid;
+    let new = world.account("somebody").log.to_vec();
+    world.store().log_account(uid, new, Timestamp(10)).await.unwrap();
+    assert_eq!(world.store().unlogged_accounts(10).await, Ok(vec![]));
+    assert_eq!(world.store().log_state().await.unwrap().size, 2);
+    assert_eq!(world.store().devices_of(uid).await.unwrap().len(), 1, "what was there is there");
+    drop(world);
+    assert_eq!(disk.world().store().log_state().await.unwrap().size, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

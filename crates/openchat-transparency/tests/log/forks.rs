@@ -1,7 +1,10 @@
 //! Evidence of a fork: it convicts the server before anybody, and nobody else.
 
 use openchat_protocol::ServerFingerprint;
-use openchat_transparency::{Fork, ForkError, Path, ProofError, Violation, tree};
+use openchat_protocol::key_log::SeenHead;
+use openchat_transparency::{
+    CheckpointError, Fork, ForkError, Hash, Path, ProofError, SignedHead, Violation, tree,
+};
 
 use crate::server::{NOW, Server, genesis, user};
 
@@ -25,7 +28,9 @@ fn evidence(smaller: &Server, size: u64, larger: &Server) -> Fork {
 #[test]
 fn two_heads_of_one_size_convict_the_server() {
     let (honest, forked) = two_logs();
-    let Err(Violation::Fork(fork)) = honest.follower().compare(&forked.note(), &Path::default()) else {
+    let Err(Violation::Fork(fork)) =
+        honest.follower().compare(&seen(&forked.head()), forked.head().head().root, &Path::default())
+    else {
         panic!("a fork was not noticed")
     };
     let fork = Fork::from_bytes(&fork.to_bytes()).unwrap();
@@ -70,13 +75,29 @@ fn an_honest_server_is_convicted_of_nothing() {
 fn what_other_people_were_shown_is_compared() {
     let mut server = Server::with_users(6);
     let auditor = server.follower();
-    let (older, known) = (server.head_at(3), server.size());
-    let path = tree::prove_consistency(3, known, &server.nodes).unwrap();
-    assert_eq!(auditor.compare(older.note(), &path), Ok(()));
+    let known = server.size();
+    let compare = |server: &Server, old: u64, new: u64, beginning: &Server| {
+        let proof = tree::prove_consistency(old, new, &beginning.nodes).unwrap();
+        let other = if old == known { new } else { old };
+        let root = tree::root(old, &beginning.nodes).unwrap();
+        auditor.compare(&seen(&server.head_at(other)), root, &proof)
+    };
+    assert_eq!(compare(&server, 3, known, &server), Ok(()));
     server.issue(&user(9), "key", NOW);
-    let path = tree::prove_consistency(known, server.size(), &server.nodes).unwrap();
-    assert_eq!(auditor.compare(&server.note(), &path), Ok(()));
+    assert_eq!(compare(&server, known, known + 1, &server), Ok(()));
     let other = server.rewritten(2, |leaf| leaf.commitment.0[0] ^= 1);
-    let path = tree::prove_consistency(known, other.size(), &other.nodes).unwrap();
-    assert_eq!(auditor.compare(&other.note(), &path), Err(ProofError::Consistency.into()));
+    assert_eq!(compare(&other, 3, known, &other), Err(ProofError::Consistency.into()), "a false proof");
+    let Err(Violation::Fork(fork)) = compare(&other, 4, known, &server) else {
+        panic!("a fork was not noticed")
+    };
+    let heads = (other.head_at(4).head(), server.head_at(known).head());
+    assert_eq!(fork.verify(&genesis().fingerprint()), Ok(heads));
+    let mut forged = seen(&server.head_at(3));
+    forged.root[0] ^= 1;
+    let refused = auditor.compare(&forged, Hash(forged.root), &Path::default());
+    assert_eq!(refused, Err(CheckpointError::Signature.into()), "nobody but the server can make one");
+}
+
+fn seen(head: &SignedHead) -> SeenHead {
+    head.to_seen()
 }

@@ -1,10 +1,12 @@
 //! The bytes of the log, which a snapshot fixes: a changed snapshot is another log.
 
 use data_encoding::HEXLOWER;
-use openchat_protocol::Timestamp;
+use openchat_protocol::device_list::SignedDeviceList;
+use openchat_protocol::{Timestamp, Uid};
+use openchat_transparency::body::{AuthorityEvent, IdentityIssued, NoLonger};
 use openchat_transparency::{
-    CheckpointError, Commitment, Head, Kind, Label, LabelError, Leaf, LeafError, LogKey, LogSigner, Opening,
-    VrfKey, VrfSecret,
+    Body, BodyError, CheckpointError, Commitment, Head, Kind, Label, LabelError, Leaf, LeafError, LogKey,
+    LogSigner, Opening, VrfKey, VrfSecret,
 };
 use proptest::prelude::*;
 
@@ -180,4 +182,38 @@ fn a_tail_is_leaves_one_after_the_other() {
     assert_eq!(Leaf::read_tail(&bytes).as_ref(), Ok(&server.leaves));
     assert_eq!(Leaf::read_tail(&bytes[..bytes.len() - 1]), Err(LeafError::Length(85)));
     assert_eq!(server.leaves[0].time, NOW);
+}
+
+fn bodies() -> Vec<Body> {
+    let (uid, name) = (Uid([1; 16]), || "alice".parse().unwrap());
+    let no_longer = || NoLonger { uid, name: name() };
+    vec![
+        Body::Heartbeat,
+        Body::IdentityIssued(IdentityIssued { uid, name: name(), certificate: [2; 32] }),
+        Body::IdentityRetired(no_longer()),
+        Body::DeviceList(SignedDeviceList { list: vec![3].into(), signature: vec![4].into() }),
+        Body::Authority(AuthorityEvent::Issuing { certificate: [5; 32] }),
+        Body::NameReleased(no_longer()),
+    ]
+}
+
+#[test]
+fn bodies_have_these_bytes() {
+    let lines = bodies().into_iter().map(|body| {
+        let bytes = body.to_bytes();
+        assert_eq!(Body::read(body.kind(), &bytes), Ok(body.clone()));
+        format!("{:?} {}", body.kind(), HEXLOWER.encode(&bytes))
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn what_is_no_body_of_its_kind_is_refused() {
+    let mut bytes = bodies()[1].to_bytes();
+    assert_eq!(Body::read(Kind::DeviceList, &bytes), Err(BodyError::Malformed));
+    bytes.push(0);
+    assert_eq!(Body::read(Kind::IdentityIssued, &bytes), Err(BodyError::Malformed));
+    bytes.pop();
+    bytes[1] = 2;
+    assert_eq!(Body::read(Kind::IdentityIssued, &bytes), Err(BodyError::Format(2)));
 }

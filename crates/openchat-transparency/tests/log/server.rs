@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use openchat_protocol::{Genesis, Timestamp, Uid};
 use openchat_transparency::tree::{self, MemoryNodes};
 use openchat_transparency::{
-    Auditor, Entry, Frontier, Head, Kind, Label, Leaf, LogSigner, Lookup, Opening, SignedHead, Subject,
+    Auditor, Entry, Frontier, Head, Kind, Label, Leaf, LogSigner, Lookup, Opening, SignedHead, Subject, Tail,
     VrfSecret,
 };
 
@@ -171,12 +171,22 @@ impl Server {
     /// A client that has followed all of this log.
     pub(crate) fn follower(&self) -> Auditor {
         let mut auditor = Auditor::new(genesis(), NOW).unwrap();
-        auditor.advance(&self.note(), &self.leaves, NOW).unwrap();
+        auditor.advance(&self.tail(&auditor), NOW).unwrap();
         auditor
     }
 
     /// The leaves that a client has not followed yet.
-    pub(crate) fn tail(&self, auditor: &Auditor) -> &[Leaf] {
-        &self.leaves[auditor.followed() as usize..]
+    pub(crate) fn tail(&self, auditor: &Auditor) -> Tail {
+        self.page(auditor, usize::MAX)
+    }
+
+    /// At most so many of them.
+    pub(crate) fn page(&self, auditor: &Auditor, limit: usize) -> Tail {
+        let known = auditor.head().map_or(0, |head| head.head().size);
+        let from = auditor.followed() as usize;
+        let leaves: Vec<Leaf> = self.leaves.iter().skip(from).take(limit).copied().collect();
+        let end = (from + leaves.len()) as u64;
+        let proof = |old| tree::prove_consistency(old, self.size(), &self.nodes).unwrap_or_default();
+        Tail { note: self.note(), consistency: proof(known), leaves, beyond: proof(end) }
     }
 }

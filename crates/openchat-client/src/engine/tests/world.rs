@@ -102,6 +102,7 @@ impl World {
             device_key: device_key.to_pkcs8().to_vec().into(),
             chain: chain.clone(),
             enrolled: true,
+            devices: None,
         };
         self.server.chains.insert(device, chain);
         self.server.accounts.push(Account {
