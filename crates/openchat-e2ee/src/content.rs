@@ -2,13 +2,14 @@
 //!
 //! A new *field* is skipped by old builds; a new *kind* of body, or a raised `version`, is kept by them and shown as
 //! "needs a newer OpenChat". Reserved body kinds: 1 edit, 2 reaction, 3 file, 4 receipt; 5 is [`Verification`]. Reserved fields of
-//! [`Content`]: 5 expiry, 6 gossip (log heads); of [`Text`]: 1 what it replies to.
+//! [`Content`]: 5 expiry; of [`Text`]: 1 what it replies to.
 
 use minicbor::bytes::ByteVec;
 use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 use minicbor::{Decode, Encode};
 use openchat_protocol::codec::{self, DecodeError};
+use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::record::Position;
 use openchat_protocol::{MessageId, limits};
 
@@ -49,6 +50,8 @@ pub struct Content {
     pub seen: Option<Position>,
     /// What it says.
     pub body: Body,
+    /// Which log of keys the author was shown, when it is news.
+    pub log: Option<Box<SeenHead>>,
 }
 
 /// What a message says.
@@ -88,7 +91,7 @@ impl Content {
         seen: Option<Position>,
         markdown: impl Into<String>,
     ) -> Self {
-        Self { message_id, counter, seen, body: Body::Text(Text { markdown: markdown.into() }) }
+        Self { message_id, counter, seen, body: Body::Text(Text { markdown: markdown.into() }), log: None }
     }
 
     /// CBOR, as it is kept in a vault.
@@ -99,6 +102,7 @@ impl Content {
             counter: self.counter,
             seen: self.seen,
             body: RawBody::from(&self.body),
+            log: self.log.clone(),
         })
     }
 
@@ -114,8 +118,8 @@ impl Content {
             },
             RawBody { kind, raw } => Body::Unknown(Unknown { kind, raw: raw.into() }),
         };
-        let Envelope { message_id, counter, seen, .. } = envelope;
-        Ok(Self { message_id, counter, seen, body })
+        let Envelope { message_id, counter, seen, log, .. } = envelope;
+        Ok(Self { message_id, counter, seen, body, log })
     }
 
     /// What is given to MLS.
@@ -147,6 +151,8 @@ struct Envelope {
     seen: Option<Position>,
     #[n(4)]
     body: RawBody,
+    #[n(6)]
+    log: Option<Box<SeenHead>>,
 }
 
 /// `[kind, value]`, the value not looked at.
@@ -239,6 +245,14 @@ mod tests {
         let bytes = Content::text(MessageId([0; 16]), 1, None, "hi").to_bytes();
         let expected = "a400010150000000000000000000000000000000000201048200a100626869";
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), expected);
+    }
+
+    #[test]
+    fn what_an_author_has_seen_of_the_key_log_takes_little() {
+        let log = Some(Box::new(SeenHead { size: 1 << 40, root: [1; 32], signature: [2; 64] }));
+        let content = Content { log, ..text("hi") };
+        assert_eq!(Content::from_bytes(&content.to_bytes()), Ok(content.clone()));
+        assert_eq!(content.to_bytes().len() - text("hi").to_bytes().len(), 111);
     }
 
     proptest! {

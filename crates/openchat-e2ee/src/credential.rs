@@ -10,6 +10,7 @@ use mls_rs_core::crypto::SignaturePublicKey;
 use mls_rs_core::error::IntoAnyError;
 use mls_rs_core::identity::{CertificateChain, DerCertificate, MemberValidationContext};
 use mls_rs_core::time::MlsTime;
+use openchat_identity::device_list::key_hash;
 use openchat_identity::{TrustAnchor, TrustError, Validity};
 use openchat_protocol::{DeviceId, Timestamp, codec};
 
@@ -45,6 +46,8 @@ pub(crate) struct Holder {
     pub(crate) device: DeviceId,
     /// When the certificates end. Members stay members after that; only new leaves are measured by it.
     pub(crate) expires: Timestamp,
+    /// The device's key, as lists of devices have it.
+    pub(crate) key: [u8; 32],
 }
 
 /// Judges credentials. Clones share the cache.
@@ -101,7 +104,7 @@ impl Credentials {
         if member.device_key()[..] != *identity.signature_key.as_bytes() {
             return Err(CredentialError::KeyMismatch);
         }
-        Ok(Holder { device: member.device(), expires: member.expires() })
+        Ok(Holder { device: member.device(), expires: member.expires(), key: key_hash(member.device_key()) })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Verified> {

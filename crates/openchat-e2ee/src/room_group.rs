@@ -41,6 +41,8 @@ pub struct Member {
     pub is_me: bool,
     /// When its certificates end. It stays a member after that.
     pub expires: Timestamp,
+    /// The device's key, as lists of devices have it ([`key_hash`](openchat_identity::device_list::key_hash)).
+    pub key: [u8; 32],
 }
 
 /// A room's group on this device.
@@ -88,7 +90,8 @@ impl RoomGroup {
         let member = |member: mls_rs::group::Member| {
             let leaf = member.index;
             let holder = self.me.credentials().holder(&member.signing_identity).ok()?;
-            Some(Member { leaf, device: holder.device, is_me: leaf == me, expires: holder.expires })
+            let (device, expires, key) = (holder.device, holder.expires, holder.key);
+            Some(Member { leaf, device, is_me: leaf == me, expires, key })
         };
         self.group.roster().members_iter().filter_map(member).collect()
     }

@@ -106,7 +106,7 @@ impl Room {
             Some(step) => Body::Verification(step.clone()),
             None => Body::Text(Text { markdown: message.text.clone() }),
         };
-        let content = Content { message_id: id, counter, seen: Some(self.record.cursor), body };
+        let content = Content { message_id: id, counter, seen: Some(self.record.cursor), body, log: None };
         let Some(group) = &mut self.group else { return false };
         match group.seal(&content) {
             Ok(payload) => {
