@@ -17,7 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "openchat-server",
         &["openchat-protocol", "openchat-identity", "openchat-transparency", "openchat-store"],
     ),
-    ("openchat-client", &["openchat-protocol", "openchat-identity", "openchat-e2ee"]),
+    (
+        "openchat-client",
+        &["openchat-protocol", "openchat-identity", "openchat-transparency", "openchat-e2ee"],
+    ),
     ("openchat-tui", &["openchat-protocol", "openchat-client"]),
     (
         "openchat",

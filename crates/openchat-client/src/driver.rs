@@ -97,7 +97,7 @@ pub(crate) struct Driver {
     engine: Engine,
     vault: Vault,
     /// Held for as long as the vault is open.
-    _folder: ProfileFolder,
+    folder: ProfileFolder,
     outside: Outside,
     link: Link,
     waiting: HashMap<Ticket, oneshot::Sender<Result<Answer, ClientError>>>,
@@ -116,7 +116,7 @@ impl Driver {
         Ok(Self {
             engine,
             vault,
-            _folder: folder,
+            folder,
             outside,
             link: Link::Pause(Instant::now()),
             waiting: HashMap::new(),
@@ -213,6 +213,12 @@ impl Driver {
     fn carry_out(&mut self, step: Step) {
         if let Err(error) = self.vault.apply(&step.change) {
             return self.begin_anew(&error.into());
+        }
+        for file in &step.evidence {
+            if let Err(error) = self.folder.keep(&file.name, &file.bytes) {
+                tracing::warn!(%error, "evidence that cannot be kept");
+                self.emit(Event::Trouble(error.into()));
+            }
         }
         let Step { requests, answers, events, hang_up, .. } = step;
         if let Link::Open(connection) = &mut self.link {

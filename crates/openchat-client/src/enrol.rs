@@ -377,7 +377,8 @@ fn is_about_the_invite(refusal: &Refusal) -> bool {
     matches!(refusal.code, Some(InviteUnknown | InviteUsed | InviteExpired))
 }
 
-async fn exchange(
+/// Asks, and waits for the answer.
+pub(crate) async fn exchange(
     connection: &mut Connection,
     id: u64,
     request: Request,

@@ -411,6 +411,47 @@ pub enum Alarm {
         /// What.
         fault: InviteFault,
     },
+    /// The server has shown different key records to different people. The evidence lies beside the vault, if there is
+    /// any that convicts by itself; else the server has left unproven for a day what somebody was shown.
+    KeyLogForked {
+        /// Who was shown the other ones, if somebody told.
+        by: Option<Person>,
+        /// The file, in the profile's folder.
+        evidence: Option<String>,
+    },
+    /// The server's log of keys is smaller than it was: it was set back, or hides records.
+    KeyLogRolledBack {
+        /// Records that it had.
+        known: u64,
+        /// Records that it shows.
+        shown: u64,
+    },
+    /// The log of keys stands still: what the server says of keys may be out of date.
+    KeyLogFrozen {
+        /// Its last sign of life.
+        since: Timestamp,
+    },
+    /// The server's log of keys breaks another rule, or says something else than the server. Nothing goes out until it
+    /// is proven again.
+    KeyLogBroken {
+        /// What.
+        reason: String,
+    },
+    /// The log of keys has a record about this profile that none of its devices has made: somebody may be given another
+    /// key under this name.
+    OwnKeys {
+        /// What it has.
+        reason: String,
+    },
+    /// A device is in the keys of a room that is not in its user's list. Nothing is said there while it is.
+    GhostDevice {
+        /// Which room.
+        room: RoomId,
+        /// Whose it says it is.
+        who: Person,
+        /// Which.
+        device: DeviceId,
+    },
     /// This device's clock and the server's are far apart: certificates may be taken for expired.
     Clock {
         /// How far.

@@ -4,6 +4,7 @@
 //! private.pem, public.pem   the identity key, under the password
 //! vault.key, vault.db       everything else, under the password
 //! lock                      held while a process uses the folder
+//! key-log-*.evidence        proof against a server that has shown different key records
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -64,6 +65,19 @@ impl ProfileFolder {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(reason)) => Err(failed(reason)),
+        }
+    }
+
+    /// Keeps evidence against a server in the folder. What is there under that name stays.
+    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(&path);
+        let written =
+            opened.and_then(|mut file| io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all()));
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            written => written.map_err(|reason| FolderError::Storage { path, reason }),
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`enrol()`] makes a profile, [`open()`] starts its client and gives a [`ClientHandle`] for commands and [`Events`] for
 //! what happens. Behind them a thread of its own runs the driver, which is all the I/O there is; the [`engine`] decides.
 
+mod audit;
 pub mod command;
 mod connection;
 mod driver;
@@ -19,6 +20,7 @@ mod random;
 pub mod trust;
 pub mod vault;
 
+pub use audit::{Audit, audit, verify_evidence};
 pub use command::{Access, Answer, Command, RoomDetails, RoomSuite};
 pub use enrol::{Enrolled, enrol};
 pub use error::{ClientError, ErrorKind};

@@ -120,7 +120,13 @@ mod tests {
     }
 
     fn content(step: Verification) -> Content {
-        Content { message_id: MessageId([9; 16]), counter: 1, seen: None, body: Body::Verification(step), log: None }
+        Content {
+            message_id: MessageId([9; 16]),
+            counter: 1,
+            seen: None,
+            body: Body::Verification(step),
+            log: None,
+        }
     }
 
     #[test]

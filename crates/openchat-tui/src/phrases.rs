@@ -86,6 +86,12 @@ pub fn alarm(alarm: &Alarm) -> String {
         Alarm::EchoDiffers { sequence, .. } => {
             format!("record {sequence} stands under your name but is not what you sent")
         }
+        Alarm::KeyLogForked { .. }
+        | Alarm::KeyLogRolledBack { .. }
+        | Alarm::KeyLogFrozen { .. }
+        | Alarm::KeyLogBroken { .. }
+        | Alarm::OwnKeys { .. }
+        | Alarm::GhostDevice { .. } => key_log(alarm),
         Alarm::Clock { apart } => {
             // The nearest one: the answer was on its way for a moment.
             let minutes = (apart.as_secs() + 30) / 60;
@@ -93,6 +99,45 @@ pub fn alarm(alarm: &Alarm) -> String {
         }
         Alarm::Invite { by, fault, .. } => invite_fault(by, *fault),
         _ => "something is wrong that this version cannot describe".to_owned(),
+    }
+}
+
+/// What the log of keys has shown.
+fn key_log(alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::KeyLogForked { by, evidence } => {
+            let who = by.as_ref().map_or_else(String::new, |by| format!(" (to {by}, too)"));
+            let proof = match evidence {
+                Some(file) => format!("the proof is {} in your profile's folder: keep it", harmless(file)),
+                None => "it has left unproven for a day what it had shown".to_owned(),
+            };
+            format!(
+                "THE SERVER HAS SHOWN DIFFERENT KEY RECORDS TO DIFFERENT PEOPLE{who}; {proof}. \
+                 Nobody new is believed: talk to the host over another channel"
+            )
+        }
+        Alarm::KeyLogRolledBack { known, shown } => format!(
+            "the server had {known} key records and shows {shown}: its database was set back, or it hides some. \
+             Messages wait"
+        ),
+        Alarm::KeyLogFrozen { .. } => {
+            "the server's key records have stood still for two days: what it says of keys \
+             may be out of date"
+                .to_owned()
+        }
+        Alarm::KeyLogBroken { reason } => {
+            format!("the server's key records are not proven ({}); messages wait", harmless(reason))
+        }
+        Alarm::OwnKeys { reason } => format!(
+            "THE SERVER'S KEY RECORDS SAY SOMETHING OF YOU THAT YOU HAVE NOT DONE: {}. Tell your friends over another \
+             channel",
+            harmless(reason)
+        ),
+        Alarm::GhostDevice { who, .. } => format!(
+            "a device is in the keys of a room under {who}'s name that is not in {who}'s list of devices; nothing is \
+             said there while it is. Ask {who} over another channel"
+        ),
+        _ => String::new(),
     }
 }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use openchat_identity::{InviteLink, InviteToken, VouchKey};
 use openchat_protocol::account::{AccountSelector, CreateInvite};
+use openchat_protocol::key_log::Prove;
 use openchat_protocol::room::{FetchJoinInfo, RoomSelector};
 use openchat_protocol::{MessageId, Request, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::Engine;
 use super::core::{Core, offline};
+use super::key_log::unproven;
 use super::room::{Room, Wish};
 use super::sending::{no_failed_message, no_room};
 use super::session::{Aim, Purpose};
@@ -116,12 +118,19 @@ impl Engine {
     }
 
     /// Finds out who `name` is.
-    fn identify(&mut self, ticket: Ticket, room: RoomId, name: UserName, aim: Aim) {
+    pub(super) fn identify(&mut self, ticket: Ticket, room: RoomId, name: UserName, aim: Aim) {
         if !self.rooms.contains_key(&room) {
             return self.cx.answer(ticket, Err(no_room(room)));
         }
-        let look_up = Request::LookUp(AccountSelector::Name(name.clone()));
-        self.ask_for(ticket, look_up, Purpose::Identity(ticket, room, name, aim));
+        if self.cx.session.is_up() && !self.cx.log.is_current {
+            if !self.cx.session.is_asking(&Purpose::FollowLog) {
+                return self.cx.answer(ticket, Err(unproven()));
+            }
+            return self.cx.log.wanted.push((ticket, room, name, aim));
+        }
+        let known = self.cx.log.known_size();
+        let prove = Request::Prove(Prove { who: AccountSelector::Name(name.clone()), known });
+        self.ask_for(ticket, prove, Purpose::Identity(ticket, room, name, aim));
     }
 
     /// Whoever is to be removed is known already, unless the server has not told all names yet.

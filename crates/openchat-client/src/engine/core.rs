@@ -7,6 +7,7 @@ use openchat_identity::TrustAnchor;
 use openchat_protocol::{DeviceId, InviteHash, Request, RoomId, Timestamp};
 
 use super::comparing::Comparisons;
+use super::key_log::KeyLog;
 use super::key_packages::KeyPackages;
 use super::people::People;
 use super::session::{Purpose, Session};
@@ -34,6 +35,7 @@ pub(super) struct Core {
     pub(super) comparisons: Comparisons,
     /// What became known of people, and is still to be told in their rooms.
     pub(super) news: Vec<News>,
+    pub(super) log: KeyLog,
     pub(super) key_packages: KeyPackages,
     pub(super) jitter: Jitter,
     /// The time of what is being handled.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use openchat_protocol::account::{Account, ClaimKeyPackages};
+use openchat_protocol::account::ClaimKeyPackages;
+use openchat_protocol::key_log::Proven;
 use openchat_protocol::room::{JoinInfo, PendingWelcome};
 use openchat_protocol::{
     Event as ServerEvent, Refusal, RefusalCode, Request, Response, RoomId, RoomName, ServerFrame, Timestamp,
@@ -65,15 +66,24 @@ impl Engine {
             (Purpose::CreateInvite(ticket, link), Response::Done) => {
                 self.cx.answer(ticket, Ok(Answer::Invite(link)));
             }
-            (Purpose::Name(uid), Response::Account(account)) => self.cx.handle_name(uid, Some(&account)),
+            (Purpose::Name(uid), Response::Proven(proven)) => self.handle_proof(uid, &proven),
+            (Purpose::FollowLog, Response::LogTail(tail)) => {
+                if self.cx.handle_log_tail(&tail) {
+                    self.handle_log_news();
+                }
+            }
+            (Purpose::CompareHeads(heard, own), Response::Compared(compared)) => {
+                self.cx.handle_compared(heard, own, &compared);
+            }
+            (Purpose::PublishDevices, Response::Done) => self.cx.handle_devices_published(),
             (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(suite, count);
             }
-            (Purpose::Identity(ticket, room, name, aim), Response::Account(account)) => {
-                self.identified(ticket, room, (&name, aim), &account);
+            (Purpose::Identity(ticket, room, name, aim), Response::Proven(proven)) => {
+                self.identified(ticket, room, (&name, aim), &proven);
             }
             (Purpose::KeyPackages(ticket, _, uid), Response::KeyPackages(packages))
-                if packages.iter().any(|package| package.device.uid != uid) =>
+                if packages.iter().any(|package| !self.cx.is_listed(uid, package.device)) =>
             {
                 self.cx.answer(ticket, Err(other_people()));
             }
@@ -117,10 +127,18 @@ impl Engine {
         };
         match &purpose {
             Purpose::Hello | Purpose::Login => self.login_refused(refusal),
-            Purpose::Name(uid) => self.cx.handle_name(*uid, None),
+            Purpose::Name(uid) => {
+                self.cx.log.in_vain.insert(*uid);
+                self.cx.handle_name(*uid, None);
+                if *uid == self.cx.me().uid {
+                    self.cx.own_is_unproven(refusal);
+                }
+            }
+            Purpose::FollowLog => self.cx.handle_follow_refused(refusal),
+            Purpose::PublishDevices => self.cx.handle_devices_refused(refusal),
             Purpose::PublishKeyPackages(_) => self.cx.emit(Event::Trouble(refusal.clone().into())),
             // An acknowledgement that comes too late is of no use to anybody.
-            Purpose::Ping | Purpose::Notice => {}
+            Purpose::Ping | Purpose::Notice | Purpose::CompareHeads(..) => {}
             purpose => match purpose.ticket() {
                 Some(ticket) => self.cx.answer(ticket, Err(refusal.clone().into())),
                 None => self.handle_room_refused(purpose, refusal),
@@ -176,10 +194,15 @@ impl Engine {
     }
 
     /// The server says who has a name.
-    fn identified(&mut self, ticket: Ticket, room: RoomId, (name, aim): (&UserName, Aim), account: &Account) {
+    fn identified(&mut self, ticket: Ticket, room: RoomId, (name, aim): (&UserName, Aim), proven: &Proven) {
+        let account = &proven.account;
         if account.name != *name {
             return self.cx.breaks_protocol("an account of another name");
         }
+        if let Err(error) = self.cx.check_proven(proven) {
+            return self.cx.answer(ticket, Err(error));
+        }
+        self.settle_devices(account.uid);
         match (self.cx.meet(account), aim) {
             (Ok(_), Aim::Remove) => self.remove_known(ticket, room, name),
             (Ok(uid), Aim::Add) => self.claim_key_packages(ticket, room, uid),

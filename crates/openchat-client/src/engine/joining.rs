@@ -145,6 +145,7 @@ impl Room {
         self.take_back(cx);
         self.listen(cx, joins_by);
         self.group_changed();
+        self.vouch(cx);
         self.keep_epoch_key(cx);
         if self.record.membership != Membership::Leaving {
             self.become_(cx, Membership::Member);

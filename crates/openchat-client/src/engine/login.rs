@@ -37,6 +37,8 @@ impl Engine {
             self.cx.answer(ticket, Err(super::core::offline()));
         }
         self.cx.people.handle_lost(&mut self.cx.out.events);
+        self.cx.give_up_wanted(&super::core::offline());
+        self.cx.log.handle_lost();
         self.rooms.values_mut().for_each(Room::handle_lost);
         self.catching_up = false;
         self.finish()
@@ -73,6 +75,8 @@ impl Engine {
         }
         cx.session.link = Link::Up;
         cx.emit(Event::Connection(ConnectionState::Online));
+        self.cx.log.handle_login(self.cx.now);
+        self.cx.follow_log();
         self.note_own_name(logged_in);
         for count in &logged_in.key_packages {
             if let Some(suite) = Suite::from_id(count.suite) {

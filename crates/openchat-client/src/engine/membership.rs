@@ -78,6 +78,7 @@ impl Room {
         let group = self.group.as_ref();
         self.record.departed.retain(|notice| group.is_some_and(|group| group.check_leave(notice).is_ok()));
         self.plan_removal(cx);
+        self.vouch(cx);
     }
 
     pub(super) fn take_policy(&mut self) {

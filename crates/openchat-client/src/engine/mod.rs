@@ -9,14 +9,17 @@ mod comparing;
 mod core;
 mod creating;
 mod frames;
+mod gossip;
 mod hearing;
 mod joining;
+mod key_log;
 mod key_packages;
 mod leaving;
 mod login;
 mod membership;
 mod people;
 mod progress;
+mod proving;
 mod receiving;
 mod room;
 mod sending;
@@ -35,11 +38,12 @@ use openchat_protocol::{RoomId, Timestamp};
 
 use self::comparing::Comparisons;
 use self::core::Core;
+use self::key_log::KeyLog;
 use self::key_packages::KeyPackages;
 use self::people::People;
 use self::room::Room;
 use self::session::Session;
-pub use self::step::{HangUp, Step, Ticket};
+pub use self::step::{EvidenceFile, HangUp, Step, Ticket};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Event;
 use crate::random::Jitter;
@@ -60,6 +64,7 @@ impl Engine {
     pub fn new(loaded: Loaded, seed: u64) -> Result<Self, ClientError> {
         let anchor = TrustAnchor::from_root(&loaded.credentials.root).map_err(unusable)?;
         let device = device(&loaded.credentials, &anchor)?;
+        let log = KeyLog::load(&anchor, loaded.key_log).map_err(unusable)?;
         let mut rooms: BTreeMap<_, _> =
             loaded.rooms.into_iter().map(|room| (room.record.room, Room::load(room, &device))).collect();
         for message in loaded.outbox {
@@ -79,6 +84,7 @@ impl Engine {
             voucher: loaded.voucher,
             comparisons: Comparisons::default(),
             news: Vec::new(),
+            log,
             key_packages: KeyPackages::new(loaded.key_packages),
             jitter: Jitter::new(seed),
             now: Timestamp(0),
@@ -98,8 +104,13 @@ impl Engine {
         let now = self.cx.now;
         let rooms =
             self.rooms.values().filter(|_| self.cx.session.is_up()).filter_map(|room| room.next_timer(now));
-        let others =
-            [self.cx.session.next_timer(), self.cx.people.next_timer(), self.cx.comparisons.next_timer()];
+        let log = self.cx.log.next_timer().filter(|_| self.cx.session.is_up());
+        let others = [
+            self.cx.session.next_timer(),
+            self.cx.people.next_timer(),
+            self.cx.comparisons.next_timer(),
+            log,
+        ];
         rooms.chain(others.into_iter().flatten()).min()
     }
 
@@ -112,6 +123,7 @@ impl Engine {
             let error = ClientError::new(ErrorKind::Network, "the server does not answer any more");
             self.cx.out.hang_up = Some(HangUp::Again(error));
         }
+        self.cx.handle_log_timer();
         for room in self.rooms.values_mut() {
             room.progress(&mut self.cx);
         }
@@ -124,10 +136,11 @@ impl Engine {
         for room in self.rooms.values_mut() {
             room.save(&mut self.cx);
         }
+        self.cx.save_log();
         self.rooms.retain(|_, room| !room.is_gone);
         let settled =
-            !self.welcomes_due && self.rooms.values().all(|room| !room.is_in() || room.is_settled());
-        if self.catching_up && settled {
+            || !self.welcomes_due && self.rooms.values().all(|room| !room.is_in() || room.is_settled());
+        if self.catching_up && settled() && !self.cx.is_following_log() {
             self.catching_up = false;
             self.cx.emit(Event::CaughtUp);
         }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use openchat_identity::Validity;
-use openchat_protocol::account::{Account, AccountSelector};
-use openchat_protocol::{Request, Timestamp, Uid, UserName};
+use openchat_protocol::account::Account;
+use openchat_protocol::{Timestamp, Uid, UserName};
 
 use super::core::Core;
 use super::session::Purpose;
@@ -85,6 +85,12 @@ impl People {
         self.release(out);
     }
 
+    /// There is no proof to be had for now: what waits for names goes without them.
+    pub(super) fn give_up(&mut self, out: &mut Vec<Event>) {
+        self.asked.clear();
+        self.release(out);
+    }
+
     fn release(&mut self, out: &mut Vec<Event>) {
         self.held_until = None;
         let held = std::mem::take(&mut self.held);
@@ -123,9 +129,23 @@ impl Core {
         }
         for uid in uids {
             let known = self.people.names.name(uid).is_some() || self.people.unknown.contains(&uid);
-            if !known && self.people.asked.insert(uid) {
-                self.ask(Request::LookUp(AccountSelector::Uid(uid)), Purpose::Name(uid));
+            if !known && self.people.asked.insert(uid) && self.log.is_current {
+                self.ask_name(uid);
             }
+        }
+    }
+
+    /// Asks for the names that waited for the log of keys.
+    pub(super) fn ask_names(&mut self) {
+        let waiting: Vec<Uid> = self.people.asked.iter().copied().collect();
+        waiting.into_iter().for_each(|uid| self.ask_name(uid));
+    }
+
+    /// A name comes with the proof of the devices.
+    fn ask_name(&mut self, uid: Uid) {
+        self.ask_proof(uid);
+        if !self.session.is_asking(&Purpose::Name(uid)) {
+            self.people.settle(uid, &mut self.out.events);
         }
     }
 

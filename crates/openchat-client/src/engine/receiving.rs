@@ -108,6 +108,9 @@ impl Room {
     fn read_message(&mut self, cx: &mut Core, record: &Record, sender: DeviceId, content: Content) {
         self.heard(cx, sender);
         self.check_seen(cx, record, sender, content.seen);
+        if let Some(head) = &content.log {
+            cx.hear_of_log(sender, **head);
+        }
         let missing = self.missing_before(cx, sender, content.counter);
         if missing > 0 {
             let line = Entry::Missing { count: missing };

@@ -111,6 +111,8 @@ pub(super) struct Room {
     pub(super) stranded: u32,
     /// This device does not commit for joiners before then.
     pub(super) rested: Timestamp,
+    /// The size of the log of keys that the room was told of last, since the start.
+    pub(super) told_of_log: u64,
     /// Who has said that the server shows another log.
     pub(super) other_logs: HashSet<DeviceId>,
     /// Waits until this device has read that it was removed.
@@ -154,6 +156,7 @@ impl Room {
             doubted: Vec::new(),
             stranded: 0,
             rested: Timestamp(0),
+            told_of_log: 0,
             other_logs: HashSet::new(),
             welcome: None,
             is_gone: false,

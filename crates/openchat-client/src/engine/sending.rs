@@ -99,6 +99,11 @@ impl Room {
     /// Seals the next message, and sends it.
     pub(super) fn send_next(&mut self, cx: &mut Core) -> bool {
         let Some(index) = self.next_to_send(cx) else { return false };
+        // Without proof of who reads it, a message waits.
+        if !self.vouch(cx) {
+            self.tell_of_waiting(cx);
+            return false;
+        }
         let Some(base) = self.base(cx) else { return false };
         let Some(message) = self.outbox.get(index) else { return false };
         let (id, counter) = (message.message, self.record.sealed + 1);
@@ -106,7 +111,8 @@ impl Room {
             Some(step) => Body::Verification(step.clone()),
             None => Body::Text(Text { markdown: message.text.clone() }),
         };
-        let content = Content { message_id: id, counter, seen: Some(self.record.cursor), body, log: None };
+        let log = cx.news_of_log(&mut self.told_of_log).map(Box::new);
+        let content = Content { message_id: id, counter, seen: Some(self.record.cursor), body, log };
         let Some(group) = &mut self.group else { return false };
         match group.seal(&content) {
             Ok(payload) => {

@@ -10,6 +10,7 @@ use openchat_protocol::{
 use openchat_e2ee::Suite;
 
 use super::step::Ticket;
+use crate::vault::HeardHead;
 
 /// Requests on their way at once: half of what a server takes, so that a ping always finds room.
 const WINDOW: usize = openchat_protocol::limits::REQUESTS_IN_FLIGHT / 2;
@@ -46,6 +47,12 @@ pub(super) enum Purpose {
     /// Key packages of somebody who is let in.
     KeyPackages(Ticket, RoomId, Uid),
     PublishKeyPackages(Suite),
+    /// More of the log of keys.
+    FollowLog,
+    /// Whether what somebody else was shown is of the log whose head has this size.
+    CompareHeads(HeardHead, u64),
+    /// The own list of devices.
+    PublishDevices,
 }
 
 /// What is wanted with somebody who is looked up.

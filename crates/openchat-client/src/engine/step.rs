@@ -24,8 +24,19 @@ pub struct Step {
     pub answers: Vec<(Ticket, Result<Answer, ClientError>)>,
     /// For whoever listens.
     pub events: Vec<Event>,
+    /// To be written beside the vault, for good.
+    pub evidence: Vec<EvidenceFile>,
     /// The connection is to be ended.
     pub hang_up: Option<HangUp>,
+}
+
+/// Proof against a server, for whoever knows its fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceFile {
+    /// Its name, which says what it proves.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 /// How a connection is ended.

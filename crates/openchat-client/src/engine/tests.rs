@@ -1,6 +1,8 @@
 //! Two or three engines with real vaults, a fake server, and a clock that is told the time.
 
 mod astray;
+mod evil;
+mod key_log;
 mod server;
 mod stories;
 mod trouble;

@@ -79,6 +79,21 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
         Write::KeyPackageRemoved(id) => execute(database, "DELETE FROM key_package WHERE id = ?1", [id]),
         Write::EpochKey(room, key) => put_room_key(database, *room, key),
         Write::Epoch(epoch) => put_epoch(database, epoch),
+        Write::KeyLog(state) => execute(
+            database,
+            "INSERT OR REPLACE INTO key_log (id, state) VALUES (1, ?1)",
+            [codec::encode(&**state)],
+        ),
+        Write::KeyLogLabel(label, known) => execute(
+            database,
+            "INSERT OR REPLACE INTO key_log_label (label, known) VALUES (?1, ?2)",
+            params![label.0, known],
+        ),
+        Write::KeyLogPerson(person) => execute(
+            database,
+            "INSERT OR REPLACE INTO key_log_person (uid, person) VALUES (?1, ?2)",
+            params![person.uid.as_bytes(), codec::encode(person)],
+        ),
         Write::Setting(key, value) => put_setting(database, key, value.as_deref()),
     }
 }

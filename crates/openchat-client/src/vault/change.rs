@@ -4,8 +4,10 @@ use std::fmt;
 
 use openchat_protocol::record::Position;
 use openchat_protocol::{DeviceId, InviteHash, MessageId, RoomId, Uid};
+use openchat_transparency::Label;
 
 use super::invite::{StoredInvite, Voucher};
+use super::logged::{LoggedPerson, StoredKeyLog};
 use super::record::{
     Contact, Credentials, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup,
     StoredKeyPackage, StoredLine,
@@ -61,6 +63,12 @@ pub enum Write {
     EpochKey(RoomId, EpochKey),
     /// A room's step to its next epoch.
     Epoch(StoredEpoch),
+    /// How far the log of keys was followed.
+    KeyLog(Box<StoredKeyLog>),
+    /// What is known of a label of it.
+    KeyLogLabel(Label, Vec<u8>),
+    /// What it says of somebody.
+    KeyLogPerson(LoggedPerson),
     /// What the screen remembers under a key; nothing is kept any more without a value.
     Setting(String, Option<Vec<u8>>),
 }
@@ -93,6 +101,9 @@ impl fmt::Debug for Write {
             Self::KeyPackageRemoved(_) => f.write_str("KeyPackageRemoved"),
             Self::EpochKey(room, key) => write!(f, "EpochKey({room}, {key:?})"),
             Self::Epoch(epoch) => write!(f, "{epoch:?}"),
+            Self::KeyLog(_) => f.write_str("KeyLog"),
+            Self::KeyLogLabel(label, _) => write!(f, "KeyLogLabel({label:?})"),
+            Self::KeyLogPerson(person) => write!(f, "{person:?}"),
             Self::Setting(key, value) => write!(f, "Setting({key}, {})", value.is_some()),
         }
     }

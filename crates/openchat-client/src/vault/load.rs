@@ -4,11 +4,13 @@ use minicbor::Decode;
 use openchat_e2ee::Suite;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, RoomId, Timestamp, Uid, UserName, codec};
+use openchat_transparency::Label;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use zeroize::Zeroizing;
 
 use super::apply::{CREDENTIALS, VOUCHER};
+use super::logged::LoadedKeyLog;
 use super::record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup,
     StoredKeyPackage,
@@ -29,6 +31,17 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
             [],
             key_package,
         )?,
+        key_log: key_log(database)?,
+    })
+}
+
+fn key_log(database: &Connection) -> rusqlite::Result<LoadedKeyLog> {
+    Ok(LoadedKeyLog {
+        state: one(database, "SELECT state FROM key_log", [], |row| decoded(row, 0))?,
+        labels: all(database, "SELECT label, known FROM key_log_label", [], |row| {
+            Ok((Label(row.get(0)?), row.get(1)?))
+        })?,
+        people: all(database, "SELECT person FROM key_log_person", [], |row| decoded(row, 0))?,
     })
 }
 

@@ -10,6 +10,7 @@ mod history;
 mod invite;
 mod key;
 mod load;
+mod logged;
 mod names;
 mod record;
 mod schema;
@@ -33,6 +34,7 @@ pub use error::VaultError;
 pub use history::Span;
 pub(crate) use history::{epoch_changed, pending_line};
 pub use invite::{StoredInvite, Voucher};
+pub use logged::{HeardHead, LoadedKeyLog, LoggedPerson, OwnLabels, SeenFork, StoredKeyLog};
 pub(crate) use names::Names;
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, Sealed,

@@ -17,6 +17,7 @@ use super::invite::{StoredInvite, Voucher};
 use crate::event::{Entry, Membership};
 use crate::mention::mentions;
 use crate::trust::{Basis, Claimant};
+use crate::vault::logged::LoadedKeyLog;
 
 /// Who this profile is, where its server is, and the keys that prove both.
 #[derive(Clone, Encode, Decode)]
@@ -415,6 +416,8 @@ pub struct Loaded {
     pub outbox: Vec<OutboxMessage>,
     /// Key packages that others may still use.
     pub key_packages: Vec<StoredKeyPackage>,
+    /// What is known of the log of keys.
+    pub key_log: LoadedKeyLog,
 }
 
 /// A room key as its bytes.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 /// The format this version writes, as SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// The first format that knows how lines count.
 pub(super) const WITH_NOTICES: u32 = 2;
@@ -19,7 +19,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// Makes each format of the one before it, the first of an empty database. What was released is never changed.
-const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3];
+const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
 
 pub(super) const FORMAT_1: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -131,6 +131,15 @@ const FORMAT_3: &str = "
         room BLOB PRIMARY KEY REFERENCES room (id) ON DELETE CASCADE,
         people BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
+";
+
+const FORMAT_4: &str = "
+    -- The log of keys as this device has followed it, a row for each label: a log of many people has many.
+    CREATE TABLE key_log (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL) STRICT;
+    CREATE TABLE key_log_label (label BLOB PRIMARY KEY, known BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+    -- What it says of people.
+    CREATE TABLE key_log_person (uid BLOB PRIMARY KEY, person BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

@@ -3,8 +3,11 @@
 use std::fs;
 
 use openchat_e2ee::RoomKey;
+use openchat_protocol::device_list::ListedDevice;
+use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid, codec};
+use openchat_transparency::Label;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -459,6 +462,42 @@ fn a_vault_of_the_first_format_opens_and_keeps_all_it_had() {
     assert_eq!(vault.epochs(ROOM, 9).unwrap(), []);
     let bob = Contact::at_first_use(BOB, "bob".parse().unwrap(), Timestamp(1));
     assert_eq!(vault.load().unwrap().contacts, [bob], "nothing was checked before");
+    let key_log = vault.load().unwrap().key_log;
+    assert!(key_log.state.is_none() && key_log.labels.is_empty() && key_log.people.is_empty());
+}
+
+#[test]
+fn the_log_of_keys_is_kept_label_by_label() {
+    let (_folder, mut vault) = vault();
+    let state = |auditor: u8| StoredKeyLog {
+        auditor: vec![auditor].into(),
+        own: Some(OwnLabels { name: Label([1; 32]), user: Label([2; 32]), lists: 1 }),
+        unproven: Some(Timestamp(5)),
+        heard: vec![HeardHead {
+            head: SeenHead { size: 7, root: [3; 32], signature: [4; 64] },
+            by: BOB,
+            since: Timestamp(6),
+        }],
+        forked: Some(SeenFork { by: Some(BOB), evidence: Some("proof".into()) }),
+    };
+    let device = ListedDevice { did: Did([3; 10]), key: [5; 32] };
+    let person =
+        |seq| LoggedPerson { uid: BOB, label: Label([6; 32]), seq, version: 1, devices: vec![device] };
+    for round in 1..3 {
+        vault
+            .apply(&Change::from_iter([
+                Write::KeyLog(Box::new(state(round))),
+                Write::KeyLogLabel(Label([6; 32]), vec![round]),
+                Write::KeyLogLabel(Label([round; 32]), vec![9]),
+                Write::KeyLogPerson(person(round.into())),
+            ]))
+            .unwrap();
+    }
+    let key_log = vault.load().unwrap().key_log;
+    assert_eq!(key_log.state, Some(state(2)));
+    assert_eq!(key_log.people, [person(2)]);
+    let expected = [(Label([1; 32]), vec![9]), (Label([2; 32]), vec![9]), (Label([6; 32]), vec![2])];
+    assert_eq!(key_log.labels, expected);
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use minicbor::bytes::ByteVec;
-use openchat_identity::{TrustAnchor, Validity, challenge};
+use openchat_identity::{Authority, TrustAnchor, Validity, challenge};
 use openchat_protocol::account::{
-    Account, AccountSelector, ClaimedKeyPackage, Greeting, KeyPackageCount, LoggedIn, PublishKeyPackages,
-    RegistrationPolicy,
+    Account, ClaimedKeyPackage, Greeting, KeyPackageCount, LoggedIn, PublishKeyPackages, RegistrationPolicy,
 };
 use openchat_protocol::append::{Append, Appended, GroupSnapshot};
 use openchat_protocol::mls_head::Head;
@@ -20,12 +19,14 @@ use openchat_protocol::{
     RoomName, ServerFrame, Timestamp, Uid, codec,
 };
 
+use super::key_log::FakeLog;
+
 pub(super) const EXPORTER: [u8; 32] = [5; 32];
 const NONCE: [u8; 32] = [6; 32];
 /// Few records a page, so that catching up takes several.
 const PAGE: usize = 4;
 
-type Answer = Result<Response, Refusal>;
+pub(super) type Answer = Result<Response, Refusal>;
 
 pub(super) struct FakeServer {
     pub(super) anchor: TrustAnchor,
@@ -58,6 +59,12 @@ pub(super) struct FakeServer {
     pub(super) address: Option<Address>,
     /// Whoever is looked up: not yet, it says.
     pub(super) hides_accounts: bool,
+    /// Key packages that everybody gets besides.
+    pub(super) more_packages: Vec<ClaimedKeyPackage>,
+    pub(super) refuses_lists: bool,
+    pub(super) log: FakeLog,
+    /// The log of keys that these devices are shown instead.
+    pub(super) other_logs: HashMap<DeviceId, FakeLog>,
 }
 
 /// How far a room was sent.
@@ -81,9 +88,9 @@ pub(super) struct FakeRoom {
 }
 
 impl FakeServer {
-    pub(super) fn new(anchor: TrustAnchor, now: Timestamp) -> Self {
+    pub(super) fn new(authority: &Authority, now: Timestamp) -> Self {
         Self {
-            anchor,
+            anchor: authority.anchor().clone(),
             now,
             accounts: Vec::new(),
             chains: HashMap::new(),
@@ -101,7 +108,15 @@ impl FakeServer {
             refuse_append: None,
             address: None,
             hides_accounts: false,
+            more_packages: Vec::new(),
+            refuses_lists: false,
+            log: FakeLog::new(authority, now),
+            other_logs: HashMap::new(),
         }
+    }
+
+    fn log_for(&self, device: DeviceId) -> &FakeLog {
+        self.other_logs.get(&device).unwrap_or(&self.log)
     }
 
     fn incarnation(&self) -> Incarnation {
@@ -121,10 +136,17 @@ impl FakeServer {
     pub(super) fn handle(&mut self, device: DeviceId, frame: ClientFrame) -> ServerFrame {
         let ClientFrame { id, request } = frame;
         self.seen.push(name_of(&request));
+        let now = self.now;
+        self.other_logs.values_mut().chain([&mut self.log]).for_each(|log| log.beat(now));
         match self.answer(device, request) {
             Ok(response) => ServerFrame::Answer { id, response },
             Err(refusal) => ServerFrame::Refused { id, refusal },
         }
+    }
+
+    /// The answer to one request that is no client's.
+    pub(super) fn ask(&mut self, device: DeviceId, request: Request) -> Response {
+        self.answer(device, request).unwrap()
     }
 
     /// What a connected device has not been sent yet: a page for each room at most, and Welcomes.
@@ -174,13 +196,28 @@ impl FakeServer {
                 session.insert(follow.room, Sent { sequence: follow.after.sequence, begun: false });
                 Ok(Response::Done)
             }
-            Request::LookUp(selector) => self.look_up(&selector),
+            Request::FollowLog(request) => self.log_for(device).follow(request),
+            Request::Prove(_) if self.hides_accounts => {
+                let mut refusal = Refusal::new(RefusalCode::RateLimited, "not yet");
+                refusal.retry_after = Some(3_600_000);
+                Err(refusal)
+            }
+            Request::Prove(request) => self.log_for(device).prove(&self.accounts, &request),
+            Request::CompareHeads(request) => self.log_for(device).compare(request),
+            Request::PublishDevices(_) if self.refuses_lists => {
+                Err(Refusal::new(RefusalCode::Storage, "no room on the disk"))
+            }
+            Request::PublishDevices(signed) => {
+                self.log.list(device.uid, signed, self.now);
+                Ok(Response::Done)
+            }
             Request::PublishKeyPackages(publish) => Ok(self.publish_key_packages(device, publish)),
             Request::ClaimKeyPackages(wanted) => {
                 let uid = self.claims_instead.unwrap_or(wanted.uid);
                 let packages = &mut self.key_packages;
                 let fits = |(device, suite): &(DeviceId, u16)| device.uid == uid && *suite == wanted.suite;
                 let claimed = packages.iter_mut().filter(|(key, _)| fits(key)).filter_map(claim);
+                let claimed = claimed.chain(self.more_packages.iter().cloned());
                 Ok(Response::KeyPackages(claimed.collect()))
             }
             Request::AcknowledgeWelcome(used) => {
@@ -324,20 +361,6 @@ impl FakeServer {
         of_device.map(|((_, suite), it)| KeyPackageCount { suite: *suite, one_time: count(it) }).collect()
     }
 
-    fn look_up(&self, selector: &AccountSelector) -> Answer {
-        if self.hides_accounts {
-            let mut refusal = Refusal::new(RefusalCode::RateLimited, "not yet");
-            refusal.retry_after = Some(3_600_000);
-            return Err(refusal);
-        }
-        let wanted = |account: &&Account| match selector {
-            AccountSelector::Uid(uid) => account.uid == *uid,
-            AccountSelector::Name(name) => account.name == *name,
-        };
-        let account = self.accounts.iter().find(wanted).cloned();
-        account.map(Response::Account).ok_or_else(|| Refusal::new(RefusalCode::AccountUnknown, "nobody"))
-    }
-
     fn publish_key_packages(&mut self, device: DeviceId, publish: PublishKeyPackages) -> Response {
         let suite = publish.suite;
         let none = PublishKeyPackages { one_time: Vec::new(), last_resort: None, suite };
@@ -447,7 +470,10 @@ fn name_of(request: &Request) -> &'static str {
             RecordKind::Leave => "leave",
         },
         Request::PublishKeyPackages(_) => "publish key packages",
-        Request::LookUp(_) => "look up",
+        Request::Prove(_) => "prove",
+        Request::FollowLog(_) => "follow log",
+        Request::CompareHeads(_) => "compare heads",
+        Request::PublishDevices(_) => "publish devices",
         Request::AcknowledgeWelcome(_) => "acknowledge welcome",
         Request::Ping => "ping",
         _ => "other",

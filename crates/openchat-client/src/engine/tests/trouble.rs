@@ -312,8 +312,9 @@ fn the_server_cannot_give_somebody_another_name() {
     let room = world.lobby();
     world.say(BOB, room, "I am bob");
     let bob = world.clients[BOB].device.uid;
-    world.server.accounts.iter_mut().find(|account| account.uid == bob).unwrap().name =
-        "boss".parse().unwrap();
+    let account = world.server.accounts.iter_mut().find(|account| account.uid == bob).unwrap();
+    account.name = "boss".parse().unwrap();
+    world.server.log.issue_name(account, world.now);
     let add = Command::AddMember { room, name: "boss".parse().unwrap() };
     assert_eq!(kind(world.ask(ALICE, add)), Err(ErrorKind::Alarm));
     assert_eq!(world.said(ALICE, room), ["bob: I am bob"]);
@@ -327,6 +328,9 @@ fn a_name_that_moves_to_somebody_else_is_an_alarm() {
     for account in &mut world.server.accounts {
         let name = if account.uid == mallory { "bob" } else { "other" };
         account.name = name.parse().unwrap();
+        if account.uid == mallory {
+            world.server.log.issue_name(account, world.now);
+        }
     }
     let room = world.create(ALICE, "secret", crate::command::Access::Private);
     let answer = world.ask(ALICE, Command::AddMember { room, name: "bob".parse().unwrap() });

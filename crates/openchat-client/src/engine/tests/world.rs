@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use openchat_e2ee::Verification;
 use openchat_identity::device::issue_device_certificate;
+use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{Authority, DeviceKey, IdentityKey, Password};
 use openchat_protocol::account::Account;
+use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::{ClientFrame, DeviceId, Did, RoomId, ServerFrame, Timestamp};
 use tempfile::TempDir;
 
@@ -50,7 +52,21 @@ pub(super) struct World {
     pub(super) server: FakeServer,
     pub(super) clients: Vec<Client>,
     pub(super) now: Timestamp,
+    pub(super) ghost: Option<(DeviceKey, Vec<minicbor::bytes::ByteVec>)>,
+    /// Who has no list of devices in the log, being older than it.
+    unlisted: Option<usize>,
     tickets: u64,
+}
+
+impl Client {
+    pub(super) fn credentials(&self) -> &Credentials {
+        self.engine.credentials()
+    }
+
+    /// As if it had met nobody yet.
+    pub(super) fn forget_people(&mut self) {
+        self.engine.forget_logged_people();
+    }
 }
 
 pub(super) fn password() -> Password {
@@ -67,16 +83,23 @@ impl Client {
 impl World {
     /// Everybody in `names` has an account and is connected.
     pub(super) fn of(names: &[&str]) -> Self {
-        let authority = Authority::create(START).unwrap();
-        let server = FakeServer::new(authority.anchor().clone(), START);
-        let mut world = Self { authority, server, clients: Vec::new(), now: START, tickets: 0 };
-        for name in names {
-            world.add_client(name);
-        }
+        let mut world = Self::unconnected(names, None);
         for client in 0..names.len() {
             world.connect(client);
         }
         world.settle();
+        world
+    }
+
+    /// Nobody is connected, and one may have an account that is older than the log of keys.
+    pub(super) fn unconnected(names: &[&str], unlisted: Option<usize>) -> Self {
+        let authority = Authority::create(START).unwrap();
+        let server = FakeServer::new(&authority, START);
+        let (clients, ghost) = (Vec::new(), None);
+        let mut world = Self { authority, server, clients, now: START, ghost, unlisted, tickets: 0 };
+        for name in names {
+            world.add_client(name);
+        }
         world
     }
 
@@ -90,6 +113,8 @@ impl World {
         let device = DeviceId { uid: issued.uid, did: Did(random::bytes()) };
         let certificate = issue_device_certificate(&identity, device_key.public_key(), device.did, START);
         let issuing = authority.issuing_certificate().to_vec();
+        let listed = ListedDevice { did: device.did, key: key_hash(&device_key.public_point()) };
+        let devices = device_list::sign(&identity, &authority.fingerprint(), 1, vec![listed]);
         let chain = vec![certificate.into(), issued.certificate.clone().into(), issuing.clone().into()];
         let credentials = Credentials {
             host: "chat.example".into(),
@@ -102,15 +127,20 @@ impl World {
             device_key: device_key.to_pkcs8().to_vec().into(),
             chain: chain.clone(),
             enrolled: true,
-            devices: None,
+            devices: Some(devices.clone()),
         };
         self.server.chains.insert(device, chain);
-        self.server.accounts.push(Account {
+        let account = Account {
             uid: issued.uid,
             name: name.parse().unwrap(),
             identity_certificate: issued.certificate.into(),
             issuing_certificate: issuing.into(),
-        });
+        };
+        self.server.log.issue(&account, START);
+        if self.unlisted != Some(self.clients.len()) {
+            self.server.log.list(issued.uid, devices, START);
+        }
+        self.server.accounts.push(account);
         let folder = tempfile::tempdir().unwrap();
         let first = Change::from_iter([Write::Credentials(Box::new(credentials))]);
         let vault = Vault::create(folder.path(), &password(), &first).unwrap();
@@ -213,6 +243,9 @@ impl World {
     fn carry_out(&mut self, client: usize, step: Step) {
         let it = &mut self.clients[client];
         it.vault.as_mut().unwrap().apply(&step.change).unwrap();
+        for file in &step.evidence {
+            std::fs::write(it.folder.path().join(&file.name), &file.bytes).unwrap();
+        }
         if it.die_before_sending && !step.requests.is_empty() {
             return self.restart(client);
         }

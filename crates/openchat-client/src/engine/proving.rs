@@ -1,0 +1,294 @@
+//! Proofs: nobody is believed to be somebody, and no device to be somebody's, before the log of keys says so.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use openchat_identity::device_list::{self, key_hash};
+use openchat_identity::{DeviceKey, IdentityKey, PublicKey, Validity};
+use openchat_protocol::account::{Account, AccountSelector};
+use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
+use openchat_protocol::key_log::{Prove, Proven};
+use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Uid};
+use openchat_transparency::auditor::Found;
+use openchat_transparency::body::IdentityIssued;
+use openchat_transparency::{Body, Lookup, Subject, Violation};
+
+use super::Engine;
+use super::core::Core;
+use super::key_log::Standing;
+use super::room::Room;
+use super::session::Purpose;
+use crate::error::{ClientError, ErrorKind};
+use crate::event::{Alarm, Event};
+use crate::vault::{LoggedPerson, OwnLabels, Write};
+
+impl Engine {
+    /// The log is as it should be, or more is known of somebody: rooms may go on.
+    pub(super) fn handle_log_news(&mut self) {
+        for (ticket, room, name, aim) in std::mem::take(&mut self.cx.log.wanted) {
+            self.identify(ticket, room, name, aim);
+        }
+        for room in self.rooms.values_mut() {
+            room.vouch(&mut self.cx);
+            room.progress(&mut self.cx);
+        }
+    }
+
+    /// Who `uid` is, as asked for by [`Core::ask_proof`].
+    pub(super) fn handle_proof(&mut self, uid: Uid, proven: &Proven) {
+        let checked = match proven.account.uid == uid {
+            true => self.cx.check_proven(proven),
+            false => Err(ClientError::new(ErrorKind::Protocol, "the server proved who somebody else is")),
+        };
+        let account = checked.is_ok().then_some(&proven.account);
+        if let Err(error) = checked {
+            self.cx.log.in_vain.insert(uid);
+            if uid == self.cx.me().uid {
+                self.cx.raise(Alarm::OwnKeys { reason: error.to_string() });
+            } else if self.cx.log.is_news(&error.to_string()) {
+                self.cx.emit(Event::Trouble(error));
+            }
+        }
+        self.cx.handle_name(uid, account);
+        self.settle_devices(uid);
+        if uid == self.cx.me().uid && account.is_some() {
+            self.cx.settle_own(proven);
+        }
+        self.handle_log_news();
+    }
+
+    /// Devices of `uid` in the keys of rooms, held against the list that was proven just now.
+    pub(super) fn settle_devices(&mut self, uid: Uid) {
+        let Some(person) = self.cx.log.people.get(&uid).filter(|person| person.version > 0) else {
+            self.cx.log.in_vain.insert(uid);
+            return;
+        };
+        let is_listed = |member: &openchat_e2ee::Member| {
+            person.devices.contains(&ListedDevice { did: member.device.did, key: member.key })
+        };
+        let rosters = self.rooms.values().flat_map(|room| room.roster());
+        let ghosts = rosters.filter(|member| member.device.uid == uid && !is_listed(member));
+        self.cx.log.ghosts.extend(ghosts.map(|member| member.device).collect::<Vec<_>>());
+    }
+}
+
+impl Room {
+    /// Whether every device in this room's keys is in its user's list, by a log that is as it should be. Asks for what
+    /// is missing.
+    pub(super) fn vouch(&mut self, cx: &mut Core) -> bool {
+        let mut good = cx.log.is_current;
+        let me = cx.me();
+        for member in self.roster().into_iter().filter(|member| member.device != me) {
+            match cx.log.standing(&member) {
+                Standing::Listed => continue,
+                Standing::Unproven => cx.ask_proof(member.device.uid),
+                Standing::Ghost => {
+                    let (who, device) = (cx.people.person(member.device.uid), member.device);
+                    cx.raise(Alarm::GhostDevice { room: self.id(), who, device });
+                }
+            }
+            good = false;
+        }
+        good
+    }
+}
+
+impl Room {
+    /// Whose devices are not in the log at all: nobody else can help that.
+    pub(super) fn tell_of_waiting(&self, cx: &mut Core) {
+        let roster = self.roster();
+        let unlisted = |uid: &Uid| cx.log.people.get(uid).is_some_and(|person| person.version == 0);
+        let Some(uid) = roster.iter().map(|member| member.device.uid).find(unlisted) else { return };
+        let (who, room) = (cx.people.person(uid), &self.record.name);
+        let message =
+            format!("messages in #{room} wait: the server's log of keys does not have {who}'s devices");
+        if cx.log.is_news(&message) {
+            let help = format!("{who} has to connect once with an OpenChat that knows the log");
+            cx.emit(Event::Trouble(ClientError::new(ErrorKind::Refused, message).with_help(help)));
+        }
+    }
+}
+
+impl Core {
+    /// Asks who `uid` is and which devices he or she has, unless that was in vain just now.
+    pub(super) fn ask_proof(&mut self, uid: Uid) {
+        let purpose = Purpose::Name(uid);
+        let may_ask = self.session.is_up() && self.log.is_current && !self.log.in_vain.contains(&uid);
+        if may_ask && !self.session.is_asking(&purpose) {
+            let prove = Prove { who: AccountSelector::Uid(uid), known: self.log.known_size() };
+            self.ask(Request::Prove(prove), purpose);
+        }
+    }
+
+    /// Whether a device is in the list of `uid`.
+    pub(super) fn is_listed(&self, uid: Uid, device: DeviceId) -> bool {
+        let person = self.log.people.get(&uid).filter(|_| device.uid == uid);
+        person.is_some_and(|person| person.devices.iter().any(|listed| listed.did == device.did))
+    }
+
+    /// Holds what the server says of somebody against the log, and remembers what the log says.
+    pub(super) fn check_proven(&mut self, proven: &Proven) -> Result<(), ClientError> {
+        let account = &proven.account;
+        if self.log.forked.is_some() && !self.log.people.contains_key(&account.uid) {
+            return Err(refused_after_fork(account));
+        }
+        let key = self.identity_key(account)?;
+        let by_name = self.look_up(&Subject::Name(account.name.clone()), &proven.name)?;
+        let by_uid = self.look_up(&Subject::User(account.uid), &proven.user)?;
+        let list = match Body::read(by_uid.leaf.kind, &by_uid.body) {
+            Ok(Body::DeviceList(signed)) => Some(self.check_list(account, &key, &signed)?),
+            _ => {
+                self.check_issued(account, &by_uid)?;
+                None
+            }
+        };
+        let (version, devices) = list.map_or((0, Vec::new()), |list| (list.version, list.devices));
+        let known = self.log.people.get(&account.uid).map_or(0, |person| person.version);
+        if version < known {
+            let reason = format!("version {version} of the list of devices, after version {known}");
+            return Err(unbelievable(account, reason));
+        }
+        let (label, seq) = (by_uid.leaf.label, by_uid.leaf.seq);
+        let person = LoggedPerson { uid: account.uid, label, seq, version, devices };
+        if self.log.people.get(&account.uid) != Some(&person) {
+            self.write(Write::KeyLogPerson(person.clone()));
+        }
+        self.log.people.insert(account.uid, person);
+        // The devices are the key's, whoever has the name by now.
+        self.check_issued(account, &by_name)
+    }
+
+    fn identity_key(&self, account: &Account) -> Result<PublicKey, ClientError> {
+        let (identity, issuing) = (&account.identity_certificate, &account.issuing_certificate);
+        let verified = self.anchor.verify_identity(identity, issuing, Validity::Ignored);
+        let verified = verified.map_err(|error| unbelievable(account, error))?;
+        match PublicKey::from_spki_der(verified.spki_der()) {
+            Ok(key) if key.uid() == account.uid => Ok(key),
+            _ => Err(unbelievable(account, "the certificate is another identity's")),
+        }
+    }
+
+    fn look_up(&mut self, subject: &Subject, lookup: &[u8]) -> Result<Found, ClientError> {
+        let lookup = Lookup::from_bytes(lookup).map_err(Violation::from);
+        let found = lookup.and_then(|lookup| self.log.auditor.check(subject, &lookup, self.now));
+        self.log.change();
+        found.map_err(|violation| {
+            let error = ClientError::new(ErrorKind::Alarm, format!("{subject} is not proven: {violation}"))
+                .with_help("nothing is sent to whoever it may be; tell the host of the server");
+            self.log_is_violated(violation);
+            error
+        })
+    }
+
+    /// The log says that this very certificate was issued for this name and uid.
+    fn check_issued(&self, account: &Account, found: &Found) -> Result<(), ClientError> {
+        let certificate =
+            *digest(&SHA256, &account.identity_certificate).as_ref().first_chunk().unwrap_or(&[0; 32]);
+        let expected = IdentityIssued { uid: account.uid, name: account.name.clone(), certificate };
+        match Body::read(found.leaf.kind, &found.body) {
+            Ok(Body::IdentityIssued(issued)) if issued == expected => Ok(()),
+            _ => Err(unbelievable(account, "its log of keys says something else")),
+        }
+    }
+
+    fn check_list(
+        &self,
+        account: &Account,
+        key: &PublicKey,
+        signed: &SignedDeviceList,
+    ) -> Result<DeviceList, ClientError> {
+        let list = device_list::verify(key, &self.credentials.server, signed);
+        list.map_err(|error| unbelievable(account, error))
+    }
+}
+
+// This profile's own records.
+
+impl Core {
+    /// Whether the log has more about this profile than it has made.
+    pub(super) fn check_own(&mut self) {
+        let Some(own) = self.log.own else { return self.ask_proof(self.me().uid) };
+        if self.log.auditor.count(&own.name) > 1 {
+            self.raise(Alarm::OwnKeys { reason: "it has another certificate under your name".to_owned() });
+        }
+        if own.lists == 0 || self.log.auditor.count(&own.user) > own.lists.saturating_add(1) {
+            self.ask_proof(self.me().uid);
+        }
+    }
+
+    /// The own records are proven: all of them must be this user's.
+    fn settle_own(&mut self, proven: &Proven) {
+        let Ok(name) = Lookup::from_bytes(&proven.name) else { return };
+        let Some(person) = self.log.people.get(&self.me().uid).cloned() else { return };
+        let lists = person.version;
+        self.log.change().own = Some(OwnLabels { name: name.entry.leaf.label, user: person.label, lists });
+        if name.entry.leaf.seq != 1 {
+            self.raise(Alarm::OwnKeys { reason: "it has another certificate under your name".to_owned() });
+        }
+        if person.seq != lists.saturating_add(1) {
+            let reason = "it has more records of your devices than you have signed".to_owned();
+            return self.raise(Alarm::OwnKeys { reason });
+        }
+        match self.own_device() {
+            Some(own) if lists == 0 => self.publish_devices(own),
+            Some(own) if !person.devices.contains(&own) => {
+                self.raise(Alarm::OwnKeys {
+                    reason: "this device is not in your list of devices".to_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn own_is_unproven(&mut self, refusal: &Refusal) {
+        let reason = format!("the server does not prove your own keys: {refusal}");
+        self.raise(Alarm::KeyLogBroken { reason });
+    }
+
+    fn own_device(&self) -> Option<ListedDevice> {
+        let key = DeviceKey::from_pkcs8(&self.credentials.device_key).ok()?;
+        Some(ListedDevice { did: self.me().did, key: key_hash(&key.public_point()) })
+    }
+
+    /// An account that is older than the log gets its first list.
+    fn publish_devices(&mut self, own: ListedDevice) {
+        let Ok(identity) = IdentityKey::from_pkcs8(&self.credentials.identity_key) else { return };
+        let signed = device_list::sign(&identity, &self.credentials.server, 1, vec![own]);
+        self.credentials.devices = Some(signed.clone());
+        self.write(Write::Credentials(Box::new(self.credentials.clone())));
+        self.ask(Request::PublishDevices(signed), Purpose::PublishDevices);
+    }
+
+    pub(super) fn handle_devices_published(&mut self) {
+        self.follow_log();
+    }
+
+    pub(super) fn handle_devices_refused(&mut self, refusal: &Refusal) {
+        match refusal.code {
+            // Another device of this user was faster.
+            Some(RefusalCode::DeviceList) => self.follow_log(),
+            _ => self.emit(Event::Trouble(refusal.clone().into())),
+        }
+    }
+}
+
+fn unbelievable(account: &Account, why: impl std::fmt::Display) -> ClientError {
+    let message = format!("what the server says of {} is not proven: {why}", account.name);
+    ClientError::new(ErrorKind::Alarm, message)
+        .with_help("nothing is sent to whoever it may be; tell the host of the server")
+}
+
+fn refused_after_fork(account: &Account) -> ClientError {
+    let message = format!(
+        "{} is new here, and the server has shown different key records to different people: nobody new is believed",
+        account.name
+    );
+    ClientError::new(ErrorKind::Alarm, message)
+        .with_help("keep the evidence beside your vault, and talk to the host over another channel")
+}
+
+#[cfg(test)]
+impl Engine {
+    /// What the log has said of people is forgotten.
+    pub(super) fn forget_logged_people(&mut self) {
+        self.cx.log.people.clear();
+    }
+}

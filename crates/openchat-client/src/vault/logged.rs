@@ -1,0 +1,98 @@
+//! What the vault keeps of the log of keys, as the engine works with it.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use openchat_protocol::device_list::ListedDevice;
+use openchat_protocol::key_log::SeenHead;
+use openchat_protocol::{Timestamp, Uid};
+use openchat_transparency::Label;
+
+/// What this device knows of the log of keys, apart from its labels.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredKeyLog {
+    /// How far it was followed ([`openchat_transparency::Auditor::state`]).
+    #[n(0)]
+    pub auditor: ByteVec,
+    /// Where this user stands in it; known once the server has proven it.
+    #[n(1)]
+    pub own: Option<OwnLabels>,
+    /// Since when the server does not prove that its log goes on from where this device is.
+    #[n(2)]
+    pub unproven: Option<Timestamp>,
+    /// Heads of others that the server has yet to prove to be of the same log.
+    #[n(3)]
+    pub heard: Vec<HeardHead>,
+    /// The server has shown different logs to different people.
+    #[n(4)]
+    pub forked: Option<SeenFork>,
+}
+
+/// How it came out that there are different logs.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SeenFork {
+    /// Who was shown another one, if somebody told.
+    #[n(0)]
+    pub by: Option<Uid>,
+    /// The file with the evidence, beside the vault.
+    #[n(1)]
+    pub evidence: Option<String>,
+}
+
+/// Where this user stands in the log of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct OwnLabels {
+    /// Under the name.
+    #[n(0)]
+    pub name: Label,
+    /// Under the uid.
+    #[n(1)]
+    pub user: Label,
+    /// Lists of devices that this user has signed.
+    #[n(2)]
+    pub lists: u32,
+}
+
+/// A head of the log of keys that somebody else was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct HeardHead {
+    /// The head.
+    #[n(0)]
+    pub head: SeenHead,
+    /// Who told of it.
+    #[n(1)]
+    pub by: Uid,
+    /// When.
+    #[n(2)]
+    pub since: Timestamp,
+}
+
+/// What the log of keys says of somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct LoggedPerson {
+    /// Who.
+    #[n(0)]
+    pub uid: Uid,
+    /// The label of the uid.
+    #[n(1)]
+    pub label: Label,
+    /// The number of the newest leaf of that label that was proven.
+    #[n(2)]
+    pub seq: u32,
+    /// The version of the list of devices; 0 without one.
+    #[n(3)]
+    pub version: u32,
+    /// The devices in it.
+    #[n(4)]
+    pub devices: Vec<ListedDevice>,
+}
+
+/// What is known of the log of keys.
+#[derive(Debug, Default)]
+pub struct LoadedKeyLog {
+    /// Nothing before it was followed for the first time.
+    pub state: Option<StoredKeyLog>,
+    /// Of each label what [`openchat_transparency::Auditor::take_labels`] said last.
+    pub labels: Vec<(Label, Vec<u8>)>,
+    /// What it says of people.
+    pub people: Vec<LoggedPerson>,
+}
