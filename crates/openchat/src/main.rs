@@ -9,6 +9,7 @@ mod folders;
 mod invite;
 mod join;
 mod key;
+mod log;
 mod output;
 mod rooms;
 mod screen;
@@ -85,6 +86,9 @@ enum Command {
         after_help = "Example:\n  openchat key new --dir ~/keys\n  openchat key sign report.pdf --dir ~/keys"
     )]
     Key(key::Command),
+    /// Check a server's log of keys, from outside
+    #[command(subcommand, after_help = "Example:\n  openchat log audit 'LINK'")]
+    Log(log::Command),
     /// Encrypt standard input for the members of a room (Fernet)
     Seal(seal::SealArguments),
     /// Decrypt what a member of the room has sealed
@@ -153,6 +157,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Send(arguments) => send::run(context, arguments).await,
         Command::Tail(arguments) => tail::run(context, arguments).await,
         Command::Key(command) => key::run(context, command),
+        Command::Log(command) => log::run(command).await,
         Command::Seal(arguments) => seal::seal(context, arguments).await,
         Command::Open(arguments) => seal::open(context, arguments).await,
         Command::RoomKey(arguments) => seal::key(context, arguments).await,

@@ -1,13 +1,13 @@
 //! `openchat send`: one message, and the certainty that it is in the room's log.
 
 use clap::Args;
-use openchat_client::{ClientHandle, Delivery, ErrorKind, Event, Events, Membership};
+use openchat_client::{Alarm, ClientHandle, Delivery, ErrorKind, Event, Events, Membership};
 use openchat_protocol::{MessageId, RoomId, RoomName};
 
 use crate::Context;
 use crate::advice::Surface;
 use crate::failure::{Failure, Kind};
-use crate::session;
+use crate::{session, text};
 
 #[derive(Args)]
 #[command(
@@ -68,8 +68,20 @@ async fn settled(
             Event::Trouble(why) if why.kind() == ErrorKind::Storage => return Err(kept(&why.into())),
             // A person has to decide first.
             Event::Trouble(why) if why.kind() == ErrorKind::Alarm => return Err(why.into()),
+            Event::Alarm(alarm) if holds_back(&alarm, room) => {
+                return Err(kept(&Failure::new(Kind::OtherServer, text::alarm(&alarm))));
+            }
             _ => {}
         }
+    }
+}
+
+/// Whether a message waits because of it.
+fn holds_back(alarm: &Alarm, here: RoomId) -> bool {
+    match alarm {
+        Alarm::KeyLogBroken { .. } | Alarm::KeyLogRolledBack { .. } => true,
+        Alarm::GhostDevice { room, .. } => *room == here,
+        _ => false,
     }
 }
 

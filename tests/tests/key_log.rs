@@ -1,0 +1,131 @@
+//! A server's log of keys, seen by its users and from outside, with the real binary.
+
+use std::fs;
+use std::path::Path;
+
+use openchat_identity::Authority;
+use openchat_protocol::{Timestamp, Uid, UserName};
+use openchat_store::key_log::NewLeaf;
+use openchat_store::{SqliteStore, Store};
+use openchat_tests::{Openchat, ServerProcess};
+use openchat_transparency::body::IdentityIssued;
+use openchat_transparency::{Body, Kind, Label, Opening, Subject, VrfSecret};
+use serde_json::Value;
+
+fn audit(home: &Openchat, server: &ServerProcess, more: &[&str]) -> openchat_tests::Outcome {
+    let place = format!("{}@{}", server.fingerprint, server.address);
+    home.run("nobody", &[&["log", "audit", &place], more].concat())
+}
+
+/// The server's database, as a backup would keep it while no server runs.
+fn copy_database(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in ["server.db", "server.db-wal", "server.db-shm"] {
+        let (from, to) = (from.join(file), to.join(file));
+        if from.exists() {
+            fs::copy(from, to).unwrap();
+        } else {
+            drop(fs::remove_file(to));
+        }
+    }
+}
+
+#[test]
+fn anybody_with_the_fingerprint_audits_the_whole_log() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    let link = home.run("alice", &["invite"]).ok();
+    home.join("bob", link.trim());
+    let figures: Value = serde_json::from_str(&audit(&home, &server, &["--json"]).ok()).unwrap();
+    let expected = [
+        ("records", 8),
+        ("identities_issued", 4),
+        ("device_lists", 2),
+        ("authority_events", 1),
+        ("heartbeats", 1),
+        ("labels", 5),
+    ];
+    for (figure, count) in expected {
+        assert_eq!(figures[figure], count, "{figure}: {figures}");
+    }
+    let by_link = home.run("nobody", &["log", "audit", link.trim()]).ok();
+    assert!(by_link.contains("keeps all its rules") && by_link.contains("8 (688 bytes"), "{by_link}");
+    let other = format!("{}@{}", "A".repeat(43), server.address);
+    home.run("nobody", &["log", "audit", &other]).fails(8, &["not the one you know"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_log_is_audited_page_by_page() {
+    let home = Openchat::new();
+    let address = ServerProcess::start(&home).kill();
+    let data = home.folder().join("server");
+    let store = SqliteStore::open(&data.join("server.db")).unwrap();
+    let heartbeat = |_| NewLeaf {
+        kind: Kind::Heartbeat,
+        label: Label::LOG,
+        opening: Opening { nonce: [8; 32], body: Body::Heartbeat.to_bytes() },
+    };
+    store.append_to_log((0..5_000).map(heartbeat).collect(), Timestamp::now()).await.unwrap();
+    drop(store);
+    let server = ServerProcess::start_at(&home, address, &[]);
+    let figures: Value = serde_json::from_str(&audit(&home, &server, &["--json"]).ok()).unwrap();
+    assert_eq!((&figures["records"], &figures["labels"]), (&5_002.into(), &1.into()), "{figures}");
+}
+
+/// The authority and its database, in the hands of somebody bad.
+async fn certify(data: &Path, name: &str, other: Uid) {
+    let authority = Authority::load(&data.join("authority")).unwrap();
+    let genesis = authority.anchor().genesis_record();
+    let vrf = VrfSecret::from_seed(&authority.vrf_seed(), &genesis.vrf_key).unwrap();
+    let name: UserName = name.parse().unwrap();
+    let (label, _) = vrf.prove(&Subject::Name(name.clone())).unwrap();
+    let body = Body::IdentityIssued(IdentityIssued { uid: other, name, certificate: [7; 32] });
+    let opening = Opening { nonce: [8; 32], body: body.to_bytes() };
+    let leaf = NewLeaf { kind: body.kind(), label, opening };
+    let store = SqliteStore::open(&data.join("server.db")).unwrap();
+    store.append_to_log(vec![leaf], Timestamp::now()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_connection() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    home.run_with_input("alice", &["chat"], "1 lobby\nhello\n").ok();
+    let quiet = home.run("alice", &["tail", "lobby"]);
+    assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""), "{quiet:?}");
+    let address = server.kill();
+    certify(&home.folder().join("server"), "alice", Uid([9; 16])).await;
+    let _server = ServerProcess::start_at(&home, address, &[]);
+    let told = home.run("alice", &["tail", "lobby"]);
+    assert!(told.err.contains("KEY RECORDS SAY SOMETHING OF YOU"), "{told:?}");
+}
+
+#[test]
+fn an_old_database_is_refused_by_users_and_auditors() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    home.run_with_input("alice", &["chat"], "1 lobby\nhello\n").ok();
+    let (data, backup) = (home.folder().join("server"), home.folder().join("backup"));
+    let link = home.run("alice", &["invite"]).ok();
+    let address = server.kill();
+    copy_database(&data, &backup);
+
+    let server = ServerProcess::start_at(&home, address, &[]);
+    home.join("bob", link.trim());
+    home.run("alice", &["send", "lobby", "this is known to all"]).ok();
+    let head = home.folder().join("head");
+    let head = ["--head", head.to_str().unwrap()];
+    audit(&home, &server, &head).ok();
+    let again = audit(&home, &server, &head).ok();
+    assert!(again.contains("goes on from the head that was kept"), "{again}");
+    let address = server.kill();
+
+    copy_database(&backup, &data);
+    let server = ServerProcess::start_at(&home, address, &[]);
+    audit(&home, &server, &head).fails(8, &["set back"]);
+    let waits = home.run("alice", &["send", "lobby", "does this go out?"]);
+    waits.fails(8, &["set back", "kept on this machine"]);
+}
