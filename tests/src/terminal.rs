@@ -180,7 +180,7 @@ impl Terminal {
         contents(&self.display.lock().shown)
     }
 
-    /// What is on the screen with its colours, as the escape sequences that draw it.
+    /// What is in every cell of the screen, with its colours.
     pub fn picture(&self) -> String {
         picture(&self.display.lock().shown)
     }

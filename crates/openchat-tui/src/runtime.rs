@@ -133,6 +133,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         runtime.adopt(handle, events, Vec::new()).await;
     }
     let outcome = runtime.run(incoming).await;
+    runtime.keep_draft().await;
     let client = runtime.client.take();
     // The terminal first: whoever quits does not watch the client end.
     drop(runtime);
@@ -219,7 +220,6 @@ impl Runtime {
                 event = next_event(&mut self.client) => self.take_events(event)?,
             };
             if next == Next::End {
-                self.keep_draft().await;
                 return Ok(());
             }
         }

@@ -17,7 +17,7 @@ use ratatui::backend::CrosstermBackend;
 
 /// The terminal while the screen has it.
 pub(crate) struct Screen {
-    terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    terminal: ratatui::Terminal<CrosstermBackend<Output>>,
     mouse: bool,
     /// What the terminal shows is not what was drawn last.
     is_strange: bool,
@@ -27,7 +27,7 @@ impl Screen {
     /// Takes the terminal. It is given back when this is dropped, and also when the program panics.
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
-        let terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()))?;
+        let terminal = ratatui::Terminal::new(CrosstermBackend::new(Output(stdout())))?;
         let mut screen = Self { terminal, mouse, is_strange: false };
         screen.enter()?;
         Ok(screen)
@@ -35,23 +35,25 @@ impl Screen {
 
     fn enter(&mut self) -> io::Result<()> {
         enable_raw_mode()?;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+        let mut out = Output(stdout());
+        execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
         if self.mouse {
-            execute!(stdout(), EnableMouseCapture)?;
+            execute!(out, EnableMouseCapture)?;
         }
         Ok(())
     }
 
     /// Draws one picture: terminals that can show it in one piece.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        execute!(stdout(), BeginSynchronizedUpdate)?;
+        let mut out = Output(stdout());
+        execute!(out, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.is_strange) {
             // Not `Terminal::clear`, which asks the terminal for its cursor and fails where nobody answers.
-            self.terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()))?;
-            execute!(stdout(), Clear(ClearType::All))?;
+            self.terminal = ratatui::Terminal::new(CrosstermBackend::new(Output(stdout())))?;
+            execute!(out, Clear(ClearType::All))?;
         }
         let drawn = self.terminal.draw(render).map(drop);
-        execute!(stdout(), EndSynchronizedUpdate)?;
+        execute!(out, EndSynchronizedUpdate)?;
         drawn
     }
 
@@ -63,7 +65,7 @@ impl Screen {
 
     /// Sends an escape sequence that shows nothing: clipboard, bell, notification.
     pub(crate) fn send(&mut self, sequence: &str) -> io::Result<()> {
-        let mut out = stdout();
+        let mut out = Output(stdout());
         out.write_all(sequence.as_bytes())?;
         out.flush()
     }
@@ -76,6 +78,25 @@ impl Screen {
         self.draw_anew();
         Ok(outcome)
     }
+}
+
+/// Standard output. That a terminal is gone is told by a signal, and the loop ends in order; a picture that nobody sees is
+/// no failure before. (ratatui would complain to the same terminal, in vain, and panic over that.)
+struct Output(Stdout);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).or_else(|error| unless_gone(error).map(|()| bytes.len()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().or_else(unless_gone)
+    }
+}
+
+fn unless_gone(error: io::Error) -> io::Result<()> {
+    let gone = rustix::io::Errno::IO.raw_os_error();
+    if error.raw_os_error() == Some(gone) { Ok(()) } else { Err(error) }
 }
 
 impl Drop for Screen {

@@ -152,10 +152,16 @@ pub fn contents(screen: &Screen) -> String {
     rows.join("\n").trim_end().to_owned()
 }
 
-/// What is in the cells of a screen with its colours, as the escape sequences that draw it; not where the cursor is.
+/// What is in every cell of a screen, with its colours; not where the cursor is.
 pub fn picture(screen: &Screen) -> String {
-    let (_, columns) = screen.size();
-    screen.rows_formatted(0, columns.get()).collect::<Vec<_>>().join("\n")
+    let (rows, columns) = screen.size();
+    let places = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+    let cells = places.filter_map(|(row, column)| screen.cell(row, column)).map(|cell| {
+        let text = if cell.has_contents() { cell.contents() } else { " " };
+        let look = (cell.bold(), cell.dim(), cell.italic(), cell.underline(), cell.inverse());
+        format!("{text:?} {:?} {:?} {look:?}\n", cell.fgcolor(), cell.bgcolor())
+    });
+    cells.collect()
 }
 
 fn cells((rows, columns): (u16, u16)) -> (NonZeroU16, NonZeroU16) {

@@ -81,11 +81,12 @@ fn a_resized_screen_is_what_a_screen_of_that_size_is() {
     for words in [
         "one line",
         "宽字符 and é̂ and 👩‍👩‍👧 in one",
-        "a line that is long enough to be wrapped on the narrowest of these windows",
+        "a line that is long enough to be wrapped on the narrowest window",
     ] {
         alice.enter(words);
     }
-    alice.sees("narrowest of these");
+    alice.sees("the narrowest");
+    alice.sees_no("to send");
     alice.type_text("half a thought");
     alice.sees("> half a thought");
     alice.press("ctrl+c");
@@ -99,7 +100,7 @@ fn a_resized_screen_is_what_a_screen_of_that_size_is() {
         picture
     });
     let mut alice = open_sized(&home, "alice", SIZES[0]);
-    for index in [0, 1, 2, 0, 2, 1, 0] {
+    for index in [1, 2, 0, 2, 1, 0] {
         let (rows, columns) = SIZES[index];
         alice.resize(rows, columns);
         alice.wait_for(
@@ -122,5 +123,5 @@ fn a_resized_screen_is_what_a_screen_of_that_size_is() {
 fn is_settled(terminal: &Terminal) {
     terminal.sees("> half a thought");
     terminal.sees("narrowest");
-    terminal.sees("1 person · end-to-end");
+    terminal.sees("1 person");
 }

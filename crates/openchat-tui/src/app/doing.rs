@@ -98,6 +98,8 @@ impl Chat {
         match command {
             Command::Say(text) => {
                 self.is_peeking = false;
+                // Now: whoever answers may be in another room before the answer is in this one.
+                self.mark_read(out);
                 self.go_to_newest(out);
                 out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
             }

@@ -270,6 +270,26 @@ fn one_key_visits_unread_rooms_and_comes_back_and_peeking_reads_nothing() {
 }
 
 #[test]
+fn who_answers_and_leaves_at_once_has_read() {
+    let mut app = chatting();
+    line(&mut app, said(OPS, 6, &person(7, "bob"), "news"));
+    press(&mut app, "alt+n");
+    let lines = vec![said(OPS, 6, &person(7, "bob"), "news")];
+    app.handle(Incoming::Found(Ok(Found::History(OPS, Span::Newest, lines))), NOW);
+    let effects = press(&mut app, "enter alt+b");
+    let read = |it: &Effect| matches!(it, Effect::Ask(Ask::MarkRead { room: OPS, sequence: 6 }, _));
+    assert!(effects.iter().any(read), "{effects:?}");
+}
+
+#[test]
+fn somebody_who_is_known_better_by_now_still_came_by_themselves() {
+    let (who, mut author) = (person(7, "bob"), person(7, "bob"));
+    author.name = None;
+    let (words, _) = crate::phrases::announcement(&author, &Entry::Joined { who });
+    assert_eq!(words, "bob joined");
+}
+
+#[test]
 fn the_picker_finds_by_a_few_letters() {
     let mut app = chatting();
     press(&mut app, "ctrl+t");

@@ -1,6 +1,7 @@
 //! How the model is drawn: one function for each part of the screen.
 
 mod chat;
+mod clusters;
 mod entrance;
 mod overlay;
 mod search;
@@ -30,6 +31,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
             talk::draw_notice_in_front(chat, &app.theme, frame);
         }
     }
+    clusters::redraw_behind(frame.buffer_mut());
 }
 
 /// A box in the middle, as large as wanted and as there is room for; what is inside of it.
