@@ -4,6 +4,7 @@ pub mod binary;
 pub mod chat;
 pub mod python;
 pub mod server;
+pub mod svg;
 pub mod terminal;
 
 pub use binary::{Openchat, Outcome};

@@ -12,6 +12,7 @@ cargo xtask COMMAND
 
   test [FILTER..]   install what the tests need when it is missing, then run every test
   layers            check which crate may depend on which
+  pictures          draw the pictures of the README anew, from the real screen
   rules             the tests that docs/rules.md names exist
   models            check the formal models of docs/models; installs the tool at first (minutes)
   ci                format, lints, layers, rules, documentation, every test
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test(rest),
         "layers" => layers::check(),
+        "pictures" => pictures(),
         "rules" => rules::check(),
         "models" => models::check(),
         "ci" => ci(),
@@ -66,6 +68,12 @@ fn test(filters: &[String]) -> Result<(), String> {
         eprintln!("==> NOT RUN: {name}: {why}");
     }
     Ok(())
+}
+
+fn pictures() -> Result<(), String> {
+    run("binary", cargo(&["build", "--package", "openchat"]))?;
+    let draw = ["run", "--package", "openchat-tests", "--example", "pictures", "--", "docs/pictures"];
+    run("pictures", cargo(&draw))
 }
 
 fn cargo(arguments: &[&str]) -> Command {
