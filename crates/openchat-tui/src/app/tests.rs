@@ -1,6 +1,8 @@
 //! Tests of the model: events in, effects and pictures out.
 
-use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{
+    Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use openchat_client::{
     Answer, ClientError, Command as Ask, Delivery, Entry, ErrorKind, Event, Line, Membership, Person,
     Profile, RoomOverview, Span,
@@ -126,6 +128,12 @@ fn write(app: &mut App, text: &str) {
         let event = TerminalEvent::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
         app.handle(Incoming::Terminal(event), NOW);
     }
+}
+
+fn click_at(app: &mut App, column: u16, row: u16) -> Vec<Effect> {
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    app.handle(Incoming::Terminal(TerminalEvent::Mouse(event)), NOW)
 }
 
 fn line(app: &mut App, line: Line) -> Vec<Effect> {
@@ -509,7 +517,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_keys_and_no_size_can_break_it(
-        keys in prop::collection::vec((0_u8..40, any::<char>(), any::<bool>()), 0..60),
+        keys in prop::collection::vec((0_u8..54, any::<char>(), any::<bool>()), 0..60),
         width in 1_u16..160,
         height in 1_u16..60,
     ) {
@@ -528,7 +536,23 @@ proptest! {
                 17 => KeyCode::Backspace,
                 18 => KeyCode::F(1),
                 19 => KeyCode::F(2),
-                number => KeyCode::Char(char::from(b'a' + number - 20)),
+                20..=39 => KeyCode::Char(char::from(b'a' + number - 20)),
+                40 => KeyCode::F(3),
+                41 => KeyCode::F(4),
+                42 => KeyCode::F(6),
+                43 => KeyCode::Home,
+                44 => KeyCode::End,
+                45 => KeyCode::Char('/'),
+                46 => KeyCode::Char(':'),
+                47 => KeyCode::Char('3'),
+                48 => KeyCode::Char('1'),
+                49..=51 => KeyCode::Char('x'),
+                _ => {
+                    let (x, y) = (u32::from(c) % u32::from(width), u32::from(c) / 7 % u32::from(height));
+                    click_at(&mut app, u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+                    picture(&mut app, width, height);
+                    continue;
+                }
             };
             let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
             app.handle(Incoming::Terminal(TerminalEvent::Key(KeyEvent::new(code, modifiers))), NOW);

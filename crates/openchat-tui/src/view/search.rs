@@ -48,7 +48,7 @@ fn words(search: &Search) -> String {
         _ if !search.is_begun() => "words, and parts of words; a name finds what somebody said".to_owned(),
         _ if search.is_full() => format!("the first {found}: more words narrow it down"),
         Some(room) => format!("{found} found in {lines}; now in #{room} · Esc ends it"),
-        None if found == 0 => format!("nothing in all {lines} on this machine"),
+        None if found == 0 => format!("nothing in all {lines} of your rooms"),
         None => format!("{found} found in all {lines} · Enter goes there"),
     }
 }

@@ -1,7 +1,5 @@
 //! Tests of the mouse and of what Tab offers.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-
 use super::*;
 
 /// Clicks on the first place where the picture shows `what`.
@@ -13,13 +11,7 @@ fn click(app: &mut App, what: &str) -> Vec<Effect> {
         Some((row.get(..index)?.chars().count() - 1, y))
     });
     let Some((x, y)) = at else { panic!("{what} is not shown: {shown}") };
-    let event = MouseEvent {
-        kind: MouseEventKind::Down(MouseButton::Left),
-        column: u16::try_from(x).unwrap(),
-        row: u16::try_from(y).unwrap(),
-        modifiers: KeyModifiers::NONE,
-    };
-    app.handle(Incoming::Terminal(TerminalEvent::Mouse(event)), NOW)
+    click_at(app, u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
 }
 
 #[test]
