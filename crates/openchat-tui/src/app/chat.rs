@@ -346,7 +346,15 @@ impl Chat {
         gone
     }
 
-    pub(super) fn take_rooms(&mut self, rooms: Vec<RoomOverview>) {
+    pub(super) fn take_rooms(&mut self, mut rooms: Vec<RoomOverview>) {
+        for room in &mut rooms {
+            // What was read meanwhile is on its way to the disk that these come from.
+            if let Some(known) =
+                self.rooms.iter().find(|known| known.room == room.room && known.read > room.read)
+            {
+                (room.read, room.unread, room.mentions) = (known.read, known.unread, known.mentions);
+            }
+        }
         self.rooms = rooms.into_iter().filter(|room| is_in(room.membership)).collect();
     }
 

@@ -444,6 +444,16 @@ fn what_could_not_be_sent_is_sent_again_or_forgotten_by_a_command_too() {
 }
 
 #[test]
+fn rooms_that_are_older_than_what_was_read_make_nothing_unread() {
+    let mut app = chatting();
+    line(&mut app, said(LOBBY, 6, &person(7, "bob"), "seen at once"));
+    let old = RoomOverview { head: 6, unread: 1, mentions: 1, ..overview(LOBBY, "lobby") };
+    app.handle(Incoming::Found(Ok(Found::Rooms(vec![old, overview(OPS, "ops")]))), NOW);
+    let lobby = chat(&app).rooms.iter().find(|room| room.room == LOBBY).unwrap();
+    assert_eq!((lobby.read, lobby.unread, lobby.mentions), (6, 0, 0));
+}
+
+#[test]
 fn alarms_stay_until_they_are_closed() {
     let mut app = chatting();
     let alarm = openchat_client::Alarm::EchoDiffers { room: LOBBY, sequence: 3 };

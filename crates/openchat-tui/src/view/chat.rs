@@ -251,7 +251,7 @@ fn bold(style: Style) -> Style {
 /// What may follow the keys that were typed: rows above the status line.
 pub(super) fn draw_next_keys(chat: &Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
     /// Cells of a key and of what it does.
-    const KEY: usize = 5;
+    const KEY: usize = 3;
     const ALL: usize = 20;
     if chat.prefix.is_empty() {
         return;
