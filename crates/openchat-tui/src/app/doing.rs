@@ -101,6 +101,7 @@ impl Chat {
                 // Now: whoever answers may be in another room before the answer is in this one.
                 self.mark_read(out);
                 self.go_to_newest(out);
+                self.mark_read_if_seen(out);
                 out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
             }
             Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),

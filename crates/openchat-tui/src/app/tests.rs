@@ -454,6 +454,19 @@ fn rooms_that_are_older_than_what_was_read_make_nothing_unread() {
 }
 
 #[test]
+fn whoever_writes_in_a_room_has_read_it_however_fast_they_leave() {
+    let mut app = chatting();
+    line(&mut app, said(OPS, 6, &person(7, "bob"), "@alice: look"));
+    press(&mut app, "alt+n");
+    let lines = vec![said(OPS, 6, &person(7, "bob"), "@alice: look")];
+    app.handle(Incoming::Found(Ok(Found::History(OPS, Span::Newest, lines))), NOW);
+    write(&mut app, "seen");
+    let effects = press(&mut app, "enter");
+    let read = |it: &Effect| matches!(it, Effect::Ask(Ask::MarkRead { room: OPS, sequence: 6 }, _));
+    assert!(effects.iter().any(read), "{effects:?}");
+}
+
+#[test]
 fn alarms_stay_until_they_are_closed() {
     let mut app = chatting();
     let alarm = openchat_client::Alarm::EchoDiffers { room: LOBBY, sequence: 3 };
