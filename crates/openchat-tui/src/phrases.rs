@@ -304,8 +304,9 @@ pub fn room(details: &RoomDetails, listed: bool, server: &ServerFingerprint) -> 
         };
         let devices = member.devices.len();
         let devices = if devices == 1 { "1 device".to_owned() } else { format!("{devices} devices") };
-        let (sign, trust) = (trust_sign(member.person.trust), trust(member.person.trust));
-        format!("{sign} {}{role} · {devices} · {trust} · identity {}", member.person, member.person.uid)
+        let (sign, rests_on) = (trust_sign(member.person.trust), trust(member.person.trust));
+        let rests_on = if member.is_me { String::new() } else { format!(" · {rests_on}") };
+        format!("{sign} {}{role} · {devices}{rests_on} · identity {}", member.person, member.person.uid)
     }));
     rows.push(String::new());
     rows.push(
