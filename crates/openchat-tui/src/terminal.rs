@@ -1,7 +1,8 @@
 //! The terminal: taken for the screen, and always given back as it was.
 
 use std::io::{self, Stdout, Write, stdout};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
@@ -27,6 +28,7 @@ impl Screen {
     /// Takes the terminal. It is given back when this is dropped, and also when the program panics.
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
+        IS_SHOWN.store(true, Ordering::SeqCst);
         let terminal = ratatui::Terminal::new(CrosstermBackend::new(Output(stdout())))?;
         let mut screen = Self { terminal, mouse, is_strange: false };
         screen.enter()?;
@@ -102,6 +104,10 @@ fn unless_gone(error: io::Error) -> io::Result<()> {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
+        IS_SHOWN.store(false, Ordering::SeqCst);
+        let said = std::mem::take(&mut *late_words());
+        // Standard error may be gone with the terminal.
+        let _ = io::stderr().write_all(said.as_bytes());
     }
 }
 
@@ -119,13 +125,30 @@ fn restore() {
     let _ = disable_raw_mode();
 }
 
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// What panics elsewhere had to say while the screen was shown.
+static LATE: Mutex<String> = Mutex::new(String::new());
+
+fn late_words() -> MutexGuard<'static, String> {
+    LATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A panic of this thread ends the screen: the terminal is given back before its words. One of another thread ends a task,
+/// over which the screen goes on: its words wait until the end, for they would tear the picture.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore();
-            before(panic);
+        let (before, screen) = (std::panic::take_hook(), std::thread::current().id());
+        std::panic::set_hook(Box::new(move |panic| match IS_SHOWN.load(Ordering::SeqCst) {
+            true if std::thread::current().id() != screen => {
+                late_words().push_str(&format!("{panic}\n"));
+            }
+            is_shown => {
+                if is_shown {
+                    restore();
+                }
+                before(panic);
+            }
         }));
     });
 }

@@ -111,9 +111,10 @@ fn draw_title(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     for (fact, style) in facts(chat, room, theme) {
         let fact = format!(" · {fact}");
         let taken: usize = spans.iter().map(Span::width).sum();
-        if taken + width(&fact) <= usize::from(area.width) || style == theme.warning {
-            spans.push(Span::styled(fact, style));
+        if taken + width(&fact) > usize::from(area.width) && style != theme.warning {
+            break;
         }
+        spans.push(Span::styled(fact, style));
     }
     frame.render_widget(Line::from(spans), area);
 }

@@ -253,8 +253,10 @@ impl Sheet<'_> {
 fn announcement(line: &openchat_client::Line, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let (words, is_warning) = phrases::announcement(&line.author, &line.entry);
     let (sign, style) = if is_warning { ("!!", theme.warning) } else { ("--", theme.quiet) };
-    let said = format!("{} {sign} {words}", phrases::clock(line.time));
-    let mut rows = wrap(&[Span::styled(said, style)], width, &Margin::default());
+    let time = format!("{} ", phrases::clock(line.time));
+    let rest = vec![Span::raw(" ".repeat(time.len()))];
+    let margin = Margin { first: vec![Span::styled(time, style)], rest };
+    let mut rows = wrap(&[Span::styled(format!("{sign} {words}"), style)], width, &margin);
     rows.truncate(MOST_ROWS);
     rows
 }
