@@ -94,9 +94,11 @@ fn a_server_that_swaps_the_invitee_is_noticed() {
     let mut alice = Chat::start(&home, "alice", &["chat", "lobby"]);
     alice.hear("#lobby");
     home.run_with_input("mallory", &["chat"], "join lobby\nI am bob\n").ok();
-    let told = alice.hear("bob  I am bob");
-    assert!(told.contains("bob uses one of your invites and cannot prove to have its link"), "{told}");
-    assert!(told.contains("? bob  I am bob"), "{told}");
+    // What the program proves and what the person says come in the order in which they were ready.
+    let told = alice.hear("bob uses one of your invites and cannot prove to have its link");
+    if !told.contains("? bob  I am bob") {
+        alice.hear("? bob  I am bob");
+    }
     alice.end().ok();
 }
 

@@ -65,8 +65,8 @@ pub const COMMANDS: &[Listed] = &[
     }),
     row(("leave", &[]), "", "leave this room for good", InRoom, |_| Ok(Command::Leave)),
     row(("who", &["members"]), "", "who is here, on how many devices", InRoom, |_| Ok(Command::Who)),
-    row(("verify", &[]), "NAME [yes|no|NUMBER]", "compare keys with somebody", InRoom, verify),
-    row(("accept", &[]), "NAME", "take the changed key of somebody", InRoom, |rest| {
+    row(("verify", &[]), "NAME [yes|no|NUMBER]", "compare keys with somebody", Anywhere, verify),
+    row(("accept", &[]), "NAME", "take the changed key of somebody", Anywhere, |rest| {
         name(rest, "accept", "NAME").map(Command::Accept)
     }),
     row(("trust", &[]), "", "whose keys are known, and what that rests on", Anywhere, |_| Ok(Command::Trust)),
