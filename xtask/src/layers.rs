@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "openchat-transparency",
         ],
     ),
+    ("openchat-bench", &["openchat-protocol", "openchat-client", "openchat-tests"]),
     ("xtask", &[]),
 ];
 
