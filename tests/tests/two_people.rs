@@ -103,3 +103,12 @@ fn secrets_are_sealed_for_a_room() {
     assert!(!sealed.contains("s3cret"));
     assert_eq!(home.run_with_input("bob", &["open", "lobby"], &sealed).ok(), "s3cret=1\n");
 }
+
+#[test]
+fn who_comes_by_the_link_of_a_room_is_in_it_also_without_chatting() {
+    let World { home, server: _server } = world();
+    let link = home.run("alice", &["invite", "lobby"]).ok();
+    home.join("carol", link.trim());
+    home.run("alice", &["send", "lobby", "for carol too"]).ok();
+    assert!(home.run("carol", &["tail", "lobby"]).ok().contains("for carol too"));
+}

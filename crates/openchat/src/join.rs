@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
     if arguments.only || from_input || !std::io::stdin().is_terminal() {
         // One login leaves key packages on the server, with which others can add this device from now on.
-        return session::visit(client, events).await;
+        return session::visit(client, events, enrolled.room).await;
     }
     if is_interactive {
         let opened = Door::Opened(client, events);

@@ -119,9 +119,16 @@ fn silent() -> Failure {
         .help("try again later; ask the host of the server")
 }
 
-/// Logs in, waits until everything is here, and ends.
-pub(crate) async fn visit(client: ClientHandle, mut events: Events) -> Result<(), Failure> {
-    let outcome = caught_up(&client, &mut events).await;
+/// Logs in, waits until everything is here, goes into the room of an invite, and ends.
+pub(crate) async fn visit(
+    client: ClientHandle,
+    mut events: Events,
+    invited_to: Option<RoomName>,
+) -> Result<(), Failure> {
+    let mut outcome = caught_up(&client, &mut events).await;
+    if let (Ok(()), Some(name)) = (&outcome, &invited_to) {
+        outcome = room(&client, name, Surface::Shell).await.map(drop);
+    }
     client.stop().await;
     outcome
 }
