@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::lines::Lines;
+
 /// A password that every profile of the stories has, unless a story is about passwords.
 pub const PASSWORD: &str = "a long password of the stories";
 
@@ -112,16 +114,20 @@ impl Openchat {
 fn outcome(mut command: Command, input: &str) -> Outcome {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
+    let out = Lines::of(child.stdout.take().expect("standard output is piped"));
+    let err = Lines::of(child.stderr.take().expect("standard error is piped"));
     let mut stdin = child.stdin.take().expect("standard input is piped");
     // A command that fails early closes its input: its own message says why.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().expect("the binary ends");
-    Outcome {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    let (out, err) = (out.rest(), err.rest());
+    let ended = out.is_ok() && err.is_ok();
+    if !ended {
+        let _ = child.kill();
     }
+    let status = child.wait().expect("the binary ends");
+    assert!(ended, "it neither ends nor says anything: {command:?} {out:?} {err:?}");
+    Outcome { code: status.code(), out: out.unwrap_or_default(), err: err.unwrap_or_default() }
 }
 
 /// `TARGET/debug/openchat`: a test lies in a folder of that folder, a measurement in that of its own build.

@@ -1,15 +1,17 @@
 //! A line client that a story types at, through a pipe.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Stdio};
+use std::io::Write;
+use std::process::{Child, Stdio};
 
 use crate::binary::{Openchat, Outcome};
+use crate::lines::Lines;
 
 /// A running `openchat chat`.
 #[derive(Debug)]
 pub struct Chat {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: Lines,
+    errors: Lines,
 }
 
 impl Chat {
@@ -18,8 +20,9 @@ impl Chat {
         let mut command = home.command(profile, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
-        let lines = BufReader::new(child.stdout.take().expect("its standard output"));
-        Self { child, lines }
+        let lines = Lines::of(child.stdout.take().expect("its standard output"));
+        let errors = Lines::of(child.stderr.take().expect("its standard error"));
+        Self { child, lines, errors }
     }
 
     /// Types a line.
@@ -33,10 +36,11 @@ impl Chat {
     pub fn hear(&mut self, words: &str) -> String {
         let mut all = String::new();
         loop {
-            let before = all.len();
-            let read = self.lines.read_line(&mut all).expect("the chat prints lines");
-            assert!(read > 0, "`{words}` is not in: {all}");
-            if all.get(before..).is_some_and(|line| line.contains(words)) {
+            let line =
+                self.lines.next().unwrap_or_else(|_| panic!("still waiting for `{words}` after: {all}"));
+            let line = line.unwrap_or_else(|| panic!("`{words}` is not in: {all}"));
+            all.push_str(&line);
+            if line.contains(words) {
                 return all;
             }
         }
@@ -45,10 +49,17 @@ impl Chat {
     /// Ends the input, and waits.
     pub fn end(mut self) -> Outcome {
         drop(self.child.stdin.take());
-        let mut out = String::new();
-        self.lines.read_to_string(&mut out).expect("the chat prints lines");
-        let output = self.child.wait_with_output().expect("the chat ends");
-        let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        Outcome { code: output.status.code(), out, err }
+        let out = self.lines.rest().expect("the chat ends");
+        let err = self.errors.rest().expect("the chat ends");
+        let status = self.child.wait().expect("the chat ends");
+        Outcome { code: status.code(), out, err }
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        // Of a story that failed; one that has ended takes no harm.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

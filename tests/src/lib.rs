@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod chat;
+pub mod lines;
 pub mod python;
 pub mod server;
 pub mod svg;

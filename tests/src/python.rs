@@ -1,22 +1,19 @@
 //! Other people's software as the other side of a test: a Python script that is asked and answers, a line each.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long a script may think. Importing alone takes seconds on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::lines::Lines;
 
 /// A running script of `tests/python`; killed when it goes out of scope.
 #[derive(Debug)]
 pub struct Script {
     child: Child,
     questions: ChildStdin,
-    answers: Receiver<String>,
+    answers: Lines,
 }
 
 impl Script {
@@ -31,10 +28,7 @@ impl Script {
             .spawn()
             .expect("Python starts");
         let questions = child.stdin.take().expect("standard input is piped");
-        let lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-        let (sender, answers) = channel();
-        // Reading has no timeout of its own. The thread ends with the script.
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let answers = Lines::of(child.stdout.take().expect("standard output is piped"));
         Self { child, questions, answers }
     }
 
@@ -42,8 +36,8 @@ impl Script {
     pub fn try_ask(&mut self, what: &str, with: Value) -> Result<Value, String> {
         let question = json!({ "do": what, "with": with });
         writeln!(self.questions, "{question}").expect("the script reads");
-        let line = self.answers.recv_timeout(PATIENCE);
-        let line = line.unwrap_or_else(|error| panic!("no answer to `{what}`: {error}"));
+        let line = self.answers.next();
+        let line = line.ok().flatten().unwrap_or_else(|| panic!("no answer to `{what}`"));
         let answer: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("`{line}` is no answer"));
         match answer["error"].as_str() {
             Some(error) => Err(error.to_owned()),

@@ -1,12 +1,12 @@
 //! A server process that a story owns: its port, its end, and its SIGKILL.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::binary::Openchat;
+use crate::lines::Lines;
 
 /// A running `openchat serve`; killed when it goes out of scope.
 #[derive(Debug)]
@@ -47,9 +47,8 @@ impl ServerProcess {
     /// Starts a server by this command, which is to print one line of JSON and to listen on `address`.
     pub fn spawn(mut command: Command, address: SocketAddr) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("its standard output");
-        BufReader::new(stdout).read_line(&mut line).expect("a line from the server");
+        let lines = Lines::of(child.stdout.take().expect("its standard output"));
+        let line = lines.next().expect("the server is ready in time").expect("a line from the server");
         let ready: serde_json::Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("the server said `{line}`: {error}"));
         let text = |key: &str| ready[key].as_str().map(str::to_owned);

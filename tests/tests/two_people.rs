@@ -105,6 +105,21 @@ fn secrets_are_sealed_for_a_room() {
 }
 
 #[test]
+fn all_that_was_kept_goes_out_with_one_command() {
+    let World { home, server } = world();
+    home.run_with_input("bob", &["chat"], "join lobby\n").ok();
+    let address = server.kill();
+    for number in 0..5 {
+        assert_eq!(home.run("alice", &["send", "lobby", &format!("kept {number}")]).code, Some(7));
+    }
+    let _server = ServerProcess::start_at(&home, address, &[]);
+    home.run("alice", &["rooms"]).ok();
+    let out = home.run("bob", &["tail", "lobby"]).ok();
+    let places: Vec<_> = (0..5).filter_map(|number| out.find(&format!("kept {number}"))).collect();
+    assert!(places.len() == 5 && places.is_sorted(), "{out}");
+}
+
+#[test]
 fn who_comes_by_the_link_of_a_room_is_in_it_also_without_chatting() {
     let World { home, server: _server } = world();
     let link = home.run("alice", &["invite", "lobby"]).ok();

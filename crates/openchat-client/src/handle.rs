@@ -256,6 +256,11 @@ impl ClientHandle {
         self.in_vault(|vault| vault.rooms()).await
     }
 
+    /// Messages that the server has yet to take, of people and of programs.
+    pub async fn unsent(&self) -> Result<usize, ClientError> {
+        self.in_vault(|vault| vault.unsent()).await
+    }
+
     /// The room of this name; one that this device is in before one that it was in.
     pub async fn room(&self, name: &RoomName) -> Result<RoomOverview, ClientError> {
         let mut named: Vec<_> = self.rooms().await?.into_iter().filter(|room| room.name == *name).collect();

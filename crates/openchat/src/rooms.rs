@@ -38,6 +38,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let (client, mut events) = session::open(context)?;
     let online = session::caught_up(&client, &mut events).await;
     let rooms = all(&client).await;
+    if online.is_ok() {
+        session::sent(&client, &mut events).await;
+    }
     client.stop().await;
     let (rooms, list) = rooms?;
     for room in rooms {

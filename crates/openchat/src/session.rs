@@ -119,6 +119,18 @@ fn silent() -> Failure {
         .help("try again later; ask the host of the server")
 }
 
+/// How long a command that has done its own work waits for what else is on its way.
+const PARTING: Duration = Duration::from_secs(3);
+
+/// Waits until what was kept for the server is with it. What cannot go now, goes another time.
+pub(crate) async fn sent(client: &ClientHandle, events: &mut Events) {
+    let all = async {
+        while client.unsent().await.is_ok_and(|unsent| unsent > 0) && events.next().await.is_some() {}
+    };
+    // Too long for one command is not too long for the next one.
+    let _ = timeout(PARTING, all).await;
+}
+
 /// Logs in, waits until everything is here, goes into the room of an invite, and ends.
 pub(crate) async fn visit(
     client: ClientHandle,
@@ -129,6 +141,7 @@ pub(crate) async fn visit(
     if let (Ok(()), Some(name)) = (&outcome, &invited_to) {
         outcome = room(&client, name, Surface::Shell).await.map(drop);
     }
+    sent(&client, &mut events).await;
     client.stop().await;
     outcome
 }

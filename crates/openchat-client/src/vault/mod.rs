@@ -136,6 +136,12 @@ impl Vault {
         self.read(|database| search::search(database, room, before, sought))
     }
 
+    /// Messages in the outbox that are not in the log, as far as is known, and have not failed.
+    pub fn unsent(&self) -> Result<usize, VaultError> {
+        let outbox = self.read(load::outbox)?;
+        Ok(outbox.iter().filter(|message| !message.in_log && message.failed.is_none()).count())
+    }
+
     /// All rooms by name, those that were left as well.
     pub fn rooms(&self) -> Result<Vec<RoomOverview>, VaultError> {
         self.read(history::rooms)

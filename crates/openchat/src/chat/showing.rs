@@ -108,6 +108,9 @@ impl Chat {
 
     /// The end of membership in the room on the screen.
     async fn show_membership(&mut self, room: RoomId, membership: Membership) {
+        // Entering may have brought this device back in since: then the event is of the past.
+        let now = self.client.rooms().await.unwrap_or_default();
+        let membership = now.iter().find(|it| it.room == room).map_or(membership, |it| it.membership);
         let Some(here) = self.here.as_mut().filter(|here| here.room.room == room) else { return };
         let is_news = here.room.membership != membership;
         here.room.membership = membership;
