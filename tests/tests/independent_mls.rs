@@ -10,6 +10,7 @@ use openchat_protocol::account::ClaimedKeyPackage;
 use openchat_protocol::append::{CommitBundle, GroupSnapshot};
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{JoinInfo, PendingWelcome};
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, Did, Incarnation, MessageId, RoomId, Timestamp};
 use openchat_tests::python::Script;
 use serde_json::{Value, json};
@@ -129,6 +130,9 @@ impl Room {
     fn add_stranger(&mut self) {
         let device = self.stranger.id;
         let (welcome, tree) = self.add_by_key_package(device, self.stranger.key_package.clone());
+        // Others know the tree as the `ratchet_tree` extension, a vector of all nodes (RFC 9420 §12.4.3.3).
+        let nodes: Vec<_> = tree.nodes().collect();
+        let tree = [&vector_length(nodes.concat().len())[..], &nodes.concat()].concat();
         let joined =
             self.stranger.script.ask("join", json!({ "welcome": hex(&welcome), "tree": hex(&tree) }));
         self.stranger_is_in = true;
@@ -143,21 +147,21 @@ impl Room {
         };
         let (welcome, tree) = self.add_by_key_package(device.id(), made.public.clone());
         let base = Base { incarnation: Incarnation([0; 8]), commit: Position::start(ROOM) };
-        let pending = PendingWelcome { room: ROOM, base, welcome: welcome.into(), tree: tree.into() };
+        let pending = PendingWelcome { room: ROOM, base, welcome: welcome.into(), tree };
         let joined =
             device.join_welcome(&pending, |id| (id == made.id).then(|| made.secret.clone())).unwrap();
         self.members.push((device.id(), joined.group));
     }
 
     /// Alice adds a device; returns its Welcome, and the tree beside it.
-    fn add_by_key_package(&mut self, device: DeviceId, key_package: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    fn add_by_key_package(&mut self, device: DeviceId, key_package: Vec<u8>) -> (Vec<u8>, Tree) {
         let claimed = ClaimedKeyPackage { device, key_package: key_package.into() };
         let draft = self.members[0].1.add(&[claimed], self.now).unwrap();
         self.commit(0, &draft);
-        let CommitBundle { group, welcomes } = draft.bundle;
+        let CommitDraft { bundle: CommitBundle { welcomes, .. }, tree, .. } = draft;
         let [welcome] = &welcomes[..] else { panic!("one Welcome for one device") };
         assert_eq!(welcome.device, device);
-        (welcome.message.to_vec(), group.tree.into())
+        (welcome.message.to_vec(), tree)
     }
 
     fn update(&mut self, author: usize) {
@@ -283,4 +287,13 @@ fn an_independent_implementation_is_shut_out_when_it_is_removed() {
     let sealed = group.seal(&content(9, "after")).unwrap();
     let refused = room.stranger.script.try_ask("open", json!({ "payload": hex(&sealed) }));
     assert!(refused.is_err(), "{refused:?}");
+}
+
+/// The length of a vector in two or four bytes (RFC 9420 §2.1.2).
+fn vector_length(length: usize) -> Vec<u8> {
+    match u32::try_from(length).unwrap() {
+        length @ 64..0x4000 => u16::try_from(length | 0x4000).unwrap().to_be_bytes().to_vec(),
+        length @ 0x4000..0x4000_0000 => (length | 0x8000_0000).to_be_bytes().to_vec(),
+        length => panic!("{length} bytes are no tree of a test"),
+    }
 }

@@ -15,8 +15,9 @@ use mls_rs::group::proposal::{Proposal, RemoveProposal};
 use mls_rs::group::{CommitOutput, LeafNode, LeafNodeSource};
 use mls_rs_core::crypto::CryptoProvider;
 use openchat_protocol::account::ClaimedKeyPackage;
-use openchat_protocol::append::{CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::append::{CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::statement::{LeaveNotice, Statement};
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{DeviceId, Timestamp, codec, limits};
 
 use crate::change::{ChangeError, EpochChange, check_removals};
@@ -29,6 +30,7 @@ use crate::room_group::RoomGroup;
 use crate::rules::RuleError;
 use crate::state::Pending;
 use crate::suites::Crypto;
+use crate::tree;
 
 /// What goes into an append of kind `Commit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct CommitDraft {
     pub payload: Vec<u8>,
     /// What is stored with it.
     pub bundle: CommitBundle,
+    /// The tree that the commit makes, for a server that holds another one than the author believes.
+    pub tree: Tree,
 }
 
 /// A commit that the server would not take.
@@ -55,15 +59,25 @@ impl CommitDraft {
     /// Holds the limits, so that nothing is sent that is refused anyway.
     pub(crate) fn new(
         payload: Vec<u8>,
-        group: GroupSnapshot,
+        before: &Tree,
+        after: GroupSnapshot,
         welcomes: Vec<Welcome>,
     ) -> Result<Self, TooLarge> {
+        let GroupSnapshot { group_info, tree } = after;
         check_size("change", payload.len(), limits::COMMIT)?;
-        check_size("group information", group.group_info.len(), limits::GROUP_INFO)?;
-        check_size("ratchet tree", group.tree.len(), limits::TREE)?;
+        check_size("group information", group_info.len(), limits::GROUP_INFO)?;
+        check_size("ratchet tree", tree.size(), limits::TREE)?;
         let longest = welcomes.iter().map(|welcome| welcome.message.len()).max();
         check_size("invitation", longest.unwrap_or_default(), limits::WELCOME)?;
-        Ok(Self { payload, bundle: CommitBundle { group, welcomes } })
+        let group = GroupUpdate { group_info, tree: TreeChange::between(before, &tree) };
+        Ok(Self { payload, bundle: CommitBundle { group, welcomes }, tree })
+    }
+
+    /// The same, with the whole tree in place of what changes.
+    #[must_use]
+    pub fn with_whole_tree(mut self) -> Self {
+        self.bundle.group.tree = TreeChange::whole(&self.tree);
+        self
     }
 }
 
@@ -275,13 +289,16 @@ impl RoomGroup {
         let missing = || CommitError::Mls("the library gave no group information".to_owned());
         let group_info = output.external_commit_group_info.as_ref().ok_or_else(missing)?;
         let tree = output.ratchet_tree.as_ref().ok_or_else(missing)?;
-        let (payload, group_info, tree) =
-            guarded(|| Ok((output.commit_message.to_bytes()?, group_info.to_bytes()?, tree.to_bytes()?)))?;
+        let (payload, group_info) =
+            guarded(|| Ok((output.commit_message.to_bytes()?, group_info.to_bytes()?)))?;
         let policy = plan.policy.as_ref().unwrap_or(&self.policy);
-        let sealed = policy.seal_snapshot(self.room, group_info, tree);
-        let snapshot = sealed.map_err(|error| CommitError::Mls(error.to_string()))?;
-        let welcomes = self.address(plan, output)?;
-        Ok(CommitDraft::new(payload, snapshot, welcomes)?)
+        let sealed = policy.seal_group_info(self.room, group_info);
+        let group_info = sealed.map_err(|error| CommitError::Mls(error.to_string()))?;
+        let tree = tree::to_wire(tree, policy.room_key(), self.room);
+        let after = tree.map(|tree| GroupSnapshot { group_info, tree });
+        let after = after.map_err(|error| CommitError::Mls(error.to_string()))?;
+        let before = self.wire_tree().map_err(|error| CommitError::Mls(error.to_string()))?;
+        Ok(CommitDraft::new(payload, &before, after, self.address(plan, output)?)?)
     }
 
     /// Finds the Welcome of each added device by the key package it names.

@@ -21,6 +21,7 @@ use crate::room_group::RoomGroup;
 use crate::rules::RuleError;
 use crate::state::{OwnCommits, Pending, StateStorage};
 use crate::suites::Suite;
+use crate::tree::{self, TreeError};
 
 /// Why a room cannot be joined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,15 @@ pub enum JoinError {
     Mls(String),
 }
 
+impl From<TreeError> for JoinError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Sealed(error) => error.into(),
+            TreeError::Mls(failure) => failure.into(),
+        }
+    }
+}
+
 impl From<Failure> for JoinError {
     fn from(failure: Failure) -> Self {
         match (failure.rule(), failure) {
@@ -104,7 +114,7 @@ impl Outside {
         if policy.room_key() != room_key {
             return Err(UnsealError.into());
         }
-        let tree = parse_tree(&unseal(room_key, info.room, &info.group.tree)?)?;
+        let tree = tree::from_wire(&info.group.tree, room_key, info.room)?;
         Ok(Self { group_info, tree, suite, policy })
     }
 
@@ -159,7 +169,7 @@ impl Device {
         let (me, room) = (self.clone(), info.room);
         let group = RoomGroup { me, group: group.into(), storage, room, suite, policy, own };
         let snapshot = group.snapshot().map_err(|error| JoinError::Mls(error.to_string()))?;
-        Ok((group, CommitDraft::new(commit, snapshot, Vec::new())?))
+        Ok((group, CommitDraft::new(commit, &info.group.tree, snapshot, Vec::new())?))
     }
 
     /// Joins by a Welcome (RFC 9420 §12.4.3.1). `secret` finds a [`crate::KeyPackageSecret::secret`] by its id.
@@ -179,7 +189,7 @@ impl Device {
         // In a private room the key to the tree is in the Welcome.
         let context = guarded(|| Ok(client.examine_welcome_message(&welcome)?.group_context().clone()))?;
         let (suite, policy) = read_context(&context, room)?;
-        let tree = parse_tree(&unseal(policy.room_key(), room, &pending.tree)?)?;
+        let tree = tree::from_wire(&pending.tree, policy.room_key(), room)?;
         let (group, info) = guarded(|| client.join_group(Some(tree), &welcome, None))?;
         if group.current_member_signing_identity().map_err(Failure::from)? != self.signing_identity() {
             return Err(JoinError::KeyRenewed);
@@ -212,10 +222,6 @@ fn check_name(policy: &RoomPolicy, listed: Option<&RoomName>) -> Result<(), Join
     }
     let listed = listed.map_or_else(|| "private".to_owned(), |name| format!("#{name}"));
     Err(JoinError::OtherName { name: policy.name().clone(), listed })
-}
-
-fn parse_tree(bytes: &[u8]) -> Result<ExportedTree<'static>, JoinError> {
-    Ok(guarded(|| ExportedTree::from_bytes(bytes))?)
 }
 
 /// Puts the secrets that `welcome` asks for into `storage`, and says which.

@@ -27,6 +27,7 @@ pub mod room_group;
 pub mod rules;
 pub mod state;
 mod suites;
+mod tree;
 pub mod verification;
 
 pub use change::EpochChange;

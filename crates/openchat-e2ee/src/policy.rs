@@ -9,7 +9,6 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use mls_rs::extension::ExtensionType;
 use mls_rs::{Extension, ExtensionList};
-use openchat_protocol::append::GroupSnapshot;
 use openchat_protocol::{RoomId, RoomName, Uid, codec, limits};
 use zeroize::Zeroizing;
 
@@ -207,22 +206,15 @@ impl RoomPolicy {
     }
 
     /// What may be given to the server: sealed when the room is private.
-    pub(crate) fn seal_snapshot(
-        &self,
-        room: RoomId,
-        group_info: Vec<u8>,
-        tree: Vec<u8>,
-    ) -> Result<GroupSnapshot, UnsealError> {
+    pub(crate) fn seal_group_info(&self, room: RoomId, group_info: Vec<u8>) -> Result<ByteVec, UnsealError> {
         match &self.access {
-            Access::Listed => Ok(GroupSnapshot { group_info: group_info.into(), tree: tree.into() }),
-            Access::Private(key) => {
-                Ok(GroupSnapshot { group_info: key.seal(room, group_info)?, tree: key.seal(room, tree)? })
-            }
+            Access::Listed => Ok(group_info.into()),
+            Access::Private(key) => key.seal(room, group_info),
         }
     }
 }
 
-/// Opens one part of a [`GroupSnapshot`]; without a key it is as it is.
+/// Opens a sealed GroupInfo; without a key it is as it is.
 pub(crate) fn unseal(key: Option<&RoomKey>, room: RoomId, bytes: &[u8]) -> Result<Vec<u8>, UnsealError> {
     key.map_or_else(|| Ok(bytes.to_vec()), |key| key.open(room, bytes))
 }

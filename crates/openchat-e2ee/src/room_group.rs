@@ -5,6 +5,7 @@ use std::fmt;
 use mls_rs::group::ExportedTree;
 use openchat_protocol::append::GroupSnapshot;
 use openchat_protocol::statement::LeaveNotice;
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, RoomId, Timestamp, Uid, limits};
 use zeroize::Zeroizing;
 
@@ -18,6 +19,7 @@ use crate::live::LiveGroup;
 use crate::policy::RoomPolicy;
 use crate::state::{GroupState, OwnCommits, StateError, StateStorage};
 use crate::suites::Suite;
+use crate::tree;
 
 /// Why a message cannot be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,11 +158,17 @@ impl RoomGroup {
 
     /// How to join this epoch from outside: for the server, sealed when the room is private.
     pub fn snapshot(&self) -> Result<GroupSnapshot, SealError> {
-        let failed = |error: Failure| SealError::Mls(error.to_string());
         let group_info = guarded(|| self.group.group_info_message_allowing_ext_commit(false)?.to_bytes());
-        let tree = guarded(|| self.group.export_tree().to_bytes()).map_err(failed)?;
-        let sealed = self.policy.seal_snapshot(self.room, group_info.map_err(failed)?, tree);
-        sealed.map_err(|error| SealError::Mls(error.to_string()))
+        let group_info = group_info.map_err(|error| SealError::Mls(error.to_string()))?;
+        let sealed = self.policy.seal_group_info(self.room, group_info);
+        let group_info = sealed.map_err(|error| SealError::Mls(error.to_string()))?;
+        Ok(GroupSnapshot { group_info, tree: self.wire_tree()? })
+    }
+
+    /// The ratchet tree of this epoch, as the server has it.
+    pub(crate) fn wire_tree(&self) -> Result<Tree, SealError> {
+        let tree = tree::to_wire(&self.group.export_tree(), self.policy.room_key(), self.room);
+        tree.map_err(|error| SealError::Mls(error.to_string()))
     }
 
     /// The group as it is to be stored: after every change, in the transaction that stores what the change was for.

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::ids::{DeviceId, MessageId, RoomId};
 use crate::record::{Base, Position, RecordKind};
 use crate::time::Timestamp;
+use crate::tree::{Tree, TreeChange, TreeError};
 
 /// Asks the server to put one record at the end of a room's log.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -35,10 +36,21 @@ pub struct Append {
 pub struct CommitBundle {
     /// How to join after this commit.
     #[n(0)]
-    pub group: GroupSnapshot,
+    pub group: GroupUpdate,
     /// One Welcome for each added device.
     #[n(1)]
     pub welcomes: Vec<Welcome>,
+}
+
+/// What a commit makes of the [`GroupSnapshot`] before it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct GroupUpdate {
+    /// The new GroupInfo.
+    #[n(0)]
+    pub group_info: ByteVec,
+    /// What becomes of the tree.
+    #[n(1)]
+    pub tree: TreeChange,
 }
 
 /// What a joiner needs of one epoch. In a private room both parts are sealed under the room's key.
@@ -47,9 +59,16 @@ pub struct GroupSnapshot {
     /// MLS GroupInfo without the ratchet tree (RFC 9420 §12.4.3).
     #[n(0)]
     pub group_info: ByteVec,
-    /// The exported ratchet tree (RFC 9420 §12.4.3.3).
+    /// The ratchet tree.
     #[n(1)]
-    pub tree: ByteVec,
+    pub tree: Tree,
+}
+
+impl GroupSnapshot {
+    /// What joiners need after the commit that came with `update`.
+    pub fn after(&self, update: &GroupUpdate) -> Result<Self, TreeError> {
+        Ok(Self { group_info: update.group_info.clone(), tree: self.tree.after(&update.tree)? })
+    }
 }
 
 /// An MLS Welcome on its way to one device (RFC 9420 §12.4.3.1).

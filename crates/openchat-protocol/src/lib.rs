@@ -23,6 +23,7 @@ pub mod response;
 pub mod room;
 pub mod statement;
 pub mod time;
+pub mod tree;
 
 pub use address::Address;
 pub use genesis::Genesis;

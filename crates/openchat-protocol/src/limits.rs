@@ -12,6 +12,8 @@ pub const COMMIT: usize = 1 << 20;
 pub const GROUP_INFO: usize = 64 << 10;
 /// An exported ratchet tree: 4.4 KiB for each of [`ROOM_DEVICES`].
 pub const TREE: usize = 5 << 19;
+/// Nodes of a ratchet tree: with blanks up to twice as many as those of [`ROOM_DEVICES`] leaves.
+pub const TREE_NODES: usize = 4 * ROOM_DEVICES;
 /// One Welcome message.
 pub const WELCOME: usize = 256 << 10;
 /// Welcomes in one commit.

@@ -90,6 +90,9 @@ pub enum RefusalCode {
     /// The key log has no such leaf or size.
     #[n(27)]
     LogRange,
+    /// The commit's change is for another ratchet tree than the server holds: make it anew with the whole tree.
+    #[n(28)]
+    OtherTree,
 }
 
 /// A request was not carried out, and nothing was changed.

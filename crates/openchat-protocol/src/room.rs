@@ -8,6 +8,7 @@ use crate::ids::{RoomId, Uid};
 use crate::names::RoomName;
 use crate::record::{Base, Position};
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 /// Asks for a new room whose only member is the asking device, at epoch 0.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -111,7 +112,7 @@ pub struct PendingWelcome {
     pub welcome: ByteVec,
     /// The ratchet tree after that commit.
     #[n(3)]
-    pub tree: ByteVec,
+    pub tree: Tree,
 }
 
 /// Asks for the records of a room after a place, now and as they come.

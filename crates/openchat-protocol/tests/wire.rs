@@ -9,7 +9,7 @@ use openchat_protocol::account::{
     EnrolDevice, Greeting, Hello, KeyPackageCount, LoggedIn, Login, PublishKeyPackages, Register, Registered,
     RegistrationPolicy,
 };
-use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
 use openchat_protocol::message::peek_id;
@@ -18,6 +18,7 @@ use openchat_protocol::room::{
     CreateRoom, FetchJoinInfo, Follow, JoinInfo, JoinedRoom, Page, PendingWelcome, RoomSelector, RoomSummary,
 };
 use openchat_protocol::statement::{LeaveNotice, Statement};
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{
     ChainHash, ClientFrame, DeviceId, Did, Event, Incarnation, InviteHash, MessageId, Refusal, RefusalCode,
     Request, Response, RoomId, ServerFingerprint, ServerFrame, Timestamp, Uid, codec,
@@ -35,7 +36,11 @@ fn bytes(text: &str) -> ByteVec {
 }
 
 fn group() -> GroupSnapshot {
-    GroupSnapshot { group_info: bytes("group info"), tree: bytes("tree") }
+    GroupSnapshot { group_info: bytes("group info"), tree: tree("node") }
+}
+
+fn tree(node: &str) -> Tree {
+    Tree::new(vec![node.as_bytes().to_vec(), vec![0]])
 }
 
 fn device_list() -> SignedDeviceList {
@@ -47,7 +52,10 @@ fn device_list() -> SignedDeviceList {
 fn requests() -> Vec<Request> {
     let name = || "lobby".parse().unwrap();
     let bundle = CommitBundle {
-        group: group(),
+        group: GroupUpdate {
+            group_info: bytes("group info"),
+            tree: TreeChange::between(&tree("before"), &tree("node")),
+        },
         welcomes: vec![Welcome { device: DEVICE, message: bytes("welcome") }],
     };
     vec![
@@ -161,7 +169,7 @@ fn events() -> Vec<Event> {
             room: ROOM,
             base: BASE,
             welcome: bytes("welcome"),
-            tree: bytes("tree"),
+            tree: tree("node"),
         }),
         Event::Goodbye(Refusal::new(RefusalCode::Stopping, "the server stops")),
         Event::WelcomesSent,

@@ -55,6 +55,7 @@ impl Listing {
 mod tests {
     use openchat_protocol::append::GroupSnapshot;
     use openchat_protocol::room::CreateRoom;
+    use openchat_protocol::tree::Tree;
     use openchat_protocol::{DeviceId, Did, RoomId, Uid};
     use openchat_store::MemoryStore;
     use openchat_store::account::NewAccount;
@@ -90,7 +91,7 @@ mod tests {
     async fn create(store: &MemoryStore, name: &str) {
         let room = RoomId(std::array::from_fn(|at| name.as_bytes()[at % name.len()]));
         let empty = || Vec::new().into();
-        let group = GroupSnapshot { group_info: empty(), tree: empty() };
+        let group = GroupSnapshot { group_info: empty(), tree: Tree::default() };
         let room = CreateRoom { room, name: Some(name.parse().unwrap()), group };
         store.create_room(room, ALICE, NOW).await.unwrap();
     }

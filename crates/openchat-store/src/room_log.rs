@@ -5,6 +5,7 @@ use openchat_protocol::append::{Append, Appended, CommitBundle};
 use openchat_protocol::limits::{ADMINISTRATORS, ROOM_DEVICES};
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::TreeError;
 use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp, Uid};
 
 use crate::StoreError;
@@ -194,6 +195,9 @@ pub enum AppendError {
     /// The user would be in more than [`ROOMS_PER_USER`](openchat_protocol::limits::ROOMS_PER_USER) rooms.
     #[error("user {0} is in too many rooms: one has to be left first")]
     TooManyRooms(Uid),
+    /// The group that comes with the commit does not follow the one that is here.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,7 +6,7 @@ use openchat_e2ee::{CommitDraft, CommitError, RoomGroup};
 use openchat_protocol::account::ClaimedKeyPackage;
 use openchat_protocol::append::Appended;
 use openchat_protocol::record::RecordKind;
-use openchat_protocol::{DeviceId, MessageId, Refusal, Timestamp};
+use openchat_protocol::{DeviceId, MessageId, Refusal, RefusalCode, Timestamp};
 
 use super::core::Core;
 use super::room::{Busy, Room, Wish};
@@ -110,7 +110,7 @@ impl Room {
     /// Puts a draft on disk and sends it.
     pub(super) fn send_draft(&mut self, cx: &mut Core, draft: CommitDraft, granting: bool) -> bool {
         let Some(base) = self.base(cx) else { return false };
-        let CommitDraft { payload, bundle } = draft;
+        let CommitDraft { payload, bundle, .. } = self.fit(draft);
         let message_id = random::message_id();
         let own = OwnCommit { message_id, base, payload: payload.into(), bundle, joins_by: None };
         self.granting = granting;
@@ -118,6 +118,11 @@ impl Room {
         self.set_own_commit(cx, Some(own));
         self.send_commit(cx);
         true
+    }
+
+    /// With the whole tree if the server needs it.
+    pub(super) fn fit(&self, draft: CommitDraft) -> CommitDraft {
+        if self.tree_is_other { draft.with_whole_tree() } else { draft }
     }
 
     pub(super) fn set_own_commit(&mut self, cx: &mut Core, own: Option<OwnCommit>) {
@@ -166,6 +171,7 @@ impl Room {
     pub(super) fn handle_commit_appended(&mut self, cx: &mut Core, id: MessageId, appended: Appended) {
         let Some(own) = self.own_commit.as_ref().filter(|own| own.message_id == id) else { return };
         let external = own.is_external();
+        self.tree_is_other &= !matches!(appended, Appended::Stored { .. });
         match appended {
             Appended::Stored { position, time } if external => self.joined(cx, position, time),
             // Still busy, until the echo is read in its place among the others' records.
@@ -184,6 +190,12 @@ impl Room {
         let external = own.is_external();
         if self.pause_if_temporary(cx, refusal) {
             return;
+        }
+        if refusal.code == Some(RefusalCode::OtherTree) && !self.tree_is_other {
+            // Somebody has put another tree there than their commit made. The commit is made anew, with all of it.
+            self.tree_is_other = true;
+            self.renewal_due = (!external).then_some(cx.now);
+            return self.discard_own_commit(cx);
         }
         if external {
             self.discard_own_commit(cx);

@@ -57,6 +57,7 @@ impl Room {
                 self.set_group(group);
                 self.record_changed();
                 let message_id = random::message_id();
+                let draft = self.fit(draft);
                 let (payload, bundle) = (draft.payload.into(), draft.bundle);
                 let joins_by = Some(info.by);
                 self.set_own_commit(

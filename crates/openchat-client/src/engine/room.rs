@@ -107,6 +107,8 @@ pub(super) struct Room {
     pub(super) renewal_due: Option<Timestamp>,
     /// Whose groups were of no use for joining.
     pub(super) doubted: Vec<Uid>,
+    /// The server holds another ratchet tree than the group's, which the next commit puts right.
+    pub(super) tree_is_other: bool,
     /// How often this device has come in where nobody was, since it was last heard.
     pub(super) stranded: u32,
     /// This device does not commit for joiners before then.
@@ -154,6 +156,7 @@ impl Room {
             removal_due: None,
             renewal_due: None,
             doubted: Vec::new(),
+            tree_is_other: false,
             stranded: 0,
             rested: Timestamp(0),
             told_of_log: 0,

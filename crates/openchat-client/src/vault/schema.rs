@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 /// The format this version writes, as SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// The first format that knows how lines count.
 pub(super) const WITH_NOTICES: u32 = 2;
@@ -19,7 +19,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// Makes each format of the one before it, the first of an empty database. What was released is never changed.
-const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
+const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
 
 pub(super) const FORMAT_1: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -140,6 +140,13 @@ const FORMAT_4: &str = "
 
     -- What it says of people.
     CREATE TABLE key_log_person (uid BLOB PRIMARY KEY, person BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const FORMAT_5: &str = "
+    -- A commit on its way is of a form that the server no longer takes. The keys that wait for it are made anew by
+    -- joining again.
+    DELETE FROM group_state WHERE room IN (SELECT room FROM own_commit);
+    DELETE FROM own_commit;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use mls_rs::client_builder::{ClientBuilder, MlsConfig, PaddingMode};
-use mls_rs::group::ExportedTree;
 use mls_rs::group::external_commit::ExternalCommitBuilder;
 use mls_rs::identity::{CredentialType, SigningIdentity};
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
@@ -166,9 +165,9 @@ pub(crate) fn join_builder<C: MlsConfig>(
     statement: Vec<u8>,
     client: &Client<C>,
 ) -> ExternalCommitBuilder<C> {
-    let tree = policy::unseal(world.room_key.as_ref(), ROOM, &world.snapshot.tree).unwrap();
+    let tree = crate::tree::from_wire(&world.snapshot.tree, world.room_key.as_ref(), ROOM).unwrap();
     let builder = client.external_commit_builder().unwrap().with_authenticated_data(statement);
-    builder.with_tree_data(ExportedTree::from_bytes(&tree).unwrap())
+    builder.with_tree_data(tree)
 }
 
 pub(crate) fn group_info(world: &World) -> MlsMessage {

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
 
+use openchat_protocol::tree::Tree;
+
 use super::*;
 use crate::key_package::parse;
 
@@ -82,8 +84,7 @@ fn fixture() -> Fixture {
     world.append_raw(bob, RecordKind::Commit, removal.payload);
     let records = world.records.split_off(world.people[ALICE].read);
     let message = adding.bundle.welcomes[0].message.clone();
-    let welcome =
-        PendingWelcome { room: ROOM, base: base(0), welcome: message, tree: adding.bundle.group.tree };
+    let welcome = PendingWelcome { room: ROOM, base: base(0), welcome: message, tree: adding.tree };
     let secrets = world.people[DAVE].secrets.clone();
     let state = world.group(ALICE).state().unwrap().to_bytes().to_vec();
     Fixture { world, records, key_package: guest, welcome, secrets, state }
@@ -91,6 +92,24 @@ fn fixture() -> Fixture {
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Spoils the node that the damage's bytes fall into. Whether that changed anything.
+fn spoil_tree(tree: &mut Tree, damage: &[Damage]) -> bool {
+    let mut nodes: Vec<_> = tree.nodes().map(<[u8]>::to_vec).collect();
+    let spoiled = spoil(&nodes.concat(), damage);
+    // The lengths that are left over, or missing, are the last node's.
+    let lengths: Vec<_> = nodes.iter().map(Vec::len).collect();
+    let mut rest = &spoiled[..];
+    for (node, length) in nodes.iter_mut().zip(lengths) {
+        let (part, after) = rest.split_at(length.min(rest.len()));
+        (*node, rest) = (part.to_vec(), after);
+    }
+    nodes.last_mut().unwrap().extend_from_slice(rest);
+    let spoiled = Tree::new(nodes);
+    let is_other = spoiled != *tree;
+    *tree = spoiled;
+    is_other
 }
 
 /// Proptest would shrink over and over; one clear failure is enough.
@@ -161,10 +180,13 @@ fn spoiled_invitations_let_nobody_in() {
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let outcome = runner.run(&(any::<bool>(), damage()), |(tree, damage)| {
         let mut pending = fixture.welcome.clone();
-        let part = if tree { &mut pending.tree } else { &mut pending.welcome };
-        let spoiled = spoil(part, &damage);
-        prop_assume!(spoiled != part[..]);
-        *part = spoiled.into();
+        if tree {
+            prop_assume!(spoil_tree(&mut pending.tree, &damage));
+        } else {
+            let spoiled = spoil(&pending.welcome, &damage);
+            prop_assume!(spoiled != pending.welcome[..]);
+            pending.welcome = spoiled.into();
+        }
         let joined = catch_unwind(AssertUnwindSafe(|| {
             device.join_welcome(&pending, |id| fixture.secrets.get(id).cloned()).is_ok()
         }));
@@ -181,10 +203,13 @@ fn spoiled_group_information_lets_nobody_join() {
     let mut runner = proptest::test_runner::TestRunner::new(config());
     let outcome = runner.run(&(any::<bool>(), damage()), |(tree, damage)| {
         let mut info = fixture.world.join_info();
-        let part = if tree { &mut info.group.tree } else { &mut info.group.group_info };
-        let spoiled = spoil(part, &damage);
-        prop_assume!(spoiled != part[..]);
-        *part = spoiled.into();
+        if tree {
+            prop_assume!(spoil_tree(&mut info.group.tree, &damage));
+        } else {
+            let spoiled = spoil(&info.group.group_info, &damage);
+            prop_assume!(spoiled != info.group.group_info[..]);
+            info.group.group_info = spoiled.into();
+        }
         let joined = catch_unwind(AssertUnwindSafe(|| device.join_external(&info, None, NOW).is_ok()));
         prop_assert!(matches!(joined, Ok(false)), "{joined:?}");
         Ok(())

@@ -3,6 +3,7 @@
 use openchat_protocol::mls_head::Head;
 use openchat_protocol::record::RecordKind;
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::Tree;
 
 use super::*;
 use crate::change::ChangeError;
@@ -68,7 +69,8 @@ fn a_private_room_is_entered_by_welcome_while_away() {
 fn a_private_room_tells_the_server_nothing() {
     let mut world = World::new(true, Suite::default());
     world.add(ALICE, &[BOB]);
-    let stored = [&world.snapshot.group_info[..], &world.snapshot.tree].concat();
+    let nodes: Vec<_> = world.snapshot.tree.nodes().collect();
+    let stored = [&world.snapshot.group_info[..], &nodes.concat()].concat();
     let listed = World::new(false, Suite::default()).snapshot;
     let contains = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     assert!(contains(&listed.group_info, b"lobby"), "the test can fail");
@@ -248,9 +250,10 @@ fn a_stranger_stays_out_of_a_private_room_even_with_the_key() {
 #[test]
 fn a_private_room_is_joined_only_through_its_key() {
     let world = World::new(true, Suite::default());
-    let open = |part: &[u8]| crate::policy::unseal(world.room_key.as_ref(), ROOM, part).unwrap().into();
-    let group =
-        GroupSnapshot { group_info: open(&world.snapshot.group_info), tree: open(&world.snapshot.tree) };
+    let key = world.room_key.as_ref();
+    let group_info = crate::policy::unseal(key, ROOM, &world.snapshot.group_info).unwrap().into();
+    let tree = crate::tree::from_wire(&world.snapshot.tree, key, ROOM).unwrap();
+    let group = GroupSnapshot { group_info, tree: crate::tree::to_wire(&tree, None, ROOM).unwrap() };
     let bare = JoinInfo { group, ..world.join_info() };
     let error = world.people[ALICE].device.join_external(&bare, None, NOW).unwrap_err();
     assert!(matches!(error, JoinError::Unseal(_)), "{error}");
@@ -383,4 +386,61 @@ fn there_is_nothing_to_accept_without_a_draft() {
     let mut world = World::of(2);
     let now = world.now;
     assert_eq!(world.group(ALICE).accept_commit(now), Err(AcceptError::NotPending));
+}
+
+#[test]
+fn a_commit_brings_only_the_nodes_that_it_changes() {
+    for private in [false, true] {
+        let mut world = World::new(private, Suite::default());
+        world.add(ALICE, &[BOB, CAROL, DAVE]);
+        for who in [BOB, CAROL, DAVE] {
+            world.join_welcome(who);
+        }
+        world.read_all();
+        // Everybody's first commit fills the paths.
+        for who in [ALICE, BOB, CAROL, DAVE, BOB] {
+            let now = world.now;
+            let draft = world.group(who).update(now).unwrap();
+            let changed: Vec<_> = draft.bundle.group.tree.changed.iter().map(|it| it.index).collect();
+            let path = match who {
+                ALICE => vec![0, 1, 3],
+                BOB => vec![1, 2, 3],
+                CAROL => vec![3, 4, 5],
+                _ => vec![3, 5, 6],
+            };
+            assert_eq!(changed, path);
+            world.commit(who, draft);
+            world.read_all();
+        }
+        world.assert_hears(BOB, &[ALICE, CAROL, DAVE]);
+    }
+}
+
+#[test]
+fn who_comes_in_from_outside_builds_on_the_tree_that_was_given() {
+    let world = World::of(3);
+    let (_, draft) = world.draft_join(DAVE).unwrap();
+    let change = &draft.bundle.group.tree;
+    assert!(change.changed.len() < 7 && change.length == 7, "{change:?}");
+    world.snapshot.after(&draft.bundle.group).unwrap();
+    // A server that holds another tree says so, and gets the whole one.
+    let mut other = world.snapshot.clone();
+    other.tree = World::new(false, Suite::default()).snapshot.tree;
+    other.after(&draft.bundle.group).unwrap_err();
+    let tree = draft.tree.clone();
+    assert_eq!(other.after(&draft.with_whole_tree().bundle.group).unwrap().tree, tree);
+}
+
+#[test]
+fn nodes_of_a_private_room_open_only_where_they_belong() {
+    let mut world = World::new(true, Suite::default());
+    world.add(ALICE, &[BOB]);
+    let (key, tree) = (world.room_key.clone(), world.snapshot.tree.clone());
+    let open = |tree: &Tree, room| crate::tree::from_wire(tree, key.as_ref(), room).is_ok();
+    assert!(open(&tree, ROOM));
+    assert!(!open(&tree, RoomId([8; 16])));
+    let nodes: Vec<_> = tree.nodes().map(<[u8]>::to_vec).collect();
+    let swapped = [nodes[2].clone(), nodes[1].clone(), nodes[0].clone()];
+    assert!(!open(&Tree::new(swapped.to_vec()), ROOM));
+    assert!(!open(&Tree::new(nodes.iter().map(|node| node[1..].to_vec()).collect()), ROOM));
 }

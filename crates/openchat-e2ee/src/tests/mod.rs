@@ -157,12 +157,12 @@ impl World {
     /// Stores a commit with its bundle.
     pub(crate) fn append_commit(&mut self, who: usize, draft: CommitDraft) -> Result<u64, Stale> {
         let sequence = self.append(who, RecordKind::Commit, draft.payload)?;
+        self.snapshot = self.snapshot.after(&draft.bundle.group).unwrap();
         for welcome in draft.bundle.welcomes {
-            let tree = draft.bundle.group.tree.clone();
+            let tree = self.snapshot.tree.clone();
             let pending = PendingWelcome { room: ROOM, base: base(sequence), welcome: welcome.message, tree };
             self.welcomes.insert(welcome.device, pending);
         }
-        self.snapshot = draft.bundle.group;
         Ok(sequence)
     }
 

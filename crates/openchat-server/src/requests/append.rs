@@ -1,10 +1,11 @@
 //! Append: one record at the end of a room's log.
 
 use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot};
-use openchat_protocol::limits::{COMMIT, GROUP_INFO, MESSAGE, TREE, WELCOME, WELCOMES};
+use openchat_protocol::limits::{COMMIT, GROUP_INFO, MESSAGE, TREE, TREE_NODES, WELCOME, WELCOMES};
 use openchat_protocol::mls_head::{ContentType, Framing, Head};
 use openchat_protocol::record::RecordKind;
 use openchat_protocol::statement::{LeaveNotice, Statement};
+use openchat_protocol::tree::TreeError;
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, codec};
 use openchat_store::room::MembershipChange;
 use openchat_store::room_log::{AppendError, AppendOutcome, NewRecord};
@@ -90,14 +91,16 @@ fn head(append: &Append) -> Result<Head<'_>, Refusal> {
 }
 
 fn check_bundle(bundle: &CommitBundle) -> Result<(), Refusal> {
-    check_group(&bundle.group)?;
+    within("a GroupInfo", bundle.group.group_info.len(), GROUP_INFO)?;
+    within("a ratchet tree", bundle.group.tree.size(), TREE)?;
     within("the Welcomes of a commit", bundle.welcomes.len(), WELCOMES)?;
     bundle.welcomes.iter().try_for_each(|welcome| within("a Welcome", welcome.message.len(), WELCOME))
 }
 
 pub(super) fn check_group(group: &GroupSnapshot) -> Result<(), Refusal> {
     within("a GroupInfo", group.group_info.len(), GROUP_INFO)?;
-    within("a ratchet tree", group.tree.len(), TREE)
+    within("a ratchet tree", group.tree.size(), TREE)?;
+    within("the nodes of a ratchet tree", group.tree.nodes().len(), TREE_NODES)
 }
 
 fn refusal(error: &AppendError) -> Refusal {
@@ -106,6 +109,8 @@ fn refusal(error: &AppendError) -> Refusal {
         AppendError::NotAMember => RefusalCode::NotAMember,
         AppendError::DeviceUnknown(_) => RefusalCode::AccountUnknown,
         AppendError::RoomFull | AppendError::TooManyRooms(_) => RefusalCode::Quota,
+        AppendError::Tree(TreeError::OtherTree) => RefusalCode::OtherTree,
+        AppendError::Tree(TreeError::TooLarge(_) | TreeError::TooMany(_)) => RefusalCode::TooLarge,
         AppendError::Store(error) => return store_failed(error),
     };
     Refusal::new(code, error.to_string())

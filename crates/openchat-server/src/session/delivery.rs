@@ -140,14 +140,14 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Session<S> {
             Loaded::Welcome(share, result) => {
                 if let Ok(Some(queued)) = &result {
                     let welcome = &queued.welcome;
-                    self.connection.reserve(welcome.tree.len() + welcome.welcome.len() + HEAD);
+                    self.connection.reserve(welcome.tree.size() + welcome.welcome.len() + HEAD);
                 }
                 self.handle_welcome(result);
                 self.hold(share);
             }
             Loaded::Answer { share, id, size, answer } => {
                 if let Ok(Response::JoinInfo(info)) = &answer {
-                    self.connection.reserve(info.group.tree.len() + info.group.group_info.len() + HEAD);
+                    self.connection.reserve(info.group.tree.size() + info.group.group_info.len() + HEAD);
                 }
                 self.settle(id, size, answer);
                 self.hold(share);

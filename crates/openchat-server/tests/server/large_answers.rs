@@ -6,17 +6,19 @@ use openchat_protocol::append::{CommitBundle, GroupSnapshot};
 use openchat_protocol::record::Position;
 use openchat_protocol::room::{FetchJoinInfo, RoomSelector};
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{Request, Response, RoomId, ServerFrame, limits};
 use tokio::io::AsyncReadExt;
 
 use crate::slow_reader::resident;
 use crate::wire::Wire;
-use crate::world::{World, append, config};
+use crate::world::{World, append, config, update};
 
 /// A room with the largest tree there can be.
 async fn large_room(world: &World, owner: &mut Wire) -> (RoomId, Position) {
     let room = world.room(owner, "lobby").await;
-    let group = GroupSnapshot { group_info: vec![1; 1000].into(), tree: vec![2; limits::TREE].into() };
+    let tree = Tree::new(vec![vec![2; limits::TREE / 500]; 500]);
+    let group = update(GroupSnapshot { group_info: vec![1; 1000].into(), tree });
     let mut commit = world.commit(room, Position::start(room), &Statement::default(), Vec::new());
     commit.bundle = Some(CommitBundle { group, welcomes: Vec::new() });
     let position = append(owner, commit).await;

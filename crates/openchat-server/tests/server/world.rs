@@ -8,11 +8,12 @@ use openchat_identity::device::{DeviceKey, issue_device_certificate};
 use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{IdentityKey, InviteToken, challenge};
 use openchat_protocol::account::{EnrolDevice, Register, Registered, RegistrationPolicy};
-use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::room::CreateRoom;
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{DeviceId, Did, MessageId, Refusal, Request, Response, RoomId, Timestamp};
 use openchat_server::{Clock, Config, Running, Server};
 use openchat_store::invite::NewInvite;
@@ -167,7 +168,7 @@ impl World {
         Append {
             kind: RecordKind::Commit,
             payload: mls::commit(room, statement).into(),
-            bundle: Some(CommitBundle { group: group(), welcomes }),
+            bundle: Some(CommitBundle { group: update(group()), welcomes }),
             ..self.message(room, commit, 1 << 32 | commit.sequence, b"")
         }
     }
@@ -186,7 +187,12 @@ impl World {
 }
 
 pub(crate) fn group() -> GroupSnapshot {
-    GroupSnapshot { group_info: b"group info".to_vec().into(), tree: b"tree".to_vec().into() }
+    GroupSnapshot { group_info: b"group info".to_vec().into(), tree: Tree::new(vec![b"node".to_vec()]) }
+}
+
+/// The commit after which joiners get `group`.
+pub(crate) fn update(group: GroupSnapshot) -> GroupUpdate {
+    GroupUpdate { group_info: group.group_info, tree: TreeChange::whole(&group.tree) }
 }
 
 /// Appends, and answers with where.

@@ -1,12 +1,14 @@
 //! Rules of the group that joiners get.
 
 use openchat_protocol::Uid;
+use openchat_protocol::append::{CommitBundle, GroupUpdate};
 use openchat_protocol::room::RoomSelector;
+use openchat_protocol::tree::{Tree, TreeChange, TreeError};
 
 use super::World;
 use super::world::NOW;
 use crate::group::JoinOffer;
-use crate::room_log::NewContent;
+use crate::room_log::{AppendError, AppendOutcome, NewContent};
 
 /// Joiners get the group as it is after the last commit, the base it belongs to, and who made it.
 pub async fn a_commit_replaces_the_group(world: &World) {
@@ -16,15 +18,47 @@ pub async fn a_commit_replaces_the_group(world: &World) {
     world.store.create_room(create.clone(), alice, NOW).await.unwrap();
     let selector = RoomSelector::Name("lobby".parse().unwrap());
     let first = world.join_info(&selector, bob).await.unwrap();
-    assert_eq!((first.group, first.by), (create.group, alice.uid));
+    assert_eq!((first.group, first.by), (create.group.clone(), alice.uid));
     let record = world.commit(room, bob, &[bob], &[]).await;
     let NewContent::Commit(commit) = &record.content else { panic!("no commit") };
-    let group = commit.bundle().group.clone();
+    let update = commit.bundle().group.clone();
+    assert!(update.tree.changed.len() < create.group.tree.nodes().len(), "one node stays");
+    let group = create.group.after(&update).unwrap();
     let stored = world.append(record).await;
     world.say(room, alice, "hello").await;
     let info = world.join_info(&selector, bob).await.unwrap();
     assert_eq!((info.base.commit, info.group, info.by), (stored.position, group, bob.uid));
     assert_eq!(info.base.incarnation, world.store.incarnation());
+}
+
+/// A commit that was made for another tree is refused and changes nothing; one that brings the whole tree is not. A
+/// tree may become shorter and longer.
+pub async fn a_commit_for_another_tree_is_refused(world: &World) {
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    let selector = RoomSelector::Id(room);
+    let before = world.join_info(&selector, alice).await.unwrap();
+    let tree = |nodes: &[&[u8]]| Tree::new(nodes.iter().map(|node| node.to_vec()).collect());
+    let commit = async |tree: TreeChange| {
+        let group = GroupUpdate { group_info: b"info".to_vec().into(), tree };
+        let bundle = CommitBundle { group, welcomes: Vec::new() };
+        world.try_append(world.commit_bringing(room, alice, bundle).await).await
+    };
+    let (other, next) = (tree(&[b"x", b"y"]), tree(&[b"x", b"z"]));
+    let refused = commit(TreeChange::between(&other, &next)).await;
+    assert_eq!(refused, Err(AppendError::Tree(TreeError::OtherTree)));
+    assert_eq!(world.join_info(&selector, alice).await, Some(before));
+
+    let mut last = other;
+    assert!(matches!(commit(TreeChange::whole(&last)).await, Ok(AppendOutcome::Stored(_))));
+    for nodes in [&[&b"x"[..]][..], &[b"x", b"", b"w"], &[b"v", b"", b"w"]] {
+        let next = tree(nodes);
+        let stored = commit(TreeChange::between(&last, &next)).await;
+        assert!(matches!(stored, Ok(AppendOutcome::Stored(_))), "{stored:?}");
+        let info = world.join_info(&selector, alice).await.unwrap();
+        assert_eq!(info.group.tree, next);
+        last = next;
+    }
 }
 
 /// Helpers are devices that are members now, of users who are neither doubted nor the one who asks.

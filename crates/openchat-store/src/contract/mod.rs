@@ -91,6 +91,7 @@ macro_rules! store_contract {
             membership: a_device_that_rejoins_stays_a_member;
             membership: a_member_is_not_added_anew;
             group: a_commit_replaces_the_group;
+            group: a_commit_for_another_tree_is_refused;
             group: who_doubts_the_last_author_gets_no_group_but_helpers;
             removal: an_administrator_removes_anybody;
             removal: two_who_work_together_remove_nobody;

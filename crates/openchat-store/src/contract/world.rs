@@ -8,11 +8,12 @@ use aws_lc_rs::rand;
 use openchat_protocol::account::{
     AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, PublishKeyPackages,
 };
-use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot, Welcome};
+use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinInfo, RoomSelector};
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{ChainHash, DeviceId, Did, InviteHash, MessageId, RoomId, Timestamp, Uid};
 use openchat_transparency::{Body, Kind, Label, Opening};
 use tokio::task::JoinSet;
@@ -188,9 +189,22 @@ impl World {
     async fn commit_with(&self, room: RoomId, author: DeviceId, statement: Statement) -> NewRecord {
         let added = statement.joined.iter().filter(|device| **device != author);
         let welcomes = added.map(|device| Welcome { device: *device, message: b"welcome".to_vec().into() });
-        let group = group(&format!("by {author}"));
+        let GroupSnapshot { group_info, tree } = group(&format!("by {author}"));
+        let before = self.join_info(&RoomSelector::Id(room), author).await.map(|info| info.group.tree);
+        let tree = TreeChange::between(&before.unwrap_or_default(), &tree);
+        let group = GroupUpdate { group_info, tree };
         let bundle = CommitBundle { group, welcomes: welcomes.collect() };
         self.record(room, author, RecordKind::Commit, "commit", Some((statement, bundle))).await
+    }
+
+    /// A commit that changes nobody's membership.
+    pub(super) async fn commit_bringing(
+        &self,
+        room: RoomId,
+        author: DeviceId,
+        bundle: CommitBundle,
+    ) -> NewRecord {
+        self.record(room, author, RecordKind::Commit, "commit", Some((Statement::default(), bundle))).await
     }
 
     pub(super) async fn try_append(&self, record: NewRecord) -> Result<AppendOutcome, AppendError> {
@@ -299,8 +313,8 @@ impl World {
 }
 
 pub(super) fn group(text: &str) -> GroupSnapshot {
-    let tree = format!("tree {text}").into_bytes();
-    GroupSnapshot { group_info: text.as_bytes().to_vec().into(), tree: tree.into() }
+    let tree = Tree::new(vec![b"a node that stays".to_vec(), format!("a node {text}").into_bytes()]);
+    GroupSnapshot { group_info: text.as_bytes().to_vec().into(), tree }
 }
 
 /// Eight devices append to one room at the same time, `each` messages each. What was acknowledged, by sequence.

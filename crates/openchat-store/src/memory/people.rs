@@ -11,6 +11,7 @@ use openchat_protocol::account::{
 use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_SUITES, KEY_PACKAGES};
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::State;
@@ -62,7 +63,7 @@ pub(super) struct Welcome {
     pub(super) room: RoomId,
     pub(super) base: Base,
     pub(super) message: ByteVec,
-    pub(super) tree: Arc<ByteVec>,
+    pub(super) tree: Arc<Tree>,
     pub(super) queued: Timestamp,
 }
 

@@ -26,10 +26,16 @@ pub(super) struct Room {
     known: BTreeMap<(DeviceId, MessageId), u64>,
     last_commit: Position,
     /// What joiners get, and who made it.
-    group: GroupSnapshot,
+    pub(super) group: GroupSnapshot,
     author: Uid,
     administrators: BTreeSet<Uid>,
     intervals: BTreeMap<DeviceId, Vec<Interval>>,
+}
+
+/// What a commit does to what is kept beside the log.
+pub(super) struct Effects {
+    pub(super) mirror: Effect,
+    pub(super) group: GroupSnapshot,
 }
 
 #[derive(Debug)]
@@ -128,7 +134,7 @@ impl Room {
     pub(super) fn append(
         &mut self,
         new: &NewRecord,
-        effect: Option<&Effect>,
+        effects: Option<Effects>,
         now: Timestamp,
     ) -> StoredRecord {
         let before = self.head();
@@ -146,21 +152,21 @@ impl Room {
         self.log.push(Entry { time, chain: position.chain, bytes: bytes.clone() });
         self.known.insert((author, message_id), position.sequence);
         self.last_time = time;
-        let change = self.follow(new, effect, position);
+        let change = self.follow(new, effects, position);
         StoredRecord { position, time, bytes, change }
     }
 
-    fn follow(&mut self, new: &NewRecord, effect: Option<&Effect>, position: Position) -> MembershipChange {
-        match (&new.content, effect) {
+    fn follow(&mut self, new: &NewRecord, effects: Option<Effects>, position: Position) -> MembershipChange {
+        match (&new.content, effects) {
             (NewContent::Leave, _) => {
                 self.end(new.author, position.sequence);
                 MembershipChange { joined: Vec::new(), ended: vec![new.author] }
             }
-            (NewContent::Commit(commit), Some(effect)) => {
+            (NewContent::Commit(_), Some(Effects { mirror, group })) => {
                 self.last_commit = position;
-                (self.author, self.group) = (new.author.uid, commit.bundle().group.clone());
-                self.apply(effect, position.sequence);
-                effect.change()
+                (self.author, self.group) = (new.author.uid, group);
+                self.apply(&mirror, position.sequence);
+                mirror.change()
             }
             (NewContent::Message | NewContent::Commit(_), _) => MembershipChange::default(),
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use openchat_protocol::limits::{LISTED_ROOMS, ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::Base;
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSelector, RoomSummary};
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
 
 use super::people::count;
-use super::room::Room;
+use super::room::{Effects, Room};
 use super::{State, people};
 use crate::effect::Effect;
 use crate::group::JoinOffer;
@@ -127,14 +128,19 @@ impl State {
         if new.base != last_commit {
             return Ok(AppendOutcome::Stale { last_commit: last_commit.commit.sequence });
         }
-        let effect = match &new.content {
-            NewContent::Commit(commit) => Some(self.effect(room, commit, new.author)?),
+        let effects = match &new.content {
+            NewContent::Commit(commit) => Some(Effects {
+                group: room.group.after(&commit.bundle().group)?,
+                mirror: self.effect(room, commit, new.author)?,
+            }),
             NewContent::Message | NewContent::Leave => None,
         };
         let room = self.rooms.get_mut(&new.room).ok_or(AppendError::RoomUnknown)?;
-        let stored = room.append(new, effect.as_ref(), now);
+        let stored = room.append(new, effects, now);
         if let NewContent::Commit(commit) = &new.content {
-            self.queue_welcomes(new.room, Base { incarnation, commit: stored.position }, commit, stored.time);
+            let tree = Arc::new(room.group.tree.clone());
+            let base = Base { incarnation, commit: stored.position };
+            self.queue_welcomes((new.room, base), commit, &tree, stored.time);
         }
         Ok(AppendOutcome::Stored(stored))
     }
@@ -158,11 +164,16 @@ impl State {
         }
     }
 
-    fn queue_welcomes(&mut self, room: RoomId, base: Base, commit: &NewCommit, queued: Timestamp) {
-        let tree = Arc::new(commit.bundle().group.tree.clone());
+    fn queue_welcomes(
+        &mut self,
+        (room, base): (RoomId, Base),
+        commit: &NewCommit,
+        tree: &Arc<Tree>,
+        queued: Timestamp,
+    ) {
         for welcome in &commit.bundle().welcomes {
             self.last_welcome += 1;
-            let (message, tree) = (welcome.message.clone(), Arc::clone(&tree));
+            let (message, tree) = (welcome.message.clone(), Arc::clone(tree));
             let waiting = people::Welcome { device: welcome.device, room, base, message, tree, queued };
             self.welcomes.insert(self.last_welcome, waiting);
         }

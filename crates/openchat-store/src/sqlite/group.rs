@@ -1,32 +1,86 @@
 //! The group for joiners in SQLite.
 
-use openchat_protocol::append::GroupSnapshot;
+use openchat_protocol::append::{GroupSnapshot, GroupUpdate};
 use openchat_protocol::record::Base;
 use openchat_protocol::room::{FetchJoinInfo, JoinInfo, RoomSelector};
+use openchat_protocol::tree::{Tree, TreeChange, TreeMarks};
 use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Uid};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::{device_id, room_name};
+use super::columns::{damaged, device_id, room_name};
 use super::failure::Failure;
 use super::room::{self, State};
 use crate::StoreError;
 use crate::group::JoinOffer;
+use crate::room_log::AppendError;
 
-/// Makes this what joiners get.
-pub(super) fn put(
+/// The group of a new room.
+pub(super) fn create(
     connection: &Connection,
     room: i64,
     author: Uid,
     group: &GroupSnapshot,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT INTO room_group (room, author, group_info, tree) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (room) DO UPDATE
-             SET author = excluded.author, group_info = excluded.group_info, tree = excluded.tree",
-        )?
-        .execute(params![room, author.0, group.group_info.as_slice(), group.tree.as_slice()])
-        .map(drop)
+        .prepare_cached("INSERT INTO room_group (room, author, group_info, marks) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![room, author.0, group.group_info.as_slice(), group.tree.marks().to_bytes()])?;
+    put_nodes(connection, room, (0..).zip(group.tree.nodes()))
+}
+
+/// What the tree will be, if it is the one that the change was made for.
+pub(super) fn marks_after(
+    connection: &Connection,
+    room: i64,
+    change: &TreeChange,
+) -> Result<TreeMarks, Failure<AppendError>> {
+    marks(connection, room)?.after(change).map_err(|error| Failure::Rule(error.into()))
+}
+
+fn marks(connection: &Connection, room: i64) -> rusqlite::Result<TreeMarks> {
+    connection.prepare_cached("SELECT marks FROM room_group WHERE room = ?1")?.query_row([room], |row| {
+        TreeMarks::from_bytes(row.get_ref(0)?.as_blob()?).map_err(|error| damaged(0, error))
+    })
+}
+
+/// Makes this what joiners get.
+pub(super) fn update(
+    connection: &Connection,
+    room: i64,
+    author: Uid,
+    update: &GroupUpdate,
+    marks: &TreeMarks,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE room_group SET author = ?2, group_info = ?3, marks = ?4 WHERE room = ?1")?
+        .execute(params![room, author.0, update.group_info.as_slice(), marks.to_bytes()])?;
+    connection
+        .prepare_cached("DELETE FROM room_node WHERE room = ?1 AND place >= ?2")?
+        .execute(params![room, update.tree.length])?;
+    put_nodes(connection, room, update.tree.changed.iter().map(|it| (it.index, it.node.as_slice())))
+}
+
+fn put_nodes<'a>(
+    connection: &Connection,
+    room: i64,
+    nodes: impl Iterator<Item = (u32, &'a [u8])>,
+) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO room_node (room, place, node) VALUES (?1, ?2, ?3)
+         ON CONFLICT (room, place) DO UPDATE SET node = excluded.node",
+    )?;
+    for (place, node) in nodes {
+        put.execute(params![room, place, node])?;
+    }
+    Ok(())
+}
+
+/// The tree as it is now.
+pub(super) fn tree(connection: &Connection, room: i64) -> rusqlite::Result<Tree> {
+    let nodes = connection
+        .prepare_cached("SELECT node FROM room_node WHERE room = ?1 ORDER BY place")?
+        .query_map([room], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Tree::new(nodes))
 }
 
 pub(super) fn offer(
@@ -68,7 +122,7 @@ fn join_info(
 ) -> rusqlite::Result<JoinInfo> {
     connection
         .prepare_cached(
-            "SELECT r.name, g.author, g.group_info, g.tree
+            "SELECT r.name, g.author, g.group_info
              FROM room r JOIN room_group g ON g.room = r.id WHERE r.id = ?1",
         )?
         .query_row([room.row], |row| {
@@ -78,7 +132,7 @@ fn join_info(
                 base: Base { incarnation, commit: room.last_commit },
                 group: GroupSnapshot {
                     group_info: row.get::<_, Vec<u8>>(2)?.into(),
-                    tree: row.get::<_, Vec<u8>>(3)?.into(),
+                    tree: tree(connection, room.row)?,
                 },
                 by: Uid(row.get(1)?),
             })

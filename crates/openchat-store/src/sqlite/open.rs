@@ -13,7 +13,8 @@ use crate::StoreError;
 const APPLICATION: i32 = 0x4f43_7374;
 
 /// What each version adds to the one before.
-const SCHEMAS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
+const SCHEMAS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Prepared statements that a connection keeps: more than there are.
 const STATEMENTS: usize = 128;

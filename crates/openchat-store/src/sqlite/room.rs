@@ -34,7 +34,7 @@ pub(super) fn create(
         free_name(connection, name)?;
     }
     let room = insert(connection, new, device, now)?;
-    group::put(connection, room, creator.uid, &new.group)?;
+    group::create(connection, room, creator.uid, &new.group)?;
     administrator::replace(connection, room, [creator.uid])?;
     membership::open(connection, room, device, 0)?;
     Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use openchat_protocol::limits::{ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::{Base, Position, Record};
+use openchat_protocol::tree::TreeMarks;
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -37,15 +38,18 @@ pub(super) fn append(
     if new.base != (Base { incarnation, commit: room.last_commit }) {
         return Ok(AppendOutcome::Stale { last_commit: room.last_commit.sequence });
     }
-    let effect = match &new.content {
-        NewContent::Commit(commit) => Some(effect(connection, &room, commit, new.author)?),
+    let effects = match &new.content {
+        NewContent::Commit(commit) => Some(Effects {
+            marks: group::marks_after(connection, room.row, &commit.bundle().group.tree)?,
+            mirror: effect(connection, &room, commit, new.author)?,
+        }),
         NewContent::Message | NewContent::Leave => None,
     };
     let record = record(&room, &mut new, now);
     let bytes = Bytes::from(record.to_bytes());
     let position = Position { sequence: record.sequence, chain: room.head.chain.then(&bytes) };
     insert(connection, &room, author, &record, position, &bytes)?;
-    let change = follow(connection, &room, author, &new, effect.as_ref(), position, record.time)?;
+    let change = follow(connection, &room, author, &new, effects.as_ref(), position, record.time)?;
     Ok(AppendOutcome::Stored(StoredRecord { position, time: record.time, bytes, change }))
 }
 
@@ -154,27 +158,33 @@ fn insert(
         .map(drop)
 }
 
+/// What a commit does to what is kept beside the log.
+struct Effects {
+    mirror: Effect,
+    marks: TreeMarks,
+}
+
 /// Lets the mirror follow what the record at `position` does.
 fn follow(
     connection: &Connection,
     room: &State,
     author: i64,
     new: &NewRecord,
-    effect: Option<&Effect>,
+    effects: Option<&Effects>,
     position: Position,
     now: Timestamp,
 ) -> rusqlite::Result<MembershipChange> {
-    match (&new.content, effect) {
+    match (&new.content, effects) {
         (NewContent::Leave, _) => {
             membership::end(connection, room.row, author, position.sequence)?;
             Ok(MembershipChange { joined: Vec::new(), ended: vec![new.author] })
         }
-        (NewContent::Commit(commit), Some(effect)) => {
+        (NewContent::Commit(commit), Some(Effects { mirror, marks })) => {
             set_last_commit(connection, room.row, position)?;
-            group::put(connection, room.row, new.author.uid, &commit.bundle().group)?;
-            apply(connection, room.row, effect, position.sequence)?;
+            group::update(connection, room.row, new.author.uid, &commit.bundle().group, marks)?;
+            apply(connection, room.row, mirror, position.sequence)?;
             welcome::queue(connection, room.row, position.sequence, commit.bundle(), now)?;
-            Ok(effect.change())
+            Ok(mirror.change())
         }
         (NewContent::Message | NewContent::Commit(_), _) => Ok(MembershipChange::default()),
     }

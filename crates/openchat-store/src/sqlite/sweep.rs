@@ -66,7 +66,7 @@ fn forget_room(connection: &Connection, room: i64, now: Timestamp) -> rusqlite::
     if !over {
         return Ok(false);
     }
-    for table in ["welcome", "welcome_tree", "room_group", "administrator", "membership"] {
+    for table in ["welcome", "welcome_tree", "room_group", "room_node", "administrator", "membership"] {
         connection.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?1"))?.execute([room])?;
     }
     connection

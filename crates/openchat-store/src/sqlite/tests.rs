@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use openchat_protocol::account::AccountSelector;
 use openchat_protocol::room::RoomSelector;
-use openchat_protocol::{ChainHash, Timestamp};
+use openchat_protocol::tree::Tree;
+use openchat_protocol::{ChainHash, DeviceId, Did, RoomId, Timestamp, Uid};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -98,7 +99,8 @@ async fn nothing_is_left_of_a_room_that_everybody_left() {
         };
         tables.iter().map(rows).collect::<Vec<_>>()
     };
-    let tables = ["room", "room_group", "administrator", "membership", "welcome", "welcome_tree", "log"];
+    let tables =
+        ["room", "room_group", "room_node", "administrator", "membership", "welcome", "welcome_tree", "log"];
     world.room(Some("other"), bob).await;
     let before = count(&tables);
     let room = world.room(Some("lobby"), alice).await;
@@ -141,9 +143,9 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
 async fn a_newer_database_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     drop(disk.open().unwrap());
-    disk.execute("PRAGMA user_version = 3");
+    disk.execute("PRAGMA user_version = 4");
     let before = fs::read(disk.path()).unwrap();
-    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 3, known: 2, .. })));
+    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 4, known: 3, .. })));
     assert_eq!(fs::read(disk.path()).unwrap(), before);
 }
 
@@ -168,6 +170,28 @@ async fn accounts_of_a_database_without_a_log_of_keys_can_be_logged() {
     assert_eq!(world.store().devices_of(uid).await.unwrap().len(), 1, "what was there is there");
     drop(world);
     assert_eq!(disk.world().store().log_state().await.unwrap().size, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_cannot_be_taken_apart_is_replaced_by_the_next_commit() {
+    let disk = OnDisk::new();
+    disk.execute(include_str!("schema.sql"));
+    disk.execute(include_str!("schema_2.sql"));
+    disk.execute("PRAGMA application_id = 0x4f437374; PRAGMA user_version = 2;");
+    disk.execute(
+        "INSERT INTO account VALUES (zeroblob(16), 'alice', 'alice', x'01', x'02', x'03', 0, 7, 1);
+         INSERT INTO device VALUES (1, zeroblob(16), zeroblob(10), x'04', x'80', 0, 9);
+         INSERT INTO room VALUES (1, zeroblob(16), 'lobby', 'lobby', 1, 0, zeroblob(32), 7, 0, zeroblob(32));
+         INSERT INTO room_group VALUES (1, zeroblob(16), x'05', x'06');
+         INSERT INTO membership (room, device, joined_at) VALUES (1, 1, 0);
+         INSERT INTO welcome_tree VALUES (1, 0, 7, x'07');
+         INSERT INTO welcome VALUES (1, 1, 1, 0, x'08');",
+    );
+    let world = disk.world();
+    let alice = DeviceId { uid: Uid([0; 16]), did: Did([0; 10]) };
+    assert_eq!(world.store().next_welcome(alice, 0).await, Ok(None));
+    let info = world.join_info(&RoomSelector::Id(RoomId([0; 16])), alice).await.unwrap();
+    assert_eq!((info.group.group_info.to_vec(), info.group.tree), (vec![5], Tree::default()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,17 +4,17 @@ use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
-use openchat_protocol::{DeviceId, Incarnation, RoomId, Timestamp};
+use openchat_protocol::{DeviceId, Incarnation, RoomId, Timestamp, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{device_row, int, position};
+use super::columns::{damaged, device_row, int, position};
 use super::failure::Failure;
-use super::membership;
+use super::{group, membership};
 use crate::StoreError;
 use crate::room::MembershipChange;
 use crate::welcome::QueuedWelcome;
 
-/// Stores the Welcomes of the commit at `sequence`, whose devices are known.
+/// Stores the Welcomes of the commit at `sequence`, whose devices are known and whose tree is there.
 pub(super) fn queue(
     connection: &Connection,
     room: i64,
@@ -25,9 +25,10 @@ pub(super) fn queue(
     if bundle.welcomes.is_empty() {
         return Ok(());
     }
+    let tree = codec::encode(&group::tree(connection, room)?);
     connection
         .prepare_cached("INSERT INTO welcome_tree (room, sequence, queued, tree) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![room, int(sequence), int(now.0), bundle.group.tree.as_slice()])?;
+        .execute(params![room, int(sequence), int(now.0), tree])?;
     let mut add = connection
         .prepare_cached("INSERT INTO welcome (device, room, sequence, message) VALUES (?1, ?2, ?3, ?4)")?;
     for welcome in &bundle.welcomes {
@@ -59,7 +60,7 @@ pub(super) fn next(
             room: RoomId(row.get(1)?),
             base: Base { incarnation, commit: position(row, 2)? },
             welcome: row.get::<_, Vec<u8>>(4)?.into(),
-            tree: row.get::<_, Vec<u8>>(5)?.into(),
+            tree: codec::decode(row.get_ref(5)?.as_blob()?).map_err(|error| damaged(5, error))?,
         };
         Ok(QueuedWelcome { cursor: row.get(0)?, welcome })
     };

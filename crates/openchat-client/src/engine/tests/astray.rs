@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use openchat_protocol::append::GroupSnapshot;
 use openchat_protocol::record::RecordKind;
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{Refusal, RefusalCode, RoomId};
 
 use super::trouble::copy_files;
@@ -42,7 +43,7 @@ fn stale_group(world: &mut World, room: RoomId) -> GroupSnapshot {
 }
 
 fn useless_group() -> GroupSnapshot {
-    GroupSnapshot { group_info: vec![1; 20].into(), tree: vec![2; 20].into() }
+    GroupSnapshot { group_info: vec![1; 20].into(), tree: Tree::new(vec![vec![2; 20]]) }
 }
 
 /// Messages of `author` in the server's log.

@@ -333,6 +333,8 @@ impl FakeServer {
             return Ok(Response::Appended(Appended::Stale { last_commit }));
         }
         let Append { room: id, message_id, kind, payload, bundle, .. } = append;
+        let after = bundle.as_ref().map(|bundle| room.group.after(&bundle.group)).transpose();
+        let after = after.map_err(|error| Refusal::new(RefusalCode::OtherTree, error.to_string()))?;
         let before = room.head(id);
         let sequence = before.sequence + 1;
         let record = Record { sequence, time: now, author, message_id, kind, payload };
@@ -340,8 +342,8 @@ impl FakeServer {
         if !swallow {
             room.take(record, position, statement.as_ref());
         }
-        if let Some(bundle) = bundle {
-            (room.group, room.by) = (bundle.group, author.uid);
+        if let (Some(bundle), Some(group)) = (bundle, after) {
+            (room.group, room.by) = (group, author.uid);
             for mut welcome in bundle.welcomes {
                 if std::mem::take(&mut self.spoil_welcome) {
                     welcome.message.pop();

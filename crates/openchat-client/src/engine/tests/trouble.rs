@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use openchat_protocol::record::{Position, Record, RecordKind};
+use openchat_protocol::tree::Tree;
 use openchat_protocol::{MessageId, Refusal, RefusalCode, RoomId};
 
 use super::world::{ALICE, BOB, CAROL, World, kind};
@@ -232,7 +233,7 @@ fn append_garbage(world: &mut World, room: RoomId, author: usize) {
     let record = Record { sequence, time: world.now, author, message_id, kind, payload };
     let position = Position { sequence, chain: before.chain.then(&record.to_bytes()) };
     fake.take(record, position, None);
-    fake.group.tree = vec![0; 10].into();
+    fake.group.tree = Tree::new(vec![vec![0; 10]]);
 }
 
 #[test]
@@ -394,4 +395,23 @@ fn a_silent_server_is_asked_for_a_sign_of_life_then_given_up() {
     world.clients[ALICE].answers_are_lost = true;
     world.pass(MINUTE);
     assert!(!world.clients[ALICE].connected);
+}
+
+#[test]
+fn a_commit_that_was_made_for_another_tree_is_made_anew_with_the_whole_one() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.create(ALICE, "lobby", crate::command::Access::Listed);
+    world.join(BOB, "lobby");
+    let good = world.server.rooms[&room].group.tree.clone();
+    world.server.rooms.get_mut(&room).unwrap().group.tree = Tree::new(vec![vec![0; 10]]);
+    world.ask(ALICE, Command::UpdateKeys { room }).unwrap();
+    assert_eq!(world.server.rooms[&room].group.tree.nodes().len(), good.nodes().len());
+    // The one after it brings only what it changes again.
+    let before = world.server.rooms[&room].group.tree.clone();
+    world.ask(BOB, Command::UpdateKeys { room }).unwrap();
+    let after = world.server.rooms[&room].group.tree.clone();
+    assert_eq!(after.nodes().zip(before.nodes()).filter(|(now, then)| now == then).count(), 1);
+    world.join(CAROL, "lobby");
+    world.say(CAROL, room, "came in");
+    assert_eq!(world.said(BOB, room), ["carol: came in"]);
 }

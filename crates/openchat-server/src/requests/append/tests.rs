@@ -1,5 +1,6 @@
-use openchat_protocol::append::{GroupSnapshot, Welcome};
+use openchat_protocol::append::{GroupUpdate, Welcome};
 use openchat_protocol::record::{Base, Position};
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{Did, Incarnation, MessageId, RoomId, Uid};
 
 use super::*;
@@ -45,13 +46,14 @@ fn append(kind: RecordKind, payload: Vec<u8>) -> Append {
     Append { room: ROOM, message_id: MessageId([3; 16]), base, kind, payload: payload.into(), bundle: None }
 }
 
-fn group() -> GroupSnapshot {
-    GroupSnapshot { group_info: vec![1].into(), tree: vec![2].into() }
+fn group(group_info: usize, tree: usize) -> GroupUpdate {
+    let tree = TreeChange::whole(&Tree::new(vec![vec![0; tree]]));
+    GroupUpdate { group_info: vec![0; group_info].into(), tree }
 }
 
 fn commit(framing: Framing, statement: &Statement, welcomes: Vec<Welcome>) -> Append {
     let payload = mls(ROOM, framing, COMMIT_TYPE, &codec::encode(statement));
-    let bundle = Some(CommitBundle { group: group(), welcomes });
+    let bundle = Some(CommitBundle { group: group(1, 1), welcomes });
     Append { bundle, ..append(RecordKind::Commit, payload) }
 }
 
@@ -88,7 +90,7 @@ fn a_message_is_a_private_application_message_of_its_room() {
 #[test]
 fn a_message_brings_no_bundle() {
     let message = append(RecordKind::Message, mls(ROOM, Framing::Private, APPLICATION, b""));
-    let bundle = Some(CommitBundle { group: group(), welcomes: Vec::new() });
+    let bundle = Some(CommitBundle { group: group(1, 1), welcomes: Vec::new() });
     assert_eq!(code(Append { bundle, ..message }), MALFORMED);
 }
 
@@ -116,8 +118,7 @@ fn a_commit_needs_its_statement_and_its_group() {
 fn every_part_of_a_bundle_has_its_limit() {
     let welcome = |length: usize| Welcome { device: OTHER, message: vec![0; length].into() };
     let with = |group_info: usize, tree: usize, welcomes| {
-        let group = GroupSnapshot { group_info: vec![0; group_info].into(), tree: vec![0; tree].into() };
-        let bundle = Some(CommitBundle { group, welcomes });
+        let bundle = Some(CommitBundle { group: group(group_info, tree), welcomes });
         code(Append { bundle, ..commit(Framing::Private, &adds(&[OTHER]), Vec::new()) })
     };
     use openchat_protocol::limits::{GROUP_INFO, TREE};
