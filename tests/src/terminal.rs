@@ -66,16 +66,32 @@ impl Terminal {
         size: (u16, u16),
         more: &[(&str, &str)],
     ) -> Self {
-        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
-        let tty = open_tty(&pair.master.tty_name().expect("its name"));
-        let modes_before = tcgetattr(&tty).expect("the modes of the terminal");
         let mut command = CommandBuilder::new(program());
-        environment(&mut command, home);
-        more.iter().for_each(|(name, value)| command.env(name, value));
         command.arg("--data");
         command.arg(home.folder());
         command.args(["--profile", profile]);
         command.args(arguments);
+        Self::run(home, command, size, more)
+    }
+
+    /// A shell with job control, which knows the binary as `openchat` and has its data in `home`.
+    pub fn shell(home: &Openchat) -> Self {
+        let mut command = CommandBuilder::new("bash");
+        command.args(["--norc", "--noprofile", "-i"]);
+        let mut shell =
+            Self::run(home, command, (24, 80), &[("PS1", "$ "), ("BASH_SILENCE_DEPRECATION_WARNING", "1")]);
+        shell.sees("$");
+        let (program, data) = (program(), home.folder().display().to_string());
+        shell.enter(&format!("openchat() {{ command {} --data {data} \"$@\"; }}; clear", program.display()));
+        shell
+    }
+
+    fn run(home: &Openchat, mut command: CommandBuilder, size: (u16, u16), more: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
+        let tty = open_tty(&pair.master.tty_name().expect("its name"));
+        let modes_before = tcgetattr(&tty).expect("the modes of the terminal");
+        environment(&mut command, home);
+        more.iter().for_each(|(name, value)| command.env(name, value));
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         let id = child.process_id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let process = id.expect("a process id");
@@ -213,13 +229,23 @@ impl Terminal {
         kill_process(self.process, signal).expect("the signal is sent");
     }
 
+    /// Another program sets the terminal to lines and echo, as shells do while they have it.
+    pub fn takes_lines(&self) {
+        tcsetattr(&self.tty, OptionalActions::Now, &self.modes_before).expect("the terminal takes its modes");
+    }
+
     /// Waits until the program has stopped for the `times`th time, and asserts that a shell could use the terminal.
     #[track_caller]
     pub fn is_stopped(&self, times: u64) {
+        self.has_stopped(times);
+        self.is_for_a_shell();
+    }
+
+    /// Waits until the program has stopped for the `times`th time.
+    #[track_caller]
+    pub fn has_stopped(&self, times: u64) {
         let state = self.display.wait(|state| state.stops >= times);
         assert_eq!(state.stops, times, "the program does not stop. The screen:\n{}", contents(&state.shown));
-        drop(state);
-        self.is_for_a_shell();
     }
 
     /// Waits for the end of the program.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use openchat_tests::binary::PASSWORD;
@@ -191,6 +191,46 @@ fn a_join_that_failed_leaves_no_key_unless_it_was_there_before() {
     join().fails(NETWORK, &[]);
     assert_eq!(files(), ["private.pem", "public.pem"]);
     assert_eq!(fs::read(home.profile("bob").join("private.pem")).unwrap(), key);
+}
+
+#[test]
+fn a_host_listens_where_the_first_start_said() {
+    let home = Openchat::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let up = |more: &[&str]| {
+        let arguments = [&["up"], more].concat();
+        home.run_with_input("alice", &arguments, ":q\n:q\n").ok()
+    };
+    let first = up(&["--name", "alice", "--listen", &free, "--address", &free]);
+    assert!(first.contains(&format!("listens on {free}")), "{first}");
+    let again = up(&[]);
+    assert!(again.contains(&format!("listens on {free}")), "{again}");
+    // The host itself needs no address that others use.
+    let elsewhere = up(&["--listen", "127.0.0.1:0"]);
+    assert!(elsewhere.contains("#lobby") && !elsewhere.contains(&free), "{elsewhere}");
+}
+
+#[test]
+fn a_script_is_told_of_the_options_that_its_command_has() {
+    let (home, _server) = lobby(&["alice"]);
+    let data = home.folder().to_str().unwrap();
+    let mut command = Command::new(openchat_tests::binary::program());
+    command.args(["--data", data, "--profile", "alice", "rooms"]).env_remove("OPENCHAT_PASSWORD_FILE");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("--password-file FILE") && !err.contains("--name"), "{err}");
+}
+
+#[test]
+fn what_waits_counts_among_the_newest_lines() {
+    let (home, server) = lobby(&["alice"]);
+    server.kill();
+    for number in 0..3 {
+        assert_eq!(home.run("alice", &["send", "lobby", &format!("kept {number}")]).code, Some(NETWORK));
+    }
+    let tail = home.run("alice", &["tail", "lobby", "-n", "2"]);
+    assert_eq!(tail.out.lines().count(), 2, "{tail:?}");
+    assert!(tail.out.contains("kept 1") && tail.out.contains("kept 2"), "{tail:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -103,6 +104,8 @@ pub(crate) struct Driver {
     waiting: HashMap<Ticket, oneshot::Sender<Result<Answer, ClientError>>>,
     next_ticket: u64,
     failures: u32,
+    /// Where the server is, if not where the profile says.
+    at: Option<SocketAddr>,
     /// When the last try began.
     tried: Instant,
     /// Since when there is no connection.
@@ -122,6 +125,7 @@ impl Driver {
             waiting: HashMap::new(),
             next_ticket: 0,
             failures: 0,
+            at: None,
             tried: Instant::now(),
             away: None,
             jitter: Jitter::new(seed()),
@@ -175,6 +179,12 @@ impl Driver {
                     *until = soon.min(*until);
                 }
             }
+            Job::ReachAt(address) => {
+                self.at = Some(address);
+                if let Link::Pause(_) | Link::Connecting(_) = self.link {
+                    self.link = Link::Pause(Instant::now());
+                }
+            }
             // Handled where the loop can be left.
             Job::Stop(_) => {}
         }
@@ -205,7 +215,10 @@ impl Driver {
     fn connect(&mut self) {
         self.tell(ConnectionState::Connecting);
         self.tried = Instant::now();
-        let credentials = self.engine.credentials().clone();
+        let mut credentials = self.engine.credentials().clone();
+        if let Some(at) = self.at {
+            (credentials.host, credentials.port) = (at.ip().to_string(), at.port());
+        }
         self.link = Link::Connecting(Box::pin(connect(credentials)));
     }
 

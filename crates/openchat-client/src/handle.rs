@@ -1,5 +1,6 @@
 //! The client as a screen or a script holds it: typed calls to the driver's thread, and the events it sends.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use openchat_e2ee::fernet::{self, FernetKey};
@@ -29,6 +30,8 @@ pub(crate) enum Job {
     Vault(Box<dyn FnOnce(&mut Vault) + Send>),
     /// Try to connect now instead of after the pause.
     Reconnect,
+    /// Connect here from now on.
+    ReachAt(SocketAddr),
     /// End: what is on its way to the server is flushed first.
     Stop(oneshot::Sender<()>),
 }
@@ -201,6 +204,11 @@ impl ClientHandle {
     /// Tries to connect now instead of after the pause.
     pub async fn reconnect(&self) -> Result<(), ClientError> {
         self.jobs.send(Job::Reconnect).await.map_err(|_| ClientError::stopped())
+    }
+
+    /// The server is found here as long as this client runs, whatever the profile says: it is on this very machine.
+    pub async fn reach_at(&self, address: SocketAddr) -> Result<(), ClientError> {
+        self.jobs.send(Job::ReachAt(address)).await.map_err(|_| ClientError::stopped())
     }
 
     /// How the client stands to its server now.

@@ -23,7 +23,29 @@ pub enum NameError {
     /// A character that no name has.
     #[error("a name has no `{0}`: use a-z, 0-9, dot, underscore and hyphen")]
     Character(char),
+    /// Something of a name that would only be seen by who looks for it.
+    #[error("a person's name ends with a letter or a digit, and has no two signs in a row")]
+    Signs,
+    /// A word by which programs speak of themselves or of whoever reads.
+    #[error("nobody may be called `{0}`, as if a program said it: take another name")]
+    Reserved(String),
 }
+
+/// What no person is called: programs say it of the reader, of all, or of themselves.
+const RESERVED: &[&str] = &[
+    "you",
+    "yourself",
+    "everybody",
+    "everyone",
+    "anybody",
+    "nobody",
+    "somebody",
+    "here",
+    "all",
+    "server",
+    "system",
+    "openchat",
+];
 
 fn check(text: &str, shortest: usize, longest: usize) -> Result<(), NameError> {
     if let Some(bad) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')) {
@@ -37,8 +59,31 @@ fn check(text: &str, shortest: usize, longest: usize) -> Result<(), NameError> {
     }
 }
 
+fn check_user(text: &str) -> Result<(), NameError> {
+    check(text, 3, 32)?;
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    let mut neighbours = text.chars().zip(text.chars().skip(1));
+    if text.ends_with(is_sign) || neighbours.any(|(one, next)| is_sign(one) && is_sign(next)) {
+        return Err(NameError::Signs);
+    }
+    let skeleton = skeleton_of(text);
+    match RESERVED.iter().find(|reserved| skeleton_of(reserved) == skeleton) {
+        Some(reserved) => Err(NameError::Reserved((*reserved).to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn check_room(text: &str) -> Result<(), NameError> {
+    check(text, 1, 64)
+}
+
+fn skeleton_of(name: &str) -> String {
+    // Once more after lower-casing: UTS 39 maps `0` to `O`.
+    skeleton(&skeleton(name).collect::<String>().to_lowercase()).collect()
+}
+
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $shortest:literal, $longest:literal, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $check:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -51,8 +96,7 @@ macro_rules! name {
 
             /// What all look-alikes of this name have in common; unique per server.
             pub fn skeleton(&self) -> String {
-                // Once more after lower-casing: UTS 39 maps `0` to `O`.
-                skeleton(&skeleton(&self.0).collect::<String>().to_lowercase()).collect()
+                skeleton_of(&self.0)
             }
         }
 
@@ -62,7 +106,7 @@ macro_rules! name {
             /// Accepts the name with or without its sign in front.
             fn from_str(text: &str) -> Result<Self, NameError> {
                 let text = text.strip_prefix($prefix).unwrap_or(text);
-                check(text, $shortest, $longest).map(|()| Self(text.to_owned()))
+                $check(text).map(|()| Self(text.to_owned()))
             }
         }
 
@@ -87,7 +131,7 @@ macro_rules! name {
         impl<'b, C> Decode<'b, C> for $name {
             fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
                 let text = d.str()?;
-                check(text, $shortest, $longest).map_err(|error| decode::Error::message(error.to_string()))?;
+                $check(text).map_err(|error| decode::Error::message(error.to_string()))?;
                 Ok(Self(text.to_owned()))
             }
         }
@@ -96,11 +140,11 @@ macro_rules! name {
 
 name! {
     /// A user's name on one server.
-    UserName, 3, 32, '@'
+    UserName, check_user, '@'
 }
 name! {
     /// A room's name on one server, written with `#` in front when people see it.
-    RoomName, 1, 64, '#'
+    RoomName, check_room, '#'
 }
 
 #[cfg(test)]
@@ -118,6 +162,20 @@ mod tests {
             assert!(bad.parse::<UserName>().is_err(), "{bad:?}");
         }
         assert_eq!("#lobby".parse::<RoomName>(), "lobby".parse::<RoomName>());
+    }
+
+    #[test]
+    fn nobody_is_called_as_if_a_program_said_it() {
+        for bad in ["you", "y0u", "server", "openchat", "nob0dy", "a11"] {
+            assert!(matches!(bad.parse::<UserName>(), Err(NameError::Reserved(_))), "{bad}");
+        }
+        for bad in ["alice-", "alice_", "alice.", "al..ice", "al.-ice"] {
+            assert_eq!(bad.parse::<UserName>(), Err(NameError::Signs), "{bad}");
+        }
+        for good in ["yours", "al-ice", "a.b-c_9", "server-admin"] {
+            assert!(good.parse::<UserName>().is_ok(), "{good}");
+        }
+        assert!("server".parse::<RoomName>().is_ok());
     }
 
     #[test]

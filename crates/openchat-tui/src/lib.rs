@@ -22,5 +22,5 @@ pub mod theme;
 pub mod view;
 pub mod words;
 
-pub use opening::make_lobby;
-pub use runtime::{Door, Host, Hosted, ScreenError, Setup, run};
+pub use opening::{make_lobby, remember_host};
+pub use runtime::{Door, Host, Hosted, Resumed, ScreenError, Setup, run};

@@ -11,6 +11,8 @@ use crate::effect::{Newcomer, Opened};
 /// Where the vault keeps the screen's own things.
 const KEPT: &[&str] = &["draft:", "screen:", "notify:"];
 
+/// Of a profile that hosts its server.
+const HOSTS: &str = "screen:hosts";
 /// The room that everybody finds at first.
 const LOBBY: &str = "lobby";
 /// How long the server may take over it.
@@ -43,6 +45,15 @@ async fn within<T>(
         Err(ClientError::new(ErrorKind::Network, what)
             .with_help("/join lobby, or /create lobby, when it does"))
     })
+}
+
+/// Remembers that this profile hosts its server: the screen starts it with itself from now on.
+pub async fn remember_host(client: &ClientHandle) -> Result<(), ClientError> {
+    client.remember(HOSTS, Some(Vec::new())).await
+}
+
+pub(crate) async fn is_host(client: &ClientHandle) -> Result<bool, ClientError> {
+    client.recall(HOSTS).await.map(|kept| kept.is_some())
 }
 
 /// Makes an account, then opens its profile. Blocks for a second or two. Also gives the room that the link leads into.

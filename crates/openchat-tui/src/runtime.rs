@@ -4,6 +4,7 @@ mod asking;
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
 use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
-use openchat_protocol::{RoomName, Timestamp};
+use openchat_protocol::{RoomName, ServerFingerprint, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -26,10 +27,10 @@ use crate::clipboard;
 use crate::editor;
 use crate::effect::{Effect, Incoming, Newcomer};
 use crate::notify;
-use crate::opening::{enrol, make_lobby, opened};
+use crate::opening::{enrol, is_host, make_lobby, opened, remember_host};
 use crate::passage::Passage;
 use crate::settings::Settings;
-use crate::terminal::{Screen, stop_until_continued};
+use crate::terminal::Screen;
 use crate::theme::Theme;
 use crate::view;
 
@@ -60,8 +61,27 @@ pub enum Door {
 
 /// Starts a server in this process when somebody hosts.
 pub trait Host: Send {
-    /// Starts it.
+    /// Starts it for the first time, or goes on with the one that runs.
     fn start(&mut self) -> Pin<Box<dyn Future<Output = Result<Hosted, ClientError>> + Send + '_>>;
+
+    /// Starts it again for somebody who hosts `server`. Nothing when the one that is here is another, or is run by another
+    /// process.
+    fn resume(
+        &mut self,
+        server: ServerFingerprint,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Resumed>, ClientError>> + Send + '_>>;
+
+    /// What whoever stops this process is to know; nothing when no server stops with it.
+    fn last_word(&self) -> Option<&'static str>;
+}
+
+/// A server that runs again.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Where this process reaches it.
+    pub at: SocketAddr,
+    /// What is to be known of it, for people.
+    pub told: Vec<String>,
 }
 
 /// A server that was started.
@@ -130,7 +150,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         is_old: true,
     };
     if let Door::Opened(handle, events) = setup.door {
-        runtime.adopt(handle, events, Vec::new()).await;
+        runtime.come_in(async { Ok((handle, events)) });
     }
     let outcome = runtime.run(incoming).await;
     runtime.keep_draft().await;
@@ -190,6 +210,7 @@ impl Runtime {
     async fn run(&mut self, mut messages: mpsc::Receiver<Message>) -> Result<(), ScreenError> {
         let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
         let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+        let mut continues = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
         let mut tick = tokio::time::interval(TICK);
         loop {
             let picture = self.is_old.then_some(self.drawn + FRAME);
@@ -198,6 +219,10 @@ impl Runtime {
                 () = any(&mut ends) => Next::End,
                 _ = stops.recv() => {
                     self.suspend()?;
+                    Next::Go
+                }
+                _ = continues.recv() => {
+                    self.come_back()?;
                     Next::Go
                 }
                 event = next_key(&mut self.keys) => match event {
@@ -216,7 +241,13 @@ impl Runtime {
                 },
                 () = at(picture), if picture.is_some() => self.draw()?,
                 Some(message) = messages.recv() => self.take(message).await?,
-                _ = tick.tick() => self.handle(Incoming::Tick)?,
+                _ = tick.tick() => {
+                    if self.screen.is_away() {
+                        // A shell that brings a running job to the front says nothing to it.
+                        self.come_back()?;
+                    }
+                    self.handle(Incoming::Tick)?
+                }
                 event = next_event(&mut self.client) => self.take_events(event)?,
             };
             if next == Next::End {
@@ -316,10 +347,22 @@ impl Runtime {
 
     fn suspend(&mut self) -> Result<(), ScreenError> {
         self.keys = None;
-        self.screen.lend(stop_until_continued)?;
-        self.keys = Some(EventStream::new());
-        self.is_old = true;
+        self.screen.stop(self.host.as_ref().and_then(|host| host.last_word()))?;
+        self.listen_to_keys();
         Ok(())
+    }
+
+    /// Continued by somebody else than the shell in front, too.
+    fn come_back(&mut self) -> Result<(), ScreenError> {
+        self.keys = None;
+        self.screen.come_back()?;
+        self.listen_to_keys();
+        Ok(())
+    }
+
+    fn listen_to_keys(&mut self) {
+        self.keys = (!self.screen.is_away()).then(EventStream::new);
+        self.is_old = true;
     }
 
     fn edit(&mut self, text: &str) -> Result<(), ScreenError> {
@@ -351,11 +394,33 @@ impl Runtime {
         Ok(())
     }
 
-    fn unlock(&self, password: Password) {
+    fn unlock(&mut self, password: Password) {
         let folder = self.folder.clone();
-        self.open_with(None, move || {
-            let (handle, events) = openchat_client::open(&folder, &password)?;
-            Ok((handle, events, None))
+        self.come_in(async move {
+            let opened = tokio::task::spawn_blocking(move || openchat_client::open(&folder, &password)).await;
+            opened.unwrap_or_else(|_| Err(opening_failed()))
+        });
+    }
+
+    /// Into a profile from before; if it hosts, its server runs again first.
+    fn come_in(
+        &mut self,
+        opened: impl Future<Output = Result<(ClientHandle, Events), ClientError>> + Send + 'static,
+    ) {
+        let (sender, mut host) = (self.sender.clone(), self.host.take());
+        tokio::spawn(async move {
+            let message = match opened.await {
+                Ok((handle, events)) => {
+                    let made = match &mut host {
+                        Some(host) => resume(&handle, host.as_mut()).await,
+                        None => Vec::new(),
+                    };
+                    Message::Fresh(Box::new(Fresh { handle, events, room: None, made, host }))
+                }
+                Err(error) => Message::NotOpened(error, host),
+            };
+            // The screen may have ended.
+            let _ = sender.send(message).await;
         });
     }
 
@@ -406,6 +471,26 @@ impl Runtime {
     }
 }
 
+fn opening_failed() -> ClientError {
+    ClientError::new(ErrorKind::Internal, "opening the profile failed")
+}
+
+/// Whoever hosts is at home again: the server runs, and this process talks to it here, whatever its address is outside.
+/// What there is to say of it.
+async fn resume(handle: &ClientHandle, host: &mut dyn Host) -> Vec<String> {
+    let resumed = async {
+        if !is_host(handle).await? {
+            return Ok(Vec::new());
+        }
+        match host.resume(handle.profile().await?.server).await? {
+            Some(Resumed { at, told }) => handle.reach_at(at).await.map(|()| told),
+            None => Ok(Vec::new()),
+        }
+    };
+    let failed = |why: ClientError| vec![format!("your server could not be started: {}", sentence(&why))];
+    resumed.await.unwrap_or_else(failed)
+}
+
 async fn open_and_tell(
     sender: mpsc::Sender<Message>,
     host: Option<(Box<dyn Host>, Vec<String>)>,
@@ -416,11 +501,11 @@ async fn open_and_tell(
         None => (None, Vec::new()),
     };
     let outcome = tokio::task::spawn_blocking(open).await;
-    let outcome =
-        outcome.unwrap_or_else(|_| Err(ClientError::new(ErrorKind::Internal, "opening the profile failed")));
+    let outcome = outcome.unwrap_or_else(|_| Err(opening_failed()));
     let message = match outcome {
         Ok((handle, events, room)) => {
             if host.is_some() {
+                made.extend(remember_host(&handle).await.err().map(|why| sentence(&why)));
                 // The first one on a server finds a room to talk in.
                 made.extend(make_lobby(&handle).await.err().map(|why| sentence(&why)));
             }

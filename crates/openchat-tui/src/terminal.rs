@@ -1,6 +1,6 @@
 //! The terminal: taken for the screen, and always given back as it was.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, Stdout, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -22,6 +22,8 @@ pub(crate) struct Screen {
     mouse: bool,
     /// What the terminal shows is not what was drawn last.
     is_strange: bool,
+    /// Somebody else has the terminal: the shell, after this process was stopped.
+    is_away: bool,
 }
 
 impl Screen {
@@ -30,7 +32,8 @@ impl Screen {
         restore_on_panic();
         IS_SHOWN.store(true, Ordering::SeqCst);
         let terminal = ratatui::Terminal::new(CrosstermBackend::new(Output(stdout())))?;
-        let mut screen = Self { terminal, mouse, is_strange: false };
+        // A program that was killed may have left its picture where the screen begins.
+        let mut screen = Self { terminal, mouse, is_strange: true, is_away: false };
         screen.enter()?;
         Ok(screen)
     }
@@ -47,6 +50,9 @@ impl Screen {
 
     /// Draws one picture: terminals that can show it in one piece.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if self.is_away {
+            return Ok(());
+        }
         let mut out = Output(stdout());
         execute!(out, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.is_strange) {
@@ -67,9 +73,43 @@ impl Screen {
 
     /// Sends an escape sequence that shows nothing: clipboard, bell, notification.
     pub(crate) fn send(&mut self, sequence: &str) -> io::Result<()> {
+        if self.is_away {
+            return Ok(());
+        }
         let mut out = Output(stdout());
         out.write_all(sequence.as_bytes())?;
         out.flush()
+    }
+
+    /// Gives the terminal back and stops this process as Ctrl-Z does, until the shell continues it. `word` is for whoever
+    /// looks at the shell meanwhile.
+    pub(crate) fn stop(&mut self, word: Option<&str>) -> io::Result<()> {
+        restore();
+        self.is_away = true;
+        if let Some(word) = word {
+            // Nobody may be there to read it.
+            let _ = writeln!(stdout(), "{word}");
+        }
+        // Refused, the screen simply goes on.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        self.come_back()
+    }
+
+    /// This process was continued: in front of the shell it takes the terminal again, behind it the terminal is left alone.
+    pub(crate) fn come_back(&mut self) -> io::Result<()> {
+        self.is_away = !is_in_front();
+        if !self.is_away {
+            // The shell has set modes of its own, and they are not the ones to go back to.
+            disable_raw_mode()?;
+            self.enter()?;
+            self.draw_anew();
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else has the terminal.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away
     }
 
     /// Gives the terminal to somebody else for a while, and draws anew afterwards.
@@ -103,7 +143,10 @@ fn unless_gone(error: io::Error) -> io::Result<()> {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        // Whoever changes a terminal from behind the shell is stopped for it.
+        if !self.is_away {
+            restore();
+        }
         IS_SHOWN.store(false, Ordering::SeqCst);
         let said = std::mem::take(&mut *late_words());
         // Standard error may be gone with the terminal.
@@ -153,9 +196,7 @@ fn restore_on_panic() {
     });
 }
 
-/// Stops this process as Ctrl-Z does, until the shell continues it.
-pub(crate) fn stop_until_continued() {
-    let me = rustix::process::getpid();
-    // Refused, the screen simply goes on.
-    let _ = rustix::process::kill_process(me, rustix::process::Signal::STOP);
+/// Whether the terminal takes its keys for this process. Where there is no job control, always.
+fn is_in_front() -> bool {
+    rustix::termios::tcgetpgrp(stdin()).map_or(true, |group| group == rustix::process::getpgrp())
 }

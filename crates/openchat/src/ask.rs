@@ -12,6 +12,8 @@ use crate::{output, terminal};
 
 /// How often a wrong password may be typed again.
 pub(crate) const ATTEMPTS: usize = 3;
+/// How a script says a password.
+pub(crate) const PASSWORD_FILE: &str = "the same command with --password-file FILE";
 
 /// The first line of a password file.
 pub(crate) fn password_from_file(path: &Path) -> Result<Password, Failure> {
@@ -29,7 +31,7 @@ pub(crate) fn password_from_file(path: &Path) -> Result<Password, Failure> {
 
 /// Asks for the password of an existing profile.
 pub(crate) fn password(prompt: &str) -> Result<Password, Failure> {
-    require_terminal("a password")?;
+    require_terminal("a password", PASSWORD_FILE)?;
     unseen(prompt).map(|mut typed| Password::new(std::mem::take(&mut *typed)))
 }
 
@@ -40,9 +42,9 @@ fn unseen(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     terminal::read_line().map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))
 }
 
-/// Asks for a new password, twice, until both are the same and not empty.
-pub(crate) fn new_password() -> Result<Password, Failure> {
-    require_terminal("a new password")?;
+/// Asks for a new password, twice, until both are the same and not empty. `instead` helps where there is no terminal.
+pub(crate) fn new_password(instead: &str) -> Result<Password, Failure> {
+    require_terminal("a new password", instead)?;
     for _ in 0..ATTEMPTS {
         let (first, second) = (unseen("New password: ")?, unseen("Once more:    ")?);
         match first.as_str() {
@@ -54,9 +56,9 @@ pub(crate) fn new_password() -> Result<Password, Failure> {
     Err(Failure::new(Kind::Usage, "no new password was agreed on"))
 }
 
-/// Asks for one line of text.
-pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
-    require_terminal(prompt.trim_end_matches([':', ' ']))?;
+/// Asks for one line of text. `instead` helps where there is no terminal.
+pub(crate) fn line(prompt: &str, instead: &str) -> Result<String, Failure> {
+    require_terminal(prompt.trim_end_matches([':', ' ']), instead)?;
     output::ask(prompt);
     let mut answer = String::new();
     match std::io::stdin().lock().read_line(&mut answer) {
@@ -66,12 +68,12 @@ pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
     }
 }
 
-fn require_terminal(what: &str) -> Result<(), Failure> {
+fn require_terminal(what: &str, instead: &str) -> Result<(), Failure> {
     if std::io::stdin().is_terminal() {
         return Ok(());
     }
     let text = format!("{what} is needed, and there is no terminal to ask at");
-    Err(Failure::new(Kind::Usage, text).help("the same command with --name NAME --password-file FILE"))
+    Err(Failure::new(Kind::Usage, text).help(instead))
 }
 
 /// Opens something with the profile's password: from the password file, or asked for until it is right.

@@ -160,7 +160,7 @@ failure_from!(StartError, error => match &error {
 });
 failure_from!(OpenError, error => match &error {
     OpenError::InUse { .. } => Kind::Busy,
-    OpenError::Unreachable { .. } | OpenError::Store { .. } => Kind::Storage,
+    OpenError::Unreachable { .. } | OpenError::Full { .. } | OpenError::Store { .. } => Kind::Storage,
     _ => Kind::Damaged,
 });
 failure_from!(StoreError, _error => Kind::Storage);

@@ -12,6 +12,9 @@ use crate::Context;
 use crate::failure::{Failure, Kind};
 use crate::{ask, chat, output, screen, serve, session, text};
 
+/// How a newcomer's questions are answered by a script.
+const NO_QUESTIONS: &str = "the same command with --name NAME --password-file FILE";
+
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  openchat join 'openchat://192.0.2.7:7443/#…'      (quote the link: # begins a comment in shells)\n  \
@@ -34,7 +37,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let link: InviteLink = link.trim().parse().map_err(|error| Failure::new(Kind::Usage, error))?;
     let is_interactive = !from_input && !arguments.only && screen::is_possible();
     if is_interactive && arguments.name.is_none() && context.password_file.is_none() {
-        return screen::show(context, Door::Invited(link.to_string()), serve::Place::default(), None).await;
+        return screen::show(context, Door::Invited(link.to_string()), serve::Place::default(), None, None)
+            .await;
     }
     let name = match arguments.name {
         Some(name) => name,
@@ -53,7 +57,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     }
     if is_interactive {
         let opened = Door::Opened(client, events);
-        return screen::show(context, opened, serve::Place::default(), enrolled.room).await;
+        return screen::show(context, opened, serve::Place::default(), enrolled.room, None).await;
     }
     chat::talk(client, events, enrolled.room).await
 }
@@ -69,7 +73,7 @@ fn first_line() -> Result<String, Failure> {
 /// Asks for a name until it is one.
 pub(crate) fn ask_name() -> Result<UserName, Failure> {
     for _ in 0..ask::ATTEMPTS {
-        match ask::line("Your name on this server: ")?.parse() {
+        match ask::line("Your name on this server: ", NO_QUESTIONS)?.parse() {
             Ok(name) => return Ok(name),
             Err(error) => output::tell(error),
         }
@@ -91,7 +95,7 @@ pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
             output::tell(
                 "The password protects your key and your history on this machine; the server never sees it.",
             );
-            ask::new_password()?
+            ask::new_password(NO_QUESTIONS)?
         }
     };
     if let Some(hint) = password.hint() {

@@ -98,7 +98,7 @@ fn make(context: &Context, place: &Where) -> Result<(), Failure> {
     }
     let password = match &context.password_file {
         Some(file) => ask::password_from_file(file)?,
-        None => ask::new_password()?,
+        None => ask::new_password(ask::PASSWORD_FILE)?,
     };
     if let Some(hint) = password.hint() {
         output::tell(hint);

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openchat_client::{ClientError, ErrorKind};
-use openchat_protocol::RoomName;
+use openchat_protocol::{RoomName, ServerFingerprint};
 use openchat_tui::settings::Settings;
-use openchat_tui::{Door, Host, Hosted, Setup};
+use openchat_tui::{Door, Host, Hosted, Resumed, Setup};
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{serve, terminal};
+use crate::{serve, session, terminal};
 
 /// Whether there is a terminal at both ends that can show more than lines.
 pub(crate) fn is_possible() -> bool {
@@ -26,18 +26,26 @@ pub(crate) async fn open(context: &Context) -> Result<(), Failure> {
         true => Door::Unlock,
         false => Door::FirstRun,
     };
-    show(context, door, serve::Place::default(), None).await
+    let door = match (door, &context.password_file) {
+        (Door::Unlock, Some(_)) => {
+            let (client, events) = session::open(context)?;
+            Door::Opened(client, events)
+        }
+        (door, _) => door,
+    };
+    show(context, door, serve::Place::default(), None, None).await
 }
 
-/// Shows the screen until its user leaves. A server that was started from it ends with it.
+/// Shows the screen until its user leaves. A server that was started from it, or given to it, ends with it.
 pub(crate) async fn show(
     context: &Context,
     door: Door,
     place: serve::Place,
     room: Option<RoomName>,
+    hosted: Option<serve::Hosted>,
 ) -> Result<(), Failure> {
     terminal::claim_signals();
-    let running = Arc::default();
+    let running: Running = Arc::new(Mutex::new(hosted));
     let host = Starter { context: context.clone(), place, running: Arc::clone(&running) };
     let setup = Setup {
         folder: context.folders.profile(),
@@ -89,8 +97,9 @@ impl Host for Starter {
                     serve::host(&self.context, &self.place).await.map_err(|failure| as_client(&failure))?
                 }
             };
+            serve::keep(&self.context, &self.place).map_err(|failure| as_client(&failure))?;
             let made = vec![
-                format!("your server listens on {}", hosted.running.addr()),
+                listens(&hosted),
                 format!("its keys and database are in {}", hosted.folder.display()),
                 format!("your key and history are in {}", self.context.folders.profile().display()),
             ];
@@ -99,6 +108,38 @@ impl Host for Starter {
             Ok(Hosted { invite, made })
         })
     }
+
+    fn resume(
+        &mut self,
+        server: ServerFingerprint,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Resumed>, ClientError>> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(hosted) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+                return Ok(Some(Resumed { at: hosted.nearby(), told: Vec::new() }));
+            }
+            if !serve::is_here(&self.context, server) {
+                return Ok(None);
+            }
+            match serve::host(&self.context, &self.place).await {
+                Ok(hosted) => {
+                    let resumed = Resumed { at: hosted.nearby(), told: vec![listens(&hosted)] };
+                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(hosted);
+                    Ok(Some(resumed))
+                }
+                Err(_) if serve::is_run_elsewhere(&self.context) => Ok(None),
+                Err(failure) => Err(as_client(&failure)),
+            }
+        })
+    }
+
+    fn last_word(&self) -> Option<&'static str> {
+        let runs = self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        runs.then_some("openchat: your server stands still too, for everybody, until you type fg (or bg)")
+    }
+}
+
+fn listens(hosted: &serve::Hosted) -> String {
+    format!("your server listens on {}", hosted.running.addr())
 }
 
 fn take(running: &Running) -> Option<serve::Hosted> {

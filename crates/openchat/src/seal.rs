@@ -84,7 +84,7 @@ pub(crate) async fn key(context: &Context, arguments: KeyArguments) -> Result<()
             let what = "the key is printed only after a yes, and there is no terminal to ask at";
             return Err(Failure::new(Kind::Usage, what).help("openchat room-key ROOM --yes"));
         }
-        if ask::line("Print it? Type yes: ")? != "yes" {
+        if ask::line("Print it? Type yes: ", "openchat room-key ROOM --yes")? != "yes" {
             return Err(Failure::new(Kind::Usage, "the key was not printed, as you chose"));
         }
     }

@@ -1,6 +1,6 @@
 //! `openchat serve`: the server alone, until it is told to stop.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use openchat_identity::{Authority, InviteLink};
 use openchat_protocol::{Address, ServerFingerprint, Timestamp};
 use openchat_server::{Config, Running, Server};
-use openchat_store::{SqliteStore, Store};
+use openchat_store::{OpenError, SqliteStore, Store};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -16,6 +16,9 @@ use tracing_subscriber::EnvFilter;
 use crate::Context;
 use crate::failure::{Failure, Kind};
 use crate::{output, terminal};
+
+/// Before what is kept of the first start.
+const KEPT: &str = "# As the server was started first. What the command line says goes before this.\n";
 
 #[derive(Args)]
 #[command(
@@ -56,6 +59,19 @@ pub(crate) struct Hosted {
     pub(crate) is_new: bool,
     /// Where authority and database are.
     pub(crate) folder: PathBuf,
+}
+
+impl Hosted {
+    /// Where this machine itself reaches it.
+    pub(crate) fn nearby(&self) -> SocketAddr {
+        let address = self.running.addr();
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, address.port())
+    }
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
@@ -103,6 +119,33 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let (host, port) = advertised(config.address.as_ref(), running.addr());
     let invite = token.map(|token| InviteLink { host, port, server: fingerprint, inviter: None, token });
     Ok(Hosted { running, fingerprint, invite, is_new, folder })
+}
+
+/// Whether the server in this folder is the one with this fingerprint.
+pub(crate) fn is_here(context: &Context, fingerprint: ServerFingerprint) -> bool {
+    let folder = context.folders.server().join("authority");
+    folder.exists()
+        && Authority::open_or_create(&folder, Timestamp::now())
+            .is_ok_and(|authority| authority.fingerprint() == fingerprint)
+}
+
+/// Whether another process runs the server of this folder.
+pub(crate) fn is_run_elsewhere(context: &Context) -> bool {
+    let opened = SqliteStore::open(&context.folders.server().join("server.db"));
+    matches!(opened, Err(OpenError::InUse { .. }))
+}
+
+/// Keeps the place for the next start, unless there is a configuration already. Links that were given away have it in them.
+pub(crate) fn keep(context: &Context, place: &Place) -> Result<(), Failure> {
+    let file = context.folders.server().join("server.toml");
+    if place.config.is_some() || file.exists() || (place.listen.is_none() && place.address.is_none()) {
+        return Ok(());
+    }
+    let listen = place.listen.map(|listen| format!("listen = \"{listen}\"\n"));
+    let address = place.address.as_ref().map(|address| format!("address = \"{address}\"\n"));
+    let text: String = [KEPT.to_owned()].into_iter().chain(listen).chain(address).collect();
+    std::fs::write(&file, text)
+        .map_err(|error| Failure::new(Kind::Storage, format!("cannot write {}: {error}", file.display())))
 }
 
 fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {

@@ -89,7 +89,9 @@ type Place = (u64, u32);
 /// Prints the newest lines. Answers with the place of the last one that has any.
 async fn show(client: &ClientHandle, room: &RoomOverview, arguments: &Arguments) -> Result<Place, Failure> {
     let lines = client.history(room.room, Span::Newest, arguments.count).await?;
-    lines.iter().try_for_each(|line| print(line, arguments.json))?;
+    // What waits to be sent comes on top, and counts like the rest.
+    let surplus = lines.len().saturating_sub(usize::try_from(arguments.count).unwrap_or(usize::MAX));
+    lines.iter().skip(surplus).try_for_each(|line| print(line, arguments.json))?;
     Ok(lines.iter().filter_map(place).max().unwrap_or((room.head, u32::MAX)))
 }
 

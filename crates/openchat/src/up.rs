@@ -1,8 +1,9 @@
 //! `openchat up`: a server and its first person in one process, from nothing, with no file edited.
 
 use clap::Args;
-use openchat_identity::{InviteLink, Password};
-use openchat_protocol::UserName;
+use openchat_client::{ClientHandle, Events};
+use openchat_identity::Password;
+use openchat_protocol::{RoomName, UserName};
 use openchat_tui::Door;
 
 use crate::Context;
@@ -22,17 +23,30 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let is_new_here = !openchat_client::exists(&context.folders.profile());
     if screen::is_possible() && is_new_here && arguments.name.is_none() && context.password_file.is_none() {
-        return screen::show(context, Door::Hosting, arguments.place, None).await;
+        return screen::show(context, Door::Hosting, arguments.place, None, None).await;
     }
     // Asked before anything is made: whoever gives up at the prompt leaves nothing behind.
     let newcomer = if is_new_here { Some(newcomer(context, arguments.name)?) } else { None };
     let mut hosted = serve::host(context, &arguments.place).await?;
-    let outcome = match serve::tell(&hosted) {
-        Ok(()) => talk(context, newcomer, hosted.invite.take()).await,
+    let opened = match serve::keep(context, &arguments.place).and_then(|()| serve::tell(&hosted)) {
+        Ok(()) => open(context, newcomer, &mut hosted).await,
         Err(failure) => Err(failure),
     };
-    hosted.running.stop().await;
-    outcome
+    match opened {
+        Ok((client, events, lobby)) if screen::is_possible() => {
+            let opened = Door::Opened(client, events);
+            screen::show(context, opened, serve::Place::default(), Some(lobby), Some(hosted)).await
+        }
+        Ok((client, events, lobby)) => {
+            let outcome = chat::talk(client, events, Some(lobby)).await;
+            hosted.running.stop().await;
+            outcome
+        }
+        Err(failure) => {
+            hosted.running.stop().await;
+            Err(failure)
+        }
+    }
 }
 
 fn newcomer(context: &Context, name: Option<UserName>) -> Result<(UserName, Password), Failure> {
@@ -43,15 +57,16 @@ fn newcomer(context: &Context, name: Option<UserName>) -> Result<(UserName, Pass
     Ok((name, join::new_password(context)?))
 }
 
-async fn talk(
+/// The profile, its client connected to the server in this process, and the room to go into.
+async fn open(
     context: &Context,
     newcomer: Option<(UserName, Password)>,
-    invite: Option<InviteLink>,
-) -> Result<(), Failure> {
+    hosted: &mut serve::Hosted,
+) -> Result<(ClientHandle, Events, RoomName), Failure> {
     let (client, events) = match newcomer {
         None => session::open(context)?,
         Some((name, password)) => {
-            let link = invite.ok_or_else(no_invite)?;
+            let link = hosted.invite.take().ok_or_else(no_invite)?;
             let folder = context.folders.profile();
             let enrolled =
                 tokio::task::block_in_place(|| openchat_client::enrol(&folder, &link, &name, &password))?;
@@ -59,13 +74,13 @@ async fn talk(
             tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?
         }
     };
+    if client.profile().await?.server == hosted.fingerprint {
+        client.reach_at(hosted.nearby()).await?;
+        openchat_tui::remember_host(&client).await?;
+    }
     session::online(&client).await?;
     let lobby = openchat_tui::make_lobby(&client).await?;
-    if screen::is_possible() {
-        let opened = Door::Opened(client, events);
-        return screen::show(context, opened, serve::Place::default(), Some(lobby)).await;
-    }
-    chat::talk(client, events, Some(lobby)).await
+    Ok((client, events, lobby))
 }
 
 fn no_invite() -> Failure {

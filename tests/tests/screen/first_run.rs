@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, Terminal};
 
-use crate::{NOTHING, people};
+use crate::{NOTHING, open_sized, people};
 
 #[test]
 fn a_host_and_two_friends_come_in_at_the_screen() {
@@ -45,6 +45,36 @@ fn a_host_and_two_friends_come_in_at_the_screen() {
     carol.enter("hello everybody");
     alice.sees("hello everybody");
     bob.sees("hello everybody");
+}
+
+#[test]
+fn whoever_hosts_is_at_home_again_at_the_next_start() {
+    let home = Openchat::new();
+    let server = home.folder().join("server");
+    std::fs::create_dir(&server).unwrap();
+    // Another port at each start: the address in the profile is wrong from the second one on.
+    std::fs::write(server.join("server.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    let mut alice = Terminal::open_sized(&home, "alice", NOTHING, (50, 120));
+    host(&mut alice);
+    alice.sees("▸#lobby");
+    alice.press("esc");
+    alice.sees_no("keys and database");
+    alice.press("ctrl+c");
+    alice.is_given_back();
+
+    let mut alice = open_sized(&home, "alice", (50, 120));
+    alice.sees("your server listens on 127.0.0.1:");
+    alice.press("esc");
+    alice.sees_no("your server listens");
+    alice.enter("back again");
+    alice.sees("back again");
+    alice.sees_no("to send");
+    let bob = Terminal::open_sized(&home, "bob", &["join", &invite(&mut alice)], (50, 120));
+    bob.sees("Join with a link");
+    // Stopped, it tells what else stands still.
+    alice.press("ctrl+z");
+    alice.has_stopped(1);
+    alice.gets("your server stands still too");
 }
 
 /// Hosts, with the mistakes that people make.

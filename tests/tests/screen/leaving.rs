@@ -72,6 +72,53 @@ fn a_stopped_screen_leaves_the_terminal_to_the_shell_and_is_painted_anew() {
 }
 
 #[test]
+fn a_screen_that_was_stopped_from_outside_takes_the_terminal_again() {
+    let (home, _server) = people(&["alice"]);
+    let mut alice = open(&home, "alice");
+    create(&mut alice, "lobby");
+    alice.sees("made the room");
+    let before = alice.picture();
+    alice.signal(Signal::STOP);
+    alice.has_stopped(1);
+    alice.takes_lines();
+    alice.scribble();
+    alice.signal(Signal::CONT);
+    alice.wait_for(|screen| picture(screen) == before, "the screen as it was");
+    alice.type_text("a thought");
+    alice.sees("> a thought");
+    assert!(alice.is_raw());
+    alice.press("ctrl+c");
+    alice.is_given_back();
+}
+
+#[test]
+fn a_screen_behind_its_shell_leaves_the_terminal_alone_and_ends_when_told() {
+    let (home, _server) = people(&["alice"]);
+    let mut shell = Terminal::shell(&home);
+    for end in ["kill %1", "kill -HUP %1"] {
+        shell.enter("openchat --profile alice --password-file password");
+        shell.sees("What next?");
+        shell.press("ctrl+z");
+        shell.sees("Stopped");
+        shell.enter("bg; echo it is; echo behind");
+        shell.sees("it is\nbehind");
+        shell.enter("fg");
+        shell.sees("What next?");
+        shell.press("ctrl+z");
+        shell.sees("Stopped");
+        shell.enter(end);
+        shell.enter("wait; jobs; clear; echo all is; echo over");
+        shell.sees("all is\nover");
+        shell.enter("clear; jobs; echo it; echo ends");
+        shell.sees("it\nends");
+        assert!(!shell.screen().contains("openchat --profile"), "{}", shell.screen());
+    }
+    // The locks are free.
+    shell.enter("openchat --profile alice --password-file password whoami");
+    shell.sees("alice");
+}
+
+#[test]
 fn a_resized_screen_is_what_a_screen_of_that_size_is() {
     const SIZES: [(u16, u16); 3] = [(24, 80), (12, 40), (43, 132)];
     let (home, _server) = people(&["alice"]);

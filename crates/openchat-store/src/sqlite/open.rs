@@ -66,6 +66,12 @@ pub enum OpenError {
         /// What was found.
         reason: String,
     },
+    /// There is no room for it.
+    #[error("{path} cannot be used because the disk is full: free some space, then start again")]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
     /// The store failed while it was opened.
     #[error("{path} cannot be used: {source}")]
     Store {
@@ -129,6 +135,7 @@ fn refused(path: &Path, error: StoreError) -> OpenError {
     let path = path.to_owned();
     match error {
         StoreError::Damaged(reason) => OpenError::Damaged { path, reason },
+        StoreError::Full => OpenError::Full { path },
         source => OpenError::Store { path, source },
     }
 }

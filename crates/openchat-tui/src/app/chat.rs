@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crossterm::event::Event as TerminalEvent;
 use openchat_client::{
     ClientError, Command as Ask, ConnectionState, Entry, ErrorKind, Event, Member, Membership, Profile,
     RoomOverview, RoomSuite,
@@ -32,6 +33,10 @@ pub(super) const DRAFT: &str = "draft:";
 pub struct Chat {
     /// The time of the last event.
     pub now: Timestamp,
+    /// When a key was pressed last.
+    pub(super) touched: Timestamp,
+    /// Words at the beginning of drafts that could not be queued.
+    pub(super) given_back: HashMap<RoomId, String>,
     /// Who this is.
     pub me: Profile,
     /// How the client stands to its server.
@@ -119,6 +124,8 @@ impl Chat {
     pub(super) fn new(opened: Opened, now: Timestamp) -> Self {
         let mut chat = Self {
             now,
+            touched: now,
+            given_back: HashMap::new(),
             me: opened.profile,
             connection: ConnectionState::Connecting,
             connected: now,
@@ -209,7 +216,12 @@ impl Chat {
         out: &mut Vec<Effect>,
     ) {
         match incoming {
-            Incoming::Terminal(event) => self.handle_terminal(event, settings, theme, out),
+            Incoming::Terminal(event) => {
+                if matches!(event, TerminalEvent::Key(_) | TerminalEvent::Paste(_)) {
+                    self.touched = self.now;
+                }
+                self.handle_terminal(event, settings, theme, out);
+            }
             Incoming::Client(event) => self.handle_event(event, settings, out),
             Incoming::Answered(then, outcome) => self.handle_answer(then, outcome, out),
             Incoming::Found(Ok(found)) => self.handle_found(found, out),

@@ -20,7 +20,8 @@ impl Chat {
     /// What was written is carried out. It stays in the composer when it cannot be.
     pub(super) fn submit(&mut self, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
         let text = self.composer.text();
-        match Command::parse(&text) {
+        let text = text.trim_end_matches('\n');
+        match Command::parse(text) {
             Ok(Command::Say(words)) if self.open_room().is_none() => {
                 self.warn_of(format!("there is no room open to say this in: {}", preview(&words)));
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));

@@ -1,7 +1,7 @@
 //! What comes back from the client for something that was asked.
 
 use openchat_client::{Answer, ClientError};
-use openchat_protocol::RoomId;
+use openchat_protocol::{RoomId, Timestamp};
 
 use super::chat::Chat;
 use super::entrance::sentence;
@@ -11,9 +11,6 @@ use super::tasks::TaskId;
 use crate::effect::{Effect, Found, Read, Then};
 use crate::keymap::Mode;
 
-/// Somebody who waits longer than this for a room, in milliseconds, does something else meanwhile.
-const PATIENCE: u64 = 5_000;
-
 impl Chat {
     pub(super) fn handle_answer(
         &mut self,
@@ -21,12 +18,12 @@ impl Chat {
         outcome: Result<Answer, ClientError>,
         out: &mut Vec<Effect>,
     ) {
-        let (then, age) = match then {
+        let (then, since) = match then {
             Then::Task(id, then) => match self.end_task(id, &outcome) {
-                Some(age) => (*then, age),
+                Some(since) => (*then, since),
                 None => return,
             },
-            then => (then, 0),
+            then => (then, self.now),
         };
         match (then, outcome) {
             (Then::Sent(room, text), Err(error)) => self.give_back(room, &text, &error),
@@ -34,8 +31,8 @@ impl Chat {
             (Then::Members(_) | Then::Details(_), Err(_)) => {}
             (_, Err(error)) => self.warn(&error),
             (Then::Say(words), Ok(_)) => self.tell(words),
-            (Then::OpenRoom, Ok(Answer::Room(_))) if age > PATIENCE && !self.composer.area.is_empty() => {
-                // Whoever has begun to write is not taken elsewhere.
+            (Then::OpenRoom, Ok(Answer::Room(_))) if self.touched > since => {
+                // What is being written must not be said elsewhere.
                 self.tell("the room is there: you find it at the left, or with Ctrl-T");
                 out.push(Effect::Read(Read::Rooms));
             }
@@ -70,31 +67,42 @@ impl Chat {
         }
     }
 
-    /// A task was answered: how long it has taken, in milliseconds. Nothing when nobody waits for it any more.
-    fn end_task(&mut self, id: TaskId, outcome: &Result<Answer, ClientError>) -> Option<u64> {
+    /// A task was answered: since when somebody waits. Nothing when nobody waits for it any more.
+    fn end_task(&mut self, id: TaskId, outcome: &Result<Answer, ClientError>) -> Option<Timestamp> {
         if !self.tasks.has(id) {
             return None;
         }
         match outcome {
             Ok(_) => {
                 let task = self.tasks.end(id)?;
-                Some(self.now.0.saturating_sub(task.since.0))
+                Some(task.since)
             }
             Err(error) => {
                 self.tasks.fail(id, sentence(error), self.now);
-                Some(0)
+                Some(self.now)
             }
         }
     }
 
-    /// Words that could not be queued are not lost.
+    /// Words that could not be queued are not lost: they stand in front of what is being written, in their order.
     fn give_back(&mut self, room: RoomId, text: &str, error: &ClientError) {
         self.warn(error);
-        if self.open_room() == Some(room) && self.composer.area.is_empty() {
-            self.composer.set(text);
-        } else {
-            self.drafts.insert(room, text.to_owned());
+        let is_open = self.open_room() == Some(room);
+        let present = match is_open {
+            true => self.composer.text(),
+            false => self.drafts.remove(&room).unwrap_or_default(),
+        };
+        let before = self.given_back.remove(&room).filter(|before| present.starts_with(before.as_str()));
+        let before = before.unwrap_or_default();
+        let rest = present.strip_prefix(before.as_str()).unwrap_or_default();
+        // On a line of their own, also for whoever goes on typing.
+        let given_back = format!("{before}{text}\n");
+        let whole = format!("{given_back}{rest}");
+        match is_open {
+            true => self.composer.set(&whole),
+            false => drop(self.drafts.insert(room, whole)),
         }
+        self.given_back.insert(room, given_back);
         self.draft_is_new = true;
     }
 

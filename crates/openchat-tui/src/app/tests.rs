@@ -156,7 +156,7 @@ fn what_is_written_is_sent_and_comes_back_when_it_cannot_be() {
     assert!(chat(&app).composer.area.is_empty());
     let error = ClientError::new(ErrorKind::Storage, "the disk is full");
     app.handle(Incoming::Answered(Then::Sent(LOBBY, "good morning".into()), Err(error)), NOW);
-    assert_eq!(chat(&app).composer.text(), "good morning");
+    assert_eq!(chat(&app).composer.text(), "good morning\n");
     assert!(picture(&mut app, 80, 24).contains("the disk is full"));
 }
 

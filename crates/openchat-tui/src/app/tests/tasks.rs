@@ -100,15 +100,51 @@ fn what_was_given_up_changes_nothing_when_it_is_answered() {
 }
 
 #[test]
-fn whoever_writes_is_not_taken_to_a_room_that_took_long() {
+fn whoever_goes_on_typing_is_not_taken_to_another_room() {
     let mut app = chatting();
     write(&mut app, "/join games");
     let asked = joins(&press(&mut app, "enter"));
-    write(&mut app, "meanwhile");
-    let later = Timestamp(NOW.0 + 20_000);
-    app.handle(Incoming::Answered(asked[0].clone(), Ok(Answer::Room(OPS))), later);
+    let soon = Timestamp(NOW.0 + 50);
+    let key = KeyEvent::new(KeyCode::Char('m'), KeyModifiers::NONE);
+    app.handle(Incoming::Terminal(TerminalEvent::Key(key)), soon);
+    app.handle(Incoming::Answered(asked[0].clone(), Ok(Answer::Room(OPS))), soon);
     assert_eq!(chat(&app).open_room(), Some(LOBBY));
     assert!(picture(&mut app, 80, 24).contains("the room is there"));
+}
+
+#[test]
+fn words_that_could_not_be_queued_stand_in_order_before_what_is_written() {
+    let mut app = chatting();
+    let mut sent = Vec::new();
+    for text in ["alpha", "beta", "gamma"] {
+        write(&mut app, text);
+        let asked = press(&mut app, "enter").into_iter().find_map(|effect| match effect {
+            Effect::Ask(Ask::Send { .. }, then) => Some(then),
+            _ => None,
+        });
+        sent.push(asked.unwrap());
+    }
+    write(&mut app, "del");
+    let full = || Err(ClientError::new(ErrorKind::Storage, "the disk is full"));
+    for then in sent.drain(..2) {
+        app.handle(Incoming::Answered(then, full()), NOW);
+    }
+    write(&mut app, "ta");
+    app.handle(Incoming::Answered(sent.remove(0), full()), NOW);
+    assert_eq!(chat(&app).composer.text(), "alpha\nbeta\ngamma\ndelta");
+
+    // Also where somebody has gone meanwhile.
+    let mut app = chatting();
+    write(&mut app, "alpha");
+    let then = press(&mut app, "enter").into_iter().find_map(|effect| match effect {
+        Effect::Ask(Ask::Send { .. }, then) => Some(then),
+        _ => None,
+    });
+    write(&mut app, "draft");
+    press(&mut app, "alt+up");
+    assert_ne!(chat(&app).open_room(), Some(LOBBY));
+    app.handle(Incoming::Answered(then.unwrap(), full()), NOW);
+    assert_eq!(chat(&app).drafts[&LOBBY], "alpha\ndraft");
 }
 
 #[test]
