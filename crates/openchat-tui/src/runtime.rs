@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
@@ -227,7 +227,7 @@ impl Runtime {
                 }
                 event = next_key(&mut self.keys) => match event {
                     Some(Ok(event)) => {
-                        if let crossterm::event::Event::Resize(..) = event {
+                        if is_reason_to_draw_anew(&event) {
                             self.screen.draw_anew();
                         }
                         self.handle(Incoming::Terminal(event))?
@@ -468,6 +468,15 @@ impl Runtime {
         let settled = async { while self.asked.next().await.is_some() {} };
         // A client that needs the server for its answer is not waited for.
         drop(tokio::time::timeout(FAREWELL, settled).await);
+    }
+}
+
+/// A window of another size; and Ctrl-L, by which people ask for it, whatever else it means.
+fn is_reason_to_draw_anew(event: &TerminalEvent) -> bool {
+    match event {
+        TerminalEvent::Resize(..) => true,
+        TerminalEvent::Key(key) => *key == KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL),
+        _ => false,
     }
 }
 

@@ -72,6 +72,20 @@ fn a_stopped_screen_leaves_the_terminal_to_the_shell_and_is_painted_anew() {
 }
 
 #[test]
+fn what_others_have_written_is_wiped_at_the_start_and_on_request() {
+    let (home, _server) = people(&["alice"]);
+    let mut alice = open(&home, "alice");
+    // The picture of a program that was killed stands where the screen begins.
+    alice.gets("\x1b[2J");
+    create(&mut alice, "lobby");
+    alice.sees("made the room");
+    let before = alice.picture();
+    alice.scribble();
+    alice.press("ctrl+l");
+    alice.wait_for(|screen| picture(screen) == before, "the screen as it was");
+}
+
+#[test]
 fn a_screen_that_was_stopped_from_outside_takes_the_terminal_again() {
     let (home, _server) = people(&["alice"]);
     let mut alice = open(&home, "alice");
