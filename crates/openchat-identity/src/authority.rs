@@ -13,12 +13,19 @@ use zeroize::Zeroizing;
 use crate::certificate;
 use crate::ecdsa::{KeyPair, infallible};
 use crate::profile::{self, GenesisKeys, Profile};
-use crate::signature::{PublicKey, verify_signature};
+use crate::signature::{PublicKey, pem, verify_signature};
 use crate::trust::{TrustAnchor, TrustError};
 
 mod folder;
+mod issuing;
+mod root;
+mod term;
 
 pub use folder::AuthorityError;
+pub use root::{RootKey, RootKeyError, VerifiedExport};
+pub use term::{Ending, Term};
+
+use issuing::Issuing;
 
 /// Why a certificate signing request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,8 +72,7 @@ impl fmt::Debug for ServerLeaf {
 /// All that makes a server this server.
 pub struct Authority {
     anchor: TrustAnchor,
-    issuing_certificate: Vec<u8>,
-    issuing_key: KeyPair,
+    issuing: Issuing,
     log_key: Ed25519KeyPair,
     /// An ECVRF-EDWARDS25519-SHA512-TAI key is made as an Ed25519 key is (RFC 9381 §5.5).
     vrf_key: Ed25519KeyPair,
@@ -77,14 +83,14 @@ pub struct Authority {
 impl Authority {
     /// A new server identity. [`Self::save`] it before anybody learns its fingerprint.
     pub fn create(now: Timestamp) -> Result<Self, TrustError> {
-        let (root_key, issuing_key) = (KeyPair::generate(), KeyPair::generate());
+        let root_key = KeyPair::generate();
         let (log_key, vrf_key) =
             (infallible(Ed25519KeyPair::generate()), infallible(Ed25519KeyPair::generate()));
         let genesis = Profile::Root(GenesisKeys { log: public(&log_key), vrf: public(&vrf_key) });
         let root = certificate::issue(genesis, root_key.public(), &root_key, now);
-        let issuing_certificate = certificate::issue(Profile::Issuing, issuing_key.public(), &root_key, now);
         let anchor = TrustAnchor::from_root(&root)?;
-        Ok(Self { anchor, issuing_certificate, issuing_key, log_key, vrf_key, root_key: Some(root_key) })
+        let issuing = Issuing::create(&anchor, &root_key, now)?;
+        Ok(Self { anchor, issuing, log_key, vrf_key, root_key: Some(root_key) })
     }
 
     /// What the server is known by.
@@ -104,7 +110,13 @@ impl Authority {
 
     /// DER.
     pub fn issuing_certificate(&self) -> &[u8] {
-        &self.issuing_certificate
+        &self.issuing.certificate
+    }
+
+    /// The root certificate and the issuing certificate, as PEM.
+    pub fn certificates_pem(&self) -> String {
+        let all = [self.root_certificate(), self.issuing_certificate()];
+        all.map(|certificate| pem(certificate, folder::CERTIFICATE)).concat()
     }
 
     /// The secret bytes of the key that signs the heads of the transparency log (RFC 8032 §5.1.5).
@@ -122,15 +134,15 @@ impl Authority {
     pub fn issue_identity(&self, csr: &[u8], now: Timestamp) -> Result<IssuedIdentity, CsrError> {
         let key = read_request(csr, &self.fingerprint())?;
         let uid = key.uid();
-        let certificate = certificate::issue(Profile::Identity(uid), &key, &self.issuing_key, now);
+        let certificate = certificate::issue(Profile::Identity(uid), &key, &self.issuing.key, now);
         Ok(IssuedIdentity { uid, spki: key.spki_der().to_vec(), certificate })
     }
 
     /// A new TLS key with its chain, good for a year. Made at each start, and never written to a file.
     pub fn issue_server_leaf(&self, now: Timestamp) -> ServerLeaf {
         let key = KeyPair::generate();
-        let leaf = certificate::issue(Profile::Server, key.public(), &self.issuing_key, now);
-        let chain = vec![leaf, self.issuing_certificate.clone(), self.root_certificate().to_vec()];
+        let leaf = certificate::issue(Profile::Server, key.public(), &self.issuing.key, now);
+        let chain = vec![leaf, self.issuing.certificate.clone(), self.root_certificate().to_vec()];
         ServerLeaf { chain, key_pkcs8: key.to_pkcs8().to_vec().into() }
     }
 }

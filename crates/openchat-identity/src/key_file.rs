@@ -127,26 +127,7 @@ impl IdentityKey {
 
     /// The content of `private.pem`. Takes about half a second, on purpose.
     pub fn to_encrypted_pem(&self, password: &Password) -> String {
-        #[expect(
-            clippy::expect_used,
-            reason = "constant parameters within the limits of PBES2, and a good key"
-        )]
-        let pem = self.encrypt(password).expect("PBES2 encryption");
-        (*pem).clone()
-    }
-
-    fn encrypt(&self, password: &Password) -> Result<Zeroizing<String>, pkcs8::Error> {
-        let (mut salt, mut iv) = ([0; 16], [0; 16]);
-        certificate::fill_random(&mut salt);
-        certificate::fill_random(&mut iv);
-        let (log_n, r, p) = SCRYPT;
-        let cost = scrypt::Params::new(log_n, r, p, 32).map_err(|_| pkcs8::Error::ParametersMalformed)?;
-        let parameters =
-            Parameters::scrypt_aes256cbc(cost, &salt, &iv).map_err(|_| pkcs8::Error::ParametersMalformed)?;
-        let plain = self.to_pkcs8();
-        let document = PrivateKeyInfo::try_from(plain.as_slice())?
-            .encrypt_with_params(parameters, password.as_bytes())?;
-        Ok(document.to_pem(LABEL, LineEnding::LF)?)
+        (*encrypted_pem(&self.0, password)).clone()
     }
 
     /// Who this key makes its holder.
@@ -178,6 +159,30 @@ impl IdentityKey {
     pub(crate) fn pair(&self) -> &KeyPair {
         &self.0
     }
+
+    pub(crate) fn into_pair(self) -> KeyPair {
+        self.0
+    }
+}
+
+/// `key` as the content of an encrypted key file. Takes about half a second, on purpose.
+pub(crate) fn encrypted_pem(key: &KeyPair, password: &Password) -> Zeroizing<String> {
+    #[expect(clippy::expect_used, reason = "constant parameters within the limits of PBES2, and a good key")]
+    encrypt(key, password).expect("PBES2 encryption")
+}
+
+fn encrypt(key: &KeyPair, password: &Password) -> Result<Zeroizing<String>, pkcs8::Error> {
+    let (mut salt, mut iv) = ([0; 16], [0; 16]);
+    certificate::fill_random(&mut salt);
+    certificate::fill_random(&mut iv);
+    let (log_n, r, p) = SCRYPT;
+    let cost = scrypt::Params::new(log_n, r, p, 32).map_err(|_| pkcs8::Error::ParametersMalformed)?;
+    let parameters =
+        Parameters::scrypt_aes256cbc(cost, &salt, &iv).map_err(|_| pkcs8::Error::ParametersMalformed)?;
+    let plain = key.to_pkcs8();
+    let document =
+        PrivateKeyInfo::try_from(plain.as_slice())?.encrypt_with_params(parameters, password.as_bytes())?;
+    Ok(document.to_pem(LABEL, LineEnding::LF)?)
 }
 
 impl fmt::Debug for IdentityKey {

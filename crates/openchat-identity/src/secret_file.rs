@@ -72,6 +72,25 @@ pub(crate) fn create(path: &Path, content: &str, mode: u32) -> Result<(), FileEr
     result
 }
 
+/// Writes a file in the place of the one that is there. After a crash the one or the other is there, whole.
+pub(crate) fn replace(path: &Path, content: &str, mode: u32) -> Result<(), FileError> {
+    let draft = draft_of(path);
+    let result = write(&draft, content, mode)
+        .and_then(|()| std::fs::rename(&draft, path).map_err(failed("write", path)))
+        .and_then(|()| sync_parent(path));
+    if result.is_err() {
+        // A draft that is left is not read by anybody, and the error that matters is the first one.
+        let _ = std::fs::remove_file(&draft);
+    }
+    result
+}
+
+/// Removes a file for good, as far as the disk forgets it.
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
+    std::fs::remove_file(path).map_err(failed("remove", path))?;
+    sync_parent(path)
+}
+
 /// Reads a secret, unless others can.
 pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let file = File::open(path).map_err(failed("read", path))?;

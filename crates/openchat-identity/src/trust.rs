@@ -65,7 +65,7 @@ pub enum TrustError {
     },
 }
 
-fn readable(time: Timestamp) -> String {
+pub(crate) fn readable(time: Timestamp) -> String {
     let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     certificate::date(time).format(format).unwrap_or_default()
 }
@@ -216,11 +216,17 @@ impl TrustAnchor {
         &self.0.key
     }
 
-    /// Checks an issuing certificate, dates apart, and says whose it is.
-    pub(crate) fn verify_issuing(&self, issuing: &[u8]) -> Result<PublicKey, TrustError> {
+    /// Checks an issuing certificate, dates apart.
+    pub(crate) fn verify_issuing<'a>(&self, issuing: &'a [u8]) -> Result<Certificate<'a>, TrustError> {
         let issuing = profile::read_issuing(issuing, &self.0.key)?;
         check_signature(&issuing, &self.0.key)?;
-        Ok(issuing.key)
+        Ok(issuing)
+    }
+
+    /// From when, and to when, the root certificate is valid.
+    pub(crate) fn dates(&self) -> (Timestamp, Timestamp) {
+        let Window { not_before, not_after, .. } = self.0.validity;
+        (not_before, not_after)
     }
 
     /// Checks [device, identity, issuing], each DER, as TLS and MLS carry them.

@@ -314,7 +314,7 @@ impl Office {
 #[test]
 fn strict_openssl_accepts_our_chains() {
     let office = Office::new();
-    let issuing = "authority/issuing.pem";
+    let issuing = "authority/issuing-key.pem";
     succeeds(&office.verify("sslclient", "device.pem", &[issuing, "identity.pem"]));
     succeeds(&office.verify("sslserver", "server.pem", &[issuing]));
     assert!(!office.verify("sslserver", "device.pem", &[issuing, "identity.pem"]).status.success());
@@ -329,7 +329,7 @@ fn openssl_sees_the_profile_in_our_certificates() {
     let DeviceId { uid, did } = office.device;
     for (name, parts) in [
         ("authority/root.pem", vec!["CA:TRUE, pathlen:2", "1.3.6.1.3.8442.1"]),
-        ("authority/issuing.pem", vec!["CA:TRUE, pathlen:1", "X509v3 Authority Key Identifier"]),
+        ("authority/issuing-key.pem", vec!["CA:TRUE, pathlen:1", "X509v3 Authority Key Identifier"]),
         (
             "identity.pem",
             vec![
@@ -369,14 +369,14 @@ fn openssl_sees_the_profile_in_our_certificates() {
 #[test]
 fn openssl_reads_the_authoritys_keys() {
     let office = Office::new();
-    for name in ["root", "issuing"] {
+    for (name, certificate) in [("root", "root.pem"), ("issuing", "issuing-key.pem")] {
         let key = succeeds(&openssl(&[
             "pkey",
             "-pubout",
             "-in",
             &office.path(&format!("authority/{name}-key.pem")),
         ]));
-        let certificate = office.path(&format!("authority/{name}.pem"));
+        let certificate = office.path(&format!("authority/{certificate}"));
         assert_eq!(succeeds(&openssl(&["x509", "-noout", "-pubkey", "-in", &certificate])), key);
     }
     let root = office.text("authority/root.pem").to_lowercase().replace([':', ' ', '\n', '.'], "");

@@ -193,6 +193,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Where the authority's files are.
+    pub fn authority_folder(&self) -> PathBuf {
+        self.data_dir.join("authority")
+    }
+}
+
 impl Limits {
     /// Each limit by its key, with its value and what is possible.
     fn ranges(&self) -> [(&'static str, u32, RangeInclusive<u32>); 15] {

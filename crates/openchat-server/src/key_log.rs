@@ -69,13 +69,25 @@ impl KeyLog {
         store: &dyn Store,
         now: Timestamp,
     ) -> Result<(), KeyLogError> {
-        if store.log_state().await?.size == 0 {
-            let event = AuthorityEvent::Issuing { certificate: hash(authority.issuing_certificate()) };
-            let leaf = leaf(Label::LOG, &Body::Authority(event))?;
-            store.append_to_log(vec![leaf], now).await?;
-        }
+        self.record_issuing(authority, store, now).await?;
         self.log_accounts(store, now).await?;
         self.beat(store, now).await
+    }
+
+    /// Logs the issuing certificate, if it is not the one that was logged last.
+    pub(crate) async fn record_issuing(
+        &self,
+        authority: &Authority,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<(), KeyLogError> {
+        let event = AuthorityEvent::Issuing { certificate: hash(authority.issuing_certificate()) };
+        let body = Body::Authority(event);
+        let last = store.last_authority_event().await?;
+        if last.is_none_or(|last| last.body != body.to_bytes()) {
+            store.append_to_log(vec![leaf(Label::LOG, &body)?], now).await?;
+        }
+        Ok(())
     }
 
     async fn log_accounts(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeyLogError> {

@@ -11,6 +11,7 @@ pub mod config;
 mod connection;
 mod doorbell;
 mod fanout;
+mod issuer;
 mod key_log;
 mod listener;
 mod listing;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openchat_identity::Authority;
 use openchat_identity::tls::{self, ServerTls, Shown};
 use openchat_protocol::{ALPN, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,21 +33,29 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 pub(crate) struct Listener {
     socket: TcpListener,
     state: Arc<State>,
-    tls: ServerTls,
-    tls_made: Timestamp,
+    tls: MadeTls,
     connections: JoinSet<()>,
 }
 
-/// The TLS side of a server, with a fresh key.
-fn server_tls(state: &State) -> Result<ServerTls, rustls::Error> {
-    let leaf = state.authority.issue_server_leaf(state.now());
-    ServerTls::new(leaf, state.authority.anchor().clone(), Arc::new(state.clock.clone()))
+/// The TLS side of a server, when it was made, and by which authority.
+struct MadeTls {
+    tls: ServerTls,
+    at: Timestamp,
+    authority: Arc<Authority>,
+}
+
+/// With a fresh key.
+fn server_tls(state: &State) -> Result<MadeTls, rustls::Error> {
+    let authority = state.authority();
+    let leaf = authority.issue_server_leaf(state.now());
+    let tls = ServerTls::new(leaf, authority.anchor().clone(), Arc::new(state.clock.clone()))?;
+    Ok(MadeTls { tls, at: state.now(), authority })
 }
 
 impl Listener {
     pub(crate) fn new(socket: TcpListener, state: Arc<State>) -> Result<Self, rustls::Error> {
-        let (tls, tls_made) = (server_tls(&state)?, state.now());
-        Ok(Self { socket, state, tls, tls_made, connections: JoinSet::new() })
+        let tls = server_tls(&state)?;
+        Ok(Self { socket, state, tls, connections: JoinSet::new() })
     }
 
     /// Serves until told to stop, or until whoever could tell is gone.
@@ -90,7 +99,7 @@ impl Listener {
             return;
         };
         self.renew_tls();
-        match self.tls.accept() {
+        match self.tls.tls.accept() {
             Ok((config, shown)) => {
                 let door = Door { acceptor: TlsAcceptor::from(config), shown };
                 self.connections.spawn(serve(Arc::clone(&self.state), door, stream, network, presence));
@@ -100,12 +109,12 @@ impl Listener {
     }
 
     fn renew_tls(&mut self) {
-        let now = self.state.now();
-        if now.since(self.tls_made) < LEAF_LIFE {
+        let is_fresh = self.state.now().since(self.tls.at) < LEAF_LIFE;
+        if is_fresh && Arc::ptr_eq(&self.tls.authority, &self.state.authority()) {
             return;
         }
         match server_tls(&self.state) {
-            Ok(tls) => (self.tls, self.tls_made) = (tls, now),
+            Ok(tls) => self.tls = tls,
             Err(error) => error!(%error, "the server's certificate was not renewed"),
         }
     }

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fanout::Rooms;
+use crate::issuer::Issuer;
 use crate::key_log::{KeyLog, KeyLogError};
 use crate::listener::Listener;
 use crate::listing::Listing;
@@ -85,7 +86,7 @@ impl Server {
             registration: config.registration,
             address: config.address.clone(),
             limits: config.limits.clone(),
-            authority,
+            issuer: Issuer::new(authority, config.authority_folder()),
             key_log,
             store,
             rooms: Arc::new(Rooms::default()),
@@ -95,6 +96,7 @@ impl Server {
             listing: Listing::default(),
             clock,
         });
+        state.issuer.warn_of_endings(state.now());
         let listener = Listener::new(socket, Arc::clone(&state))?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(listener.run(stopped));
@@ -148,7 +150,7 @@ impl Running {
 
     /// How clients know it.
     pub fn fingerprint(&self) -> ServerFingerprint {
-        self.state.authority.fingerprint()
+        self.state.authority().fingerprint()
     }
 
     /// Connections at this moment: before login, and after.

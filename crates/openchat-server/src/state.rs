@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openchat_identity::authority::Authority;
+use openchat_identity::Authority;
 use openchat_protocol::account::RegistrationPolicy;
 use openchat_protocol::{Address, DeviceId, Timestamp, Uid};
 use openchat_store::{Store, StoreError};
@@ -11,6 +11,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::fanout::Rooms;
+use crate::issuer::Issuer;
 use crate::key_log::KeyLog;
 use crate::listing::Listing;
 use crate::live::Live;
@@ -21,7 +22,7 @@ pub(crate) struct State {
     pub(crate) registration: RegistrationPolicy,
     pub(crate) address: Option<Address>,
     pub(crate) limits: Limits,
-    pub(crate) authority: Authority,
+    pub(crate) issuer: Issuer,
     pub(crate) key_log: KeyLog,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) rooms: Arc<Rooms>,
@@ -35,6 +36,10 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        self.issuer.current()
     }
 
     /// Disables an account and ends its connections, or enables it again. `false` when there is none.

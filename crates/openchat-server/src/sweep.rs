@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::issuer::REMINDER;
 use crate::state::State;
 
 /// A lost ring costs at most about so much.
@@ -22,11 +23,15 @@ const STORE_SHARE: Duration = Duration::from_millis(200);
 pub(crate) fn spawn(state: &Arc<State>) -> JoinHandle<()> {
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        let mut store_due = Timestamp(0);
+        let (mut store_due, mut reminder_due) = (Timestamp(0), state.now().plus(REMINDER));
         loop {
             let begun = Instant::now();
             sweep(&state).await;
             state.key_log.beat_or_warn(state.store.as_ref(), state.now()).await;
+            if state.now() >= reminder_due {
+                state.issuer.warn_of_endings(state.now());
+                reminder_due = state.now().plus(REMINDER);
+            }
             if state.now() >= store_due && sweep_store(&state).await {
                 store_due = state.now().plus(STORE_PERIOD);
             }

@@ -9,7 +9,7 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Path};
+use openchat_transparency::{Hash, Label, Opening, Path};
 
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -91,6 +91,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds leaves that are about no account: heartbeats, and events of the authority.
     async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// What the newest event of the authority is about.
+    async fn last_authority_event(&self) -> Result<Option<Opening>, StoreError>;
 
     /// Accounts that are not in the log, for they are older than it.
     async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError>;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::process::ExitCode;
 
 use openchat_client::{ClientError, ErrorKind};
-use openchat_identity::authority::AuthorityError;
+use openchat_identity::authority::{AuthorityError, RootKeyError};
 use openchat_identity::key_file::{FileError, KeyFolderError};
 use openchat_identity::signature::SignatureError;
 use openchat_server::StartError;
+use openchat_server::admin::AdminError;
 use openchat_store::{OpenError, StoreError};
 
 use crate::text;
@@ -144,9 +145,20 @@ macro_rules! failure_from {
 }
 
 failure_from!(FileError, error => of_file(&error));
-failure_from!(AuthorityError, error => match &error {
-    AuthorityError::File(file) => of_file(file),
-    _ => Kind::Damaged,
+failure_from!(AuthorityError, error => of_authority(&error));
+failure_from!(RootKeyError, error => match &error {
+    RootKeyError::Authority(error) => of_authority(error),
+    RootKeyError::File(file) => of_file(file),
+    RootKeyError::Different(_) => Kind::Usage,
+    RootKeyError::Absent(_) => Kind::NotFound,
+    error if error.is_wrong_password() => Kind::WrongPassword,
+    RootKeyError::Export { .. } => Kind::Damaged,
+});
+failure_from!(AdminError, error => match &error {
+    AdminError::NotRunning { .. } => Kind::NotFound,
+    AdminError::Broken(_) => Kind::Network,
+    AdminError::OtherVersion => Kind::Usage,
+    AdminError::Refused(_) => Kind::Refused,
 });
 failure_from!(SignatureError, error => match &error {
     SignatureError::Mismatch => Kind::Invalid,
@@ -176,6 +188,14 @@ impl From<KeyFolderError> for Failure {
             _ => Self::new(Kind::Damaged, &error)
                 .help("put back a copy of the file; without one, make another key: openchat key new --dir OTHER"),
         }
+    }
+}
+
+fn of_authority(error: &AuthorityError) -> Kind {
+    match error {
+        AuthorityError::File(file) => of_file(file),
+        AuthorityError::OtherRoot => Kind::Usage,
+        _ => Kind::Damaged,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The binary: it reads the command line and calls one file per subcommand.
 
+mod admin;
 mod advice;
 mod ask;
 mod chat;
@@ -95,6 +96,9 @@ enum Command {
     Open(seal::OpenArguments),
     /// Print the Fernet key of a room, after an explicit yes
     RoomKey(seal::KeyArguments),
+    /// Look after the server of this machine
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Who this profile is, and on which server
     Whoami(whoami::Arguments),
     /// Show the whole thing: a real server, three people, a crash
@@ -158,6 +162,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Tail(arguments) => tail::run(context, arguments).await,
         Command::Key(command) => key::run(context, command),
         Command::Log(command) => log::run(command).await,
+        Command::Admin(command) => admin::run(context, command).await,
         Command::Seal(arguments) => seal::seal(context, arguments).await,
         Command::Open(arguments) => seal::open(context, arguments).await,
         Command::RoomKey(arguments) => seal::key(context, arguments).await,

@@ -109,12 +109,16 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let config = configuration(context, place)?;
     let folder = config.data_dir.clone();
     let now = Timestamp::now();
-    let authority_folder = folder.join("authority");
+    let authority_folder = config.authority_folder();
     let is_new = !authority_folder.exists();
     let authority = Authority::open_or_create(&authority_folder, now)?;
     let fingerprint = authority.fingerprint();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("server.db"))?);
-    let running = Server::start(&config, authority, Arc::clone(&store)).await?;
+    let mut running = Server::start(&config, authority, Arc::clone(&store)).await?;
+    if let Err(error) = running.open_admin_door(&folder) {
+        // Nobody but the operator misses it.
+        tracing::warn!(%error, "`openchat admin` does not reach this server");
+    }
     let token = Server::bootstrap_invite(store.as_ref(), now).await?;
     let (host, port) = advertised(config.address.as_ref(), running.addr());
     let invite = token.map(|token| InviteLink { host, port, server: fingerprint, inviter: None, token });
@@ -146,6 +150,11 @@ pub(crate) fn keep(context: &Context, place: &Place) -> Result<(), Failure> {
     let text: String = [KEPT.to_owned()].into_iter().chain(listen).chain(address).collect();
     std::fs::write(&file, text)
         .map_err(|error| Failure::new(Kind::Storage, format!("cannot write {}: {error}", file.display())))
+}
+
+/// Where the server is that `config`, or the usual configuration, describes.
+pub(crate) fn place(context: &Context, config: Option<PathBuf>) -> Result<Config, Failure> {
+    configuration(context, &Place { config, ..Place::default() })
 }
 
 fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {

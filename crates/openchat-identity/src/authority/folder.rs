@@ -8,7 +8,10 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use openchat_protocol::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use zeroize::Zeroizing;
 
+use super::issuing::Issuing;
+use super::root::RootKey;
 use super::{Authority, public};
 use crate::ecdsa::{KeyPair, infallible};
 use crate::secret_file::{self, FileError, PRIVATE, PUBLIC};
@@ -16,11 +19,17 @@ use crate::signature::pem;
 use crate::trust::{TrustAnchor, TrustError};
 
 const ROOT: &str = "root.pem";
-const ROOT_KEY: &str = "root-key.pem";
-const ISSUING: &str = "issuing.pem";
+pub(super) const ROOT_KEY: &str = "root-key.pem";
+/// Key and certificate in one file, so that both are exchanged at one instant.
 const ISSUING_KEY: &str = "issuing-key.pem";
+/// Where the certificate is when it is not behind the key.
+const ISSUING: &str = "issuing.pem";
 const LOG_KEY: &str = "log-key.pem";
 const VRF_KEY: &str = "vrf-key.pem";
+
+/// Labels of PEM (RFC 7468).
+pub(super) const KEY: &str = "PRIVATE KEY";
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
 
 /// Why an authority cannot be loaded or saved.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +53,9 @@ pub enum AuthorityError {
         /// What is wrong with it.
         error: TrustError,
     },
+    /// A root key of another server.
+    #[error("this is not the root key that certifies this server: name the export of this server's root key")]
+    OtherRoot,
     /// A key is not the one that its certificate names.
     #[error("{} does not belong to {certificate}: put back the authority's folder from a backup", path.display())]
     Mismatch {
@@ -81,16 +93,13 @@ impl Authority {
     }
 
     fn write(&self, folder: &Path) -> Result<(), FileError> {
-        const KEY: &str = "PRIVATE KEY";
-        const CERTIFICATE: &str = "CERTIFICATE";
         secret_file::create_folder(folder)?;
         let write = |name, der: &[u8], label, mode| {
-            secret_file::write(&folder.join(name), &zeroize::Zeroizing::new(pem(der, label)), mode)
+            secret_file::write(&folder.join(name), &Zeroizing::new(pem(der, label)), mode)
         };
         let seed = |key: &Ed25519KeyPair| infallible(key.to_pkcs8v1());
         write(ROOT, self.root_certificate(), CERTIFICATE, PUBLIC)?;
-        write(ISSUING, self.issuing_certificate(), CERTIFICATE, PUBLIC)?;
-        write(ISSUING_KEY, &self.issuing_key.to_pkcs8(), KEY, PRIVATE)?;
+        secret_file::write(&folder.join(ISSUING_KEY), &self.issuing.to_pem(), PRIVATE)?;
         write(LOG_KEY, seed(&self.log_key).as_ref(), KEY, PRIVATE)?;
         write(VRF_KEY, seed(&self.vrf_key).as_ref(), KEY, PRIVATE)?;
         if let Some(key) = &self.root_key {
@@ -99,24 +108,37 @@ impl Authority {
         secret_file::sync_parent(&folder.join(ROOT))
     }
 
+    /// Makes a new issuing key in the authority of `folder`, certified by its root key. After a crash the folder has the
+    /// one before, or this one. A server that runs has to be told.
+    pub fn rotate_issuing(folder: &Path, root: &RootKey, now: Timestamp) -> Result<Self, AuthorityError> {
+        let authority = Self::load(folder)?;
+        if root.public_key() != authority.anchor.root_key() {
+            return Err(AuthorityError::OtherRoot);
+        }
+        let issuing = Issuing::create(&authority.anchor, root.pair(), now)
+            .map_err(|error| AuthorityError::Certificate { path: folder.join(ISSUING_KEY), error })?;
+        secret_file::replace(&folder.join(ISSUING_KEY), &issuing.to_pem(), PRIVATE)?;
+        Ok(Self { issuing, ..authority })
+    }
+
     /// Reads what [`Self::save`] wrote, and checks that all of it belongs together. `root-key.pem` may be kept
     /// elsewhere; when it is here it is checked, and not kept in memory.
     pub fn load(folder: &Path) -> Result<Self, AuthorityError> {
         let folder = Folder(folder);
         let anchor = folder.root()?;
-        let issuing_key = folder.p384(ISSUING_KEY)?;
-        let issuing_certificate = folder.issuing(&anchor, &issuing_key)?;
+        let issuing = folder.issuing(&anchor)?;
         let genesis = anchor.genesis();
         let log_key = folder.ed25519(LOG_KEY, &genesis.log)?;
         let vrf_key = folder.ed25519(VRF_KEY, &genesis.vrf)?;
-        match folder.p384(ROOT_KEY) {
-            Ok(key) if key.public() == anchor.root_key() => {}
-            Err(AuthorityError::File(FileError::Missing(_))) => {}
-            Ok(_) => return Err(folder.mismatch(ROOT_KEY, ROOT)),
-            Err(error) => return Err(error),
-        }
-        Ok(Self { anchor, issuing_certificate, issuing_key, log_key, vrf_key, root_key: None })
+        folder.root_key(&anchor)?;
+        Ok(Self { anchor, issuing, log_key, vrf_key, root_key: None })
     }
+}
+
+/// The root key of the authority in `folder`; nothing when it is kept elsewhere.
+pub(super) fn read_root_key(folder: &Path) -> Result<Option<KeyPair>, AuthorityError> {
+    let folder = Folder(folder);
+    folder.root_key(&folder.root()?)
 }
 
 /// Gives the finished folder its name, which only an empty folder may have had.
@@ -138,11 +160,29 @@ impl Folder<'_> {
         TrustAnchor::from_root(&self.certificate(ROOT)?).map_err(|error| self.invalid(ROOT, error))
     }
 
-    fn issuing(&self, anchor: &TrustAnchor, key: &KeyPair) -> Result<Vec<u8>, AuthorityError> {
-        let der = self.certificate(ISSUING)?.to_vec();
-        match anchor.verify_issuing(&der).map_err(|error| self.invalid(ISSUING, error))? {
-            certified if certified == *key.public() => Ok(der),
-            _ => Err(self.mismatch(ISSUING_KEY, ISSUING)),
+    fn issuing(&self, anchor: &TrustAnchor) -> Result<Issuing, AuthorityError> {
+        let key = self.p384(ISSUING_KEY)?;
+        let (certificate, name) = match self.certificate(ISSUING_KEY) {
+            Ok(certificate) => (certificate, ISSUING_KEY),
+            Err(error) => match self.certificate(ISSUING) {
+                Err(AuthorityError::File(FileError::Missing(_))) => return Err(error),
+                beside => (beside?, ISSUING),
+            },
+        };
+        match Issuing::new(anchor, key, certificate.to_vec()) {
+            Ok(Some(issuing)) => Ok(issuing),
+            Ok(None) => Err(self.mismatch(ISSUING_KEY, name)),
+            Err(error) => Err(self.invalid(name, error)),
+        }
+    }
+
+    /// Nothing when it is kept elsewhere.
+    fn root_key(&self, anchor: &TrustAnchor) -> Result<Option<KeyPair>, AuthorityError> {
+        match self.p384(ROOT_KEY) {
+            Ok(key) if key.public() == anchor.root_key() => Ok(Some(key)),
+            Err(AuthorityError::File(FileError::Missing(_))) => Ok(None),
+            Ok(_) => Err(self.mismatch(ROOT_KEY, ROOT)),
+            Err(error) => Err(error),
         }
     }
 

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::key_file::{FileError, IdentityKey};
+use crate::password::Password;
 use crate::trust::Validity;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -88,11 +89,11 @@ fn a_folder_that_does_not_fit_together_is_refused_by_file() {
     let (ours, others) = (temporary.path().join("ours"), temporary.path().join("others"));
     Authority::open_or_create(&ours, NOW).unwrap();
     Authority::open_or_create(&others, NOW).unwrap();
-    for name in ["root.pem", "root-key.pem", "issuing.pem", "issuing-key.pem", "log-key.pem", "vrf-key.pem"] {
+    for name in ["root.pem", "root-key.pem", "issuing-key.pem", "log-key.pem", "vrf-key.pem"] {
         let good = fs::read(ours.join(name)).unwrap();
         fs::copy(others.join(name), ours.join(name)).unwrap();
         let error = Authority::open_or_create(&ours, NOW).unwrap_err().to_string();
-        let blamed = if name == "root.pem" { "issuing.pem" } else { name };
+        let blamed = if name == "root.pem" { "issuing-key.pem" } else { name };
         assert!(error.contains(ours.join(blamed).to_str().unwrap()), "{name}: {error}");
         fs::write(ours.join(name), "rubbish").unwrap();
         let error = Authority::open_or_create(&ours, NOW).unwrap_err().to_string();
@@ -141,4 +142,109 @@ fn a_vrf_key_has_the_public_key_of_rfc_9381() {
         public(&key).to_vec(),
         hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
     );
+}
+
+fn made(temporary: &tempfile::TempDir, now: Timestamp) -> (std::path::PathBuf, Authority) {
+    let path = temporary.path().join("authority");
+    let made = Authority::open_or_create(&path, now).unwrap();
+    (path, made)
+}
+
+fn root_of_another(temporary: &tempfile::TempDir) -> RootKey {
+    let path = temporary.path().join("another");
+    Authority::open_or_create(&path, NOW).unwrap();
+    RootKey::load(&path).unwrap()
+}
+
+#[test]
+fn the_root_key_is_removed_when_its_export_opens_and_not_before() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, made) = made(&temporary, NOW);
+    let (export, password) = (temporary.path().join("export.pem"), Password::new("a long password"));
+    let missing = VerifiedExport::new(&path, &export, &password).unwrap_err();
+    assert!(matches!(missing, RootKeyError::File(FileError::Missing(_))), "{missing}");
+
+    RootKey::load(&path).unwrap().export(&export, &password).unwrap();
+    assert_eq!(fs::metadata(&export).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = RootKey::load(&path).unwrap().export(&export, &password).unwrap_err();
+    assert!(matches!(again, RootKeyError::File(FileError::Exists(_))), "an export is not overwritten");
+    let wrong = VerifiedExport::new(&path, &export, &Password::new("another one")).unwrap_err();
+    assert!(wrong.is_wrong_password(), "{wrong}");
+    let others = temporary.path().join("others.pem");
+    root_of_another(&temporary).export(&others, &password).unwrap();
+    let different = VerifiedExport::new(&path, &others, &password).unwrap_err();
+    assert!(matches!(different, RootKeyError::Different(_)), "{different}");
+    RootKey::load(&path).unwrap();
+
+    VerifiedExport::new(&path, &export, &password).unwrap().remove_original().unwrap();
+    assert!(matches!(RootKey::load(&path), Err(RootKeyError::Absent(_))));
+    assert!(!path.join("root-key.pem").exists());
+    let exported = RootKey::from_export(&export, &password).unwrap();
+    assert_eq!(exported.public_key(), made.anchor().root_key());
+    assert_eq!(Authority::open_or_create(&path, NOW).unwrap().fingerprint(), made.fingerprint());
+}
+
+#[test]
+fn a_new_issuing_key_leaves_what_was_issued_before_as_it_is() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, before) = made(&temporary, NOW);
+    let root = RootKey::load(&path).unwrap();
+    let later = NOW.plus(std::time::Duration::from_secs(3600));
+    let rotated = Authority::rotate_issuing(&path, &root, later).unwrap();
+    let after = Authority::load(&path).unwrap();
+    assert_eq!(after.issuing_certificate(), rotated.issuing_certificate());
+    assert_ne!(after.issuing_certificate(), before.issuing_certificate());
+    assert_eq!(after.fingerprint(), before.fingerprint());
+    assert_eq!(after.anchor().genesis_record(), before.anchor().genesis_record());
+
+    let key = IdentityKey::generate();
+    let csr = key.sign_csr(&before.fingerprint());
+    for (authority, other) in [(&before, &after), (&after, &before)] {
+        let issued = authority.issue_identity(&csr, later).unwrap().certificate;
+        let verify = |issuing| before.anchor().verify_identity(&issued, issuing, Validity::At(later));
+        assert_eq!(verify(authority.issuing_certificate()).unwrap().uid(), key.uid());
+        assert!(verify(other.issuing_certificate()).is_err());
+        let leaf = authority.issue_server_leaf(later);
+        TrustAnchor::verify_server(&leaf.chain, &before.fingerprint(), later).unwrap();
+    }
+}
+
+#[test]
+fn a_root_key_of_another_server_certifies_nothing_here() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, before) = made(&temporary, NOW);
+    let other = root_of_another(&temporary);
+    assert!(matches!(Authority::rotate_issuing(&path, &other, NOW), Err(AuthorityError::OtherRoot)));
+    assert_eq!(Authority::load(&path).unwrap().issuing_certificate(), before.issuing_certificate());
+}
+
+#[test]
+fn an_issuing_certificate_in_a_file_of_its_own_is_read_too() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, made) = made(&temporary, NOW);
+    let both = fs::read_to_string(path.join("issuing-key.pem")).unwrap();
+    let at = both.find("-----BEGIN CERTIFICATE").unwrap();
+    fs::write(path.join("issuing-key.pem"), &both[..at]).unwrap();
+    assert!(Authority::load(&path).is_err(), "a key without its certificate");
+    fs::write(path.join("issuing.pem"), &both[at..]).unwrap();
+    assert_eq!(Authority::load(&path).unwrap().issuing_certificate(), made.issuing_certificate());
+    let root = RootKey::load(&path).unwrap();
+    let rotated = Authority::rotate_issuing(&path, &root, NOW).unwrap();
+    assert_eq!(Authority::load(&path).unwrap().issuing_certificate(), rotated.issuing_certificate());
+}
+
+#[test]
+fn who_hosts_is_told_when_new_identities_would_be_cut_short() {
+    let years = |count: u64| std::time::Duration::from_secs(count * 365 * 86400);
+    let second = std::time::Duration::from_secs(1);
+    let authority = Authority::create(NOW).unwrap();
+    let [root, issuing] = authority.terms();
+    assert_eq!((root.until, issuing.until), (NOW.plus(years(20)), NOW.plus(years(10))));
+    let told = |now| authority.endings(now).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(told(NOW.plus(years(8))).is_empty());
+    let [issuing] = told(NOW.plus(years(8) + second)).try_into().unwrap();
+    assert!(issuing.starts_with("the issuing certificate ends on 2037-01-12"), "{issuing}");
+    assert!(issuing.ends_with("openchat admin authority rotate-issuing"), "{issuing}");
+    let both = told(NOW.plus(years(18) + second));
+    assert!(both.len() == 2 && both[0].starts_with("the root certificate ends on"), "{both:?}");
 }

@@ -540,6 +540,45 @@ fn another_authority_is_another_server() {
 }
 
 #[test]
+fn another_issuing_key_needs_the_root() {
+    let corpus = Corpus::new();
+    let world = &corpus.world;
+    let next = KeyPair::generate();
+    let by_root = world.make(Profile::Issuing, &next, &world.root, |_| {});
+    let identity = |by| world.make(Profile::Identity(world.alice.public().uid()), &world.alice, by, |_| {});
+    let [device, old, old_issuing] = world.chain().try_into().unwrap();
+    let new = identity(&next);
+    corpus.verify(&[device.clone(), new.clone(), by_root.clone()]).unwrap();
+    corpus.verify(&[device.clone(), old.clone(), old_issuing.clone()]).unwrap();
+    for (what, identity, issuing) in [
+        ("an identity of before below the new key", &old, &by_root),
+        ("a new identity below the key of before", &new, &old_issuing),
+    ] {
+        let chain = [device.clone(), identity.clone(), issuing.clone()];
+        corpus.expect(what, corpus.verify(&chain), Role::Identity, Rule::Issuer);
+    }
+    let server = world.make(Profile::Server, &world.device, &next, |_| {});
+    corpus.verify_server(&[server.clone(), by_root, world.root(|_| {})]).unwrap();
+    for (what, signer) in [
+        ("certified by the issuing key of before", &world.issuing),
+        ("certified by itself", &next),
+        ("certified by a user", &world.mallory),
+    ] {
+        // Once as what it is, and once in the root's name.
+        let honest = world.make(Profile::Issuing, &next, signer, |_| {});
+        let claimed = world.make(Profile::Issuing, &next, signer, |it| {
+            it.extensions = Draft::new(Profile::Issuing, next.public(), world.root.public()).extensions;
+        });
+        for (issuing, rule) in [(honest, Rule::Issuer), (claimed, Rule::Signature)] {
+            let chain = [device.clone(), new.clone(), issuing.clone()];
+            corpus.expect(what, corpus.verify(&chain), Role::Issuing, rule);
+            let chain = [server.clone(), issuing, world.root(|_| {})];
+            corpus.expect(what, corpus.verify_server(&chain), Role::Issuing, rule);
+        }
+    }
+}
+
+#[test]
 fn dates_hold_for_every_certificate_of_the_chain() {
     let world = World::new();
     let chain = world.chain();

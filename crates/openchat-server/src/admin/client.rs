@@ -64,6 +64,11 @@ impl Admin {
         self.order(Request::RevokeDevice(device)).await
     }
 
+    /// Has the server issue with what is in its authority's folder now, from here on and without a pause.
+    pub async fn reload_authority(&mut self) -> Result<(), AdminError> {
+        self.order(Request::ReloadAuthority).await
+    }
+
     /// All accounts, in the order of their names.
     pub async fn accounts(&mut self) -> Result<Vec<AccountLine>, AdminError> {
         let mut all: Vec<AccountLine> = Vec::new();

@@ -21,6 +21,9 @@ pub(super) enum Request {
     /// Accounts after this name, in the order of names. → `Accounts`
     #[n(3)]
     Accounts(#[n(0)] Option<UserName>),
+    /// → `Done`
+    #[n(4)]
+    ReloadAuthority,
 }
 
 /// What is answered.

@@ -112,6 +112,7 @@ async fn carry_out(state: &State, request: Request, started: Instant) -> Result<
             info!(known, "the operator has revoked a device");
             Ok(done_if(known, "there is no such device here: list the accounts"))
         }
+        Request::ReloadAuthority => Ok(reload_authority(state).await),
         Request::Accounts(after) => accounts(state, after).await,
     }
 }
@@ -142,6 +143,13 @@ async fn set_disabled(state: &State, name: UserName, disabled: bool) -> Result<A
     };
     info!(known, disabled, "the operator has disabled an account, or enabled one");
     Ok(done_if(known, "there is no account of this name here: list the accounts"))
+}
+
+async fn reload_authority(state: &State) -> Answer {
+    match state.issuer.reload(&state.key_log, state.store.as_ref(), state.now()).await {
+        Ok(()) => Answer::Done,
+        Err(error) => Answer::Refused(error.to_string()),
+    }
 }
 
 async fn accounts(state: &State, after: Option<UserName>) -> Result<Answer, StoreError> {

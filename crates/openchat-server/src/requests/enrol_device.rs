@@ -16,7 +16,7 @@ pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
     chain.iter().try_for_each(|certificate| within("a certificate", certificate.len(), CERTIFICATE))?;
     let now = state.now();
     let member = state
-        .authority
+        .authority()
         .anchor()
         .verify_device(&chain, Validity::At(now))
         .map_err(|error| untrusted(&error))?;

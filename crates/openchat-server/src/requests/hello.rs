@@ -14,7 +14,7 @@ pub(crate) fn handle(state: &State, hello: &Hello) -> Result<(Greeting, Nonce), 
     let nonce = Nonce::generate(state.now())?;
     let greeting = Greeting {
         version,
-        server: state.authority.fingerprint(),
+        server: state.authority().fingerprint(),
         incarnation: state.store.incarnation(),
         time: state.now(),
         registration: state.registration,

@@ -104,7 +104,7 @@ fn check_proof(
     if stored.public_key != member.device_key() {
         return Err(failed("the certificate is for another key than the one this device was enrolled with"));
     }
-    let server = state.authority.fingerprint();
+    let server = state.authority().fingerprint();
     challenge::verify(&stored.public_key, &server, member.device(), &nonce.bytes, channel, &login.signature)
         .map_err(|_| failed("the signature does not prove possession of the device key on this connection"))
 }

@@ -27,7 +27,7 @@ pub(crate) fn checked(
 ) -> Result<DeviceList, Refusal> {
     within("a list of devices", signed.list.len(), CERTIFICATE)?;
     let key = PublicKey::from_spki_der(identity_spki).map_err(|_| internal())?;
-    device_list::verify(&key, &state.authority.fingerprint(), signed)
+    device_list::verify(&key, &state.authority().fingerprint(), signed)
         .map_err(|error| Refusal::new(RefusalCode::DeviceList, error.to_string()))
 }
 

@@ -21,11 +21,11 @@ pub(crate) async fn handle(state: &State, network: Network, request: Register) -
     let invite = invite(state.registration, &request)?;
     within("a signing request", request.csr.len(), openchat_protocol::limits::CERTIFICATE)?;
     let now = state.now();
-    let issued = state
-        .authority
+    let authority = state.authority();
+    let issued = authority
         .issue_identity(&request.csr, now)
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
-    let issuing = state.authority.issuing_certificate();
+    let issuing = authority.issuing_certificate();
     let log = state.key_log.issued(issued.uid, &request.name, &issued.certificate);
     let log = log.map_err(|error| log_failed(&error))?;
     let account = new_account(&request.name, &issued, issuing, log);

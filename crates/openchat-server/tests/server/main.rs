@@ -12,6 +12,8 @@
 mod account;
 #[cfg(unix)]
 mod admin;
+#[cfg(unix)]
+mod authority;
 mod flood;
 mod garbage;
 mod joining;

@@ -60,10 +60,13 @@ impl World {
     }
 
     pub(crate) async fn on(config: &Config, store: Arc<dyn Store>) -> Self {
+        Self::under(config, store, Authority::create(Timestamp::now()).unwrap()).await
+    }
+
+    pub(crate) async fn under(config: &Config, store: Arc<dyn Store>, authority: Authority) -> Self {
         let time = Arc::new(AtomicU64::new(Timestamp::now().0));
         let now = Arc::clone(&time);
         let clock = Clock::new(move || Timestamp(now.load(Ordering::Relaxed)));
-        let authority = Authority::create(clock.now()).unwrap();
         let server = Server::start_with_clock(config, authority, Arc::clone(&store), clock.clone());
         Self { server: server.await.unwrap(), store, clock, time }
     }

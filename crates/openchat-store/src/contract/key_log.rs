@@ -63,6 +63,19 @@ pub async fn the_log_is_a_tree_with_proofs(world: &World) {
     }
 }
 
+/// The newest event of the authority is found behind the heartbeats after it.
+pub async fn the_last_event_of_the_authority_is_found(world: &World) {
+    assert_eq!(world.store.last_authority_event().await, Ok(None));
+    let leaf = |kind, nonce| {
+        let mut leaf = world.leaf(kind, Label::LOG);
+        leaf.opening.nonce = [nonce; 32];
+        leaf
+    };
+    let leaves = vec![leaf(Kind::Authority, 1), leaf(Kind::Authority, 2), leaf(Kind::Heartbeat, 3)];
+    world.store.append_to_log(leaves.clone(), NOW).await.unwrap();
+    assert_eq!(world.store.last_authority_event().await, Ok(Some(leaves[1].opening.clone())));
+}
+
 /// Each page proves itself; beyond the end there is nothing.
 pub async fn the_log_is_read_in_pages(world: &World) {
     let heartbeat = || world.leaf(Kind::Heartbeat, Label::LOG);

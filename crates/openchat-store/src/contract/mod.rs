@@ -61,6 +61,7 @@ macro_rules! store_contract {
             key_log: an_account_comes_with_its_leaves;
             key_log: the_log_is_a_tree_with_proofs;
             key_log: the_log_is_read_in_pages;
+            key_log: the_last_event_of_the_authority_is_found;
             key_log: leaves_of_a_label_are_a_chain;
             key_log: versions_of_a_device_list_only_grow;
             key_log: a_device_comes_with_its_list;

@@ -43,6 +43,11 @@ impl KeyLog {
         Ok(LogState { size: self.size(), root: self.root()?, heartbeat })
     }
 
+    pub(super) fn last_authority_event(&self) -> Option<Opening> {
+        let mut leaves = self.leaves.iter().rev();
+        leaves.find(|(leaf, _)| leaf.kind == Kind::Authority).and_then(|(_, opening)| opening.clone())
+    }
+
     fn root(&self) -> Result<Hash, StoreError> {
         tree::root(self.size(), &self.nodes).map_err(|error| damaged(&error))
     }

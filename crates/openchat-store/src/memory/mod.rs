@@ -17,7 +17,7 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Path};
+use openchat_transparency::{Hash, Label, Opening, Path};
 
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
 use crate::counts::Counts;
@@ -130,6 +130,10 @@ impl Store for MemoryStore {
     async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
         let mut state = self.state();
         leaves.iter().try_for_each(|leaf| state.key_log.append(leaf, now))
+    }
+
+    async fn last_authority_event(&self) -> Result<Option<Opening>, StoreError> {
+        Ok(self.state().key_log.last_authority_event())
     }
 
     async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {

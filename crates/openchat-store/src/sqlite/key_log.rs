@@ -53,11 +53,7 @@ fn newest(connection: &Connection, label: &Label) -> rusqlite::Result<Option<(u6
         .prepare_cached(
             "SELECT id, leaf, nonce, body FROM key_log WHERE label = ?1 ORDER BY id DESC LIMIT 1",
         )?
-        .query_row([label.0], |row| {
-            let (nonce, body): (Option<[u8; 32]>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
-            let opening = nonce.zip(body).map(|(nonce, body)| Opening { nonce, body });
-            Ok((row.get(0)?, leaf(row, 1)?, opening))
-        })
+        .query_row([label.0], |row| Ok((row.get(0)?, leaf(row, 1)?, opening(row, 2)?)))
         .optional()
 }
 
@@ -95,6 +91,24 @@ pub(super) fn state(connection: &Connection) -> Result<LogState, Failure<StoreEr
     let heartbeat = leaves.find(|it| it.as_ref().map_or(true, |leaf| leaf.kind == Kind::Heartbeat));
     let heartbeat = heartbeat.transpose()?.map(|leaf| leaf.time);
     Ok(LogState { size, root: root(connection, size)?, heartbeat })
+}
+
+pub(super) fn last_authority_event(connection: &Connection) -> Result<Option<Opening>, Failure<StoreError>> {
+    let mut about_the_server = connection
+        .prepare_cached("SELECT leaf, nonce, body FROM key_log WHERE label = ?1 ORDER BY id DESC")?;
+    let mut rows = about_the_server.query([Label::LOG.0])?;
+    while let Some(row) = rows.next()? {
+        if leaf(row, 0)?.kind == Kind::Authority {
+            return Ok(opening(row, 1)?);
+        }
+    }
+    Ok(None)
+}
+
+/// Nothing when it was erased.
+fn opening(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Opening>> {
+    let (nonce, body): (Option<[u8; 32]>, Option<Vec<u8>>) = (row.get(column)?, row.get(column + 1)?);
+    Ok(nonce.zip(body).map(|(nonce, body)| Opening { nonce, body }))
 }
 
 fn root(connection: &Connection, size: u64) -> rusqlite::Result<Hash> {

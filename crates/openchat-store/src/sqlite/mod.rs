@@ -31,7 +31,7 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Path};
+use openchat_transparency::{Hash, Label, Opening, Path};
 
 use self::open::Lock;
 pub use self::open::OpenError;
@@ -139,6 +139,10 @@ impl Store for SqliteStore {
 
     async fn append_to_log(&self, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError> {
         self.writer.run(move |connection| key_log::append_all(connection, &leaves, now)).await
+    }
+
+    async fn last_authority_event(&self) -> Result<Option<Opening>, StoreError> {
+        self.readers.run(key_log::last_authority_event).await
     }
 
     async fn unlogged_accounts(&self, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {
