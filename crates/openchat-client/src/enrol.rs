@@ -12,7 +12,9 @@ use std::time::Duration;
 use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
-use openchat_identity::{DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, Validity, VouchKey};
+use openchat_identity::{
+    DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey,
+};
 use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::{
@@ -27,6 +29,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
 use crate::random;
+use crate::recovery::Belongings;
 use crate::vault::{Change, Credentials, Vault, Voucher, Write};
 
 /// A device certificate is renewed when less than this is left of its 90 days.
@@ -53,14 +56,23 @@ pub fn enrol(
     password: &Password,
 ) -> Result<Enrolled, ClientError> {
     let folder = ProfileFolder::lock(folder)?;
-    // A thread of its own, so that the caller's runtime, if there is one, does not mind.
+    let InviteLink { host, port, server, .. } = link;
+    let server = Server { host: host.clone(), port: *port, fingerprint: *server };
+    let origin = Origin::Invite(link);
+    in_thread(Enrolment { folder, server, name, password, origin }.run())
+}
+
+/// Waits for `work` in a thread of its own, so that the caller's runtime, if there is one, does not mind.
+pub(crate) fn in_thread(
+    work: impl Future<Output = Result<Enrolled, ClientError>> + Send,
+) -> Result<Enrolled, ClientError> {
     let worker = thread::scope(|scope| {
         scope
             .spawn(|| {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build();
                 let runtime =
                     runtime.map_err(|error| ClientError::new(ErrorKind::Internal, error.to_string()))?;
-                let outcome = runtime.block_on(Enrolment { folder, link, name, password }.run());
+                let outcome = runtime.block_on(work);
                 // Without waiting for the system's resolver, which knows no end.
                 runtime.shutdown_background();
                 outcome
@@ -70,35 +82,44 @@ pub fn enrol(
     worker.unwrap_or_else(|_| Err(ClientError::new(ErrorKind::Internal, "the enrolment broke off")))
 }
 
-struct Enrolment<'a> {
-    folder: ProfileFolder,
-    link: &'a InviteLink,
-    name: &'a UserName,
-    password: &'a Password,
+/// Where the account of an enrolment comes from.
+pub(crate) enum Origin<'a> {
+    /// It is made.
+    Invite(&'a InviteLink),
+    /// It is there already, and this is its key.
+    Kit(&'a IdentityKey, Belongings<'a>),
+}
+
+pub(crate) struct Enrolment<'a> {
+    pub(crate) folder: ProfileFolder,
+    pub(crate) server: Server,
+    pub(crate) name: &'a UserName,
+    pub(crate) password: &'a Password,
+    pub(crate) origin: Origin<'a>,
 }
 
 impl Enrolment<'_> {
-    async fn run(self) -> Result<Enrolled, ClientError> {
+    pub(crate) async fn run(self) -> Result<Enrolled, ClientError> {
         if Vault::exists(self.folder.path()) {
             return self.finish_earlier().await;
         }
         let keys = KeyFolder::new(self.folder.path());
         let known = if keys.exists() { Some(self.known_identity(&keys)?) } else { None };
-        let mut door = Door::open(self.server()).await?;
+        let mut door = Door::open(self.server.clone()).await?;
         // On disk before the server hears of it: an account whose key is lost would be lost with its name.
         let (identity, made) = match known {
             Some(identity) => (identity, Vec::new()),
             None => self.new_identity(&keys)?,
         };
-        match door.register(&identity, self.name, self.link).await {
+        match self.register(&identity, &mut door).await {
             Ok(Ok(registered)) => {
                 let outcome = self.finish(&identity, &mut door, registered).await;
                 outcome.map_err(|error| self.stays(error))
             }
             // A refusal changes nothing, unless the server does not know that itself.
             Ok(Err(refusal)) if !is_about_the_server(&refusal) => match remove(&made) {
-                Ok(()) => Err(refusal.into()),
-                Err(_) => Err(self.stays(refusal.into())),
+                Ok(()) => Err(self.refused(refusal)),
+                Err(_) => Err(self.stays(self.refused(refusal))),
             },
             Ok(Err(refusal)) => Err(self.stays(refusal.into())),
             Err(error) => Err(self.stays(error)),
@@ -115,17 +136,37 @@ impl Enrolment<'_> {
         let room = registered.room.clone();
         let credentials = self.credentials(identity, door, registered)?;
         let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
-        first.push(Write::Voucher(self.voucher(room.clone()).map(Box::new)));
+        match &self.origin {
+            Origin::Invite(link) => first.push(Write::Voucher(voucher(link, room.clone()).map(Box::new))),
+            Origin::Kit(_, belongings) => {
+                belongings.put(&mut first, &door.connection.anchor, identity.uid())?;
+            }
+        }
         let vault = Vault::create(self.folder.path(), self.password, &first)?;
         let profile = enrol_device(door, vault, credentials).await?;
         Ok(Enrolled { profile, room })
     }
 
+    /// A server that does not know the key of a kit takes it for a newcomer's, who has no invite.
+    fn refused(&self, refusal: Refusal) -> ClientError {
+        match (&self.origin, refusal.code) {
+            (Origin::Kit(..), Some(RefusalCode::RegistrationClosed)) => {
+                let message =
+                    format!("the server does not know the key in this kit, which is {}'s", self.name);
+                ClientError::new(ErrorKind::NotFound, message).with_help(
+                    "ask its host whether it was set back; an invite makes another account: `openchat join LINK`",
+                )
+            }
+            _ => refusal.into(),
+        }
+    }
+
     /// The same failure, and what is left of this attempt.
     fn stays(&self, error: ClientError) -> ClientError {
         let key = KeyFolder::new(self.folder.path()).private_path();
+        let same = if matches!(self.origin, Origin::Invite(_)) { "name and password" } else { "password" };
         let help = format!(
-            "the same command again, with the same name and password: it goes on with the key in {}, which stays",
+            "the same command again, with the same {same}: it goes on with the key in {}, which stays",
             key.display()
         );
         match error.help() {
@@ -154,7 +195,7 @@ impl Enrolment<'_> {
     }
 
     fn known_identity(&self, keys: &KeyFolder) -> Result<IdentityKey, ClientError> {
-        keys.read(self.password).map_err(|error| match error.is_wrong_password() {
+        let known = keys.read(self.password).map_err(|error| match error.is_wrong_password() {
             true => ClientError::new(
                 ErrorKind::WrongPassword,
                 format!(
@@ -166,12 +207,24 @@ impl Enrolment<'_> {
                 "the password of that time; or make another profile: `openchat --profile NAME join LINK`",
             ),
             false => key_error(&error),
-        })
+        })?;
+        match self.origin {
+            Origin::Kit(kept, _) if kept.uid() != known.uid() => {
+                let message = format!("the key in {} is another one", keys.private_path().display());
+                Err(ClientError::new(ErrorKind::Usage, message)
+                    .with_help("make another profile: `openchat --profile NAME recovery restore FILE`"))
+            }
+            _ => Ok(known),
+        }
     }
 
-    /// A new identity, and the files that were made for it.
+    /// A new identity, or the one of the kit, and the files that were made for it.
     fn new_identity(&self, keys: &KeyFolder) -> Result<(IdentityKey, Vec<PathBuf>), ClientError> {
-        let identity = IdentityKey::generate();
+        let identity = match self.origin {
+            Origin::Invite(_) => IdentityKey::generate(),
+            Origin::Kit(kept, _) => IdentityKey::from_pkcs8(&kept.to_pkcs8())
+                .map_err(|error| ClientError::new(ErrorKind::Damaged, error.to_string()))?,
+        };
         let mut made = vec![keys.private_path(), keys.public_path()];
         made.retain(|path| !path.exists());
         keys.create(&identity, self.password).map_err(|error| {
@@ -182,15 +235,15 @@ impl Enrolment<'_> {
         Ok((identity, made))
     }
 
-    /// What is to be proven to the inviter, if one stands in the link.
-    fn voucher(&self, room: Option<RoomName>) -> Option<Voucher> {
-        let InviteLink { inviter, token, .. } = self.link;
-        inviter.map(|inviter| Voucher::new(token.redeem_hash(), &VouchKey::of(token), inviter, room))
-    }
-
-    fn server(&self) -> Server {
-        let InviteLink { host, port, server, .. } = self.link;
-        Server { host: host.clone(), port: *port, fingerprint: *server }
+    async fn register(
+        &self,
+        identity: &IdentityKey,
+        door: &mut Door,
+    ) -> Result<Result<Registered, Refusal>, ClientError> {
+        match self.origin {
+            Origin::Invite(link) => door.register(identity, self.name, link).await,
+            Origin::Kit(..) => door.register_again(identity, self.name, &self.server.fingerprint).await,
+        }
     }
 
     /// Checks what the server has issued, and makes a device below it.
@@ -214,9 +267,9 @@ impl Enrolment<'_> {
         let certificate = issue_device_certificate(identity, device_key.public_key(), device.did, now);
         let listed = ListedDevice { did: device.did, key: key_hash(&device_key.public_point()) };
         Ok(Credentials {
-            host: self.link.host.clone(),
-            port: self.link.port,
-            server: self.link.server,
+            host: self.server.host.clone(),
+            port: self.server.port,
+            server: self.server.fingerprint,
             root: anchor.root_certificate().to_vec().into(),
             name: self.name.clone(),
             device,
@@ -224,9 +277,15 @@ impl Enrolment<'_> {
             device_key: device_key.to_pkcs8().to_vec().into(),
             chain: vec![certificate.into(), identity_certificate, issuing_certificate],
             enrolled: false,
-            devices: Some(with_device(identity, &self.link.server, before.as_ref(), listed)?),
+            devices: Some(with_device(identity, &self.server.fingerprint, before.as_ref(), listed)?),
         })
     }
+}
+
+/// What is to be proven to the inviter, if one stands in the link.
+fn voucher(link: &InviteLink, room: Option<RoomName>) -> Option<Voucher> {
+    let InviteLink { inviter, token, .. } = link;
+    inviter.map(|inviter| Voucher::new(token.redeem_hash(), &VouchKey::of(token), inviter, room))
 }
 
 /// The list after `before`, with one more device.
@@ -286,7 +345,7 @@ pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVe
 /// What everybody may know about a profile.
 pub(crate) fn profile_of(credentials: &Credentials) -> Profile {
     let chain = &credentials.chain;
-    let anchor = openchat_identity::TrustAnchor::from_root(&credentials.root).ok();
+    let anchor = TrustAnchor::from_root(&credentials.root).ok();
     let verified = anchor.and_then(|anchor| {
         let chain: Vec<&[u8]> = chain.iter().map(|certificate| certificate.as_slice()).collect();
         anchor.verify_device(&chain, Validity::Ignored).ok()
@@ -305,7 +364,7 @@ pub(crate) fn server_of(credentials: &Credentials) -> Server {
     Server { host: credentials.host.clone(), port: credentials.port, fingerprint: credentials.server }
 }
 
-fn bad_certificate(why: &str) -> ClientError {
+pub(crate) fn bad_certificate(why: &str) -> ClientError {
     ClientError::new(ErrorKind::Protocol, format!("the certificate that the server issued is refused: {why}"))
 }
 
@@ -352,11 +411,26 @@ impl Door {
         if is_open && answer.as_ref().is_err_and(is_about_the_invite) {
             answer = self.ask(Request::Register(Register { redeem: None, ..register })).await?;
         }
-        match answer {
-            Ok(Response::Registered(registered)) => Ok(Ok(registered)),
-            Ok(_) => Err(unexpected()),
-            Err(refusal) => Ok(Err(refusal)),
-        }
+        registered(answer)
+    }
+
+    /// Asks for the certificates of an account that is there, by its key.
+    async fn register_again(
+        &mut self,
+        identity: &IdentityKey,
+        name: &UserName,
+        server: &ServerFingerprint,
+    ) -> Result<Result<Registered, Refusal>, ClientError> {
+        let csr = identity.sign_csr(server).into();
+        registered(self.ask(Request::Register(Register { name: name.clone(), csr, redeem: None })).await?)
+    }
+}
+
+fn registered(answer: Result<Response, Refusal>) -> Result<Result<Registered, Refusal>, ClientError> {
+    match answer {
+        Ok(Response::Registered(registered)) => Ok(Ok(registered)),
+        Ok(_) => Err(unexpected()),
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 

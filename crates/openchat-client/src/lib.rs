@@ -17,6 +17,7 @@ pub mod likeness;
 pub mod mention;
 pub mod open;
 mod random;
+mod recovery;
 pub mod trust;
 pub mod vault;
 
@@ -33,6 +34,7 @@ pub use likeness::nearest;
 pub use mention::mentions;
 pub use open::{exists, open};
 pub use openchat_identity::comparison::ShortCode;
-pub use openchat_identity::{InviteLink, Password, SafetyNumber};
+pub use openchat_identity::{InviteLink, Password, RecoveryCode, SafetyNumber};
+pub use recovery::{Restored, make_kit, restore};
 pub use trust::{Acquaintance, Basis, Comparing, Outcome, RoomTrust, Trust, TrustChange};
 pub use vault::{EpochKey, Searched, Sought, Span};

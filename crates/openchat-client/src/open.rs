@@ -30,7 +30,7 @@ pub fn open(folder: &Path, password: &Password) -> Result<(ClientHandle, Events)
     if !vault.credentials()?.enrolled {
         let message = format!("the profile in {} was begun and not finished", folder.path().display());
         return Err(ClientError::new(ErrorKind::NotFound, message)
-            .with_help("run `openchat join LINK` again with the same link, name and password"));
+            .with_help("run the same command again, `openchat join LINK` or `openchat recovery restore FILE`, with the same password"));
     }
     let (sender, jobs) = mpsc::channel(COMMANDS);
     let events = broadcast::Sender::new(EVENTS);

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use openchat_client::Enrolled;
+use openchat_client::Profile;
 use openchat_identity::{InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
 use openchat_tui::Door;
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let enrolled = tokio::task::block_in_place(|| {
         openchat_client::enrol(&context.folders.profile(), &link, &name, &password)
     })?;
-    tell(context, &enrolled)?;
+    tell(context, &enrolled.profile)?;
     let folder = context.folders.profile();
     let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
     if arguments.only || from_input || !std::io::stdin().is_terminal() {
@@ -105,8 +105,7 @@ pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
 }
 
 /// What was made, and where.
-pub(crate) fn tell(context: &Context, enrolled: &Enrolled) -> Result<(), Failure> {
-    let profile = &enrolled.profile;
+pub(crate) fn tell(context: &Context, profile: &Profile) -> Result<(), Failure> {
     let folder = context.folders.profile();
     let name = text::styled(text::NAME, &profile.name);
     output::line(format_args!("You are {name} on {}:{}", profile.host, profile.port))?;

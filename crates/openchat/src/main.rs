@@ -12,6 +12,7 @@ mod join;
 mod key;
 mod log;
 mod output;
+mod recovery;
 mod rooms;
 mod screen;
 mod seal;
@@ -99,6 +100,12 @@ enum Command {
     /// Look after the server of this machine
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Prepare for the loss of this machine, and come back after it
+    #[command(
+        subcommand,
+        after_help = "Example:\n  openchat recovery make alice.kit\n  openchat recovery restore alice.kit"
+    )]
+    Recovery(recovery::Command),
     /// Who this profile is, and on which server
     Whoami(whoami::Arguments),
     /// Show the whole thing: a real server, three people, a crash
@@ -163,6 +170,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Key(command) => key::run(context, command),
         Command::Log(command) => log::run(command).await,
         Command::Admin(command) => admin::run(context, command).await,
+        Command::Recovery(command) => recovery::run(context, command).await,
         Command::Seal(arguments) => seal::seal(context, arguments).await,
         Command::Open(arguments) => seal::open(context, arguments).await,
         Command::RoomKey(arguments) => seal::key(context, arguments).await,

@@ -131,6 +131,20 @@ pub(crate) async fn sent(client: &ClientHandle, events: &mut Events) {
     let _ = timeout(PARTING, all).await;
 }
 
+/// Waits until this device is in the rooms that it is on its way into, or there is no way in; not for ever.
+pub(crate) async fn settled(client: &ClientHandle, events: &mut Events) {
+    let all = async {
+        while client
+            .rooms()
+            .await
+            .is_ok_and(|rooms| rooms.iter().any(|room| room.membership == Membership::Joining))
+            && events.next().await.is_some()
+        {}
+    };
+    // It goes on with the next command.
+    let _ = timeout(PATIENCE, all).await;
+}
+
 /// Logs in, waits until everything is here, goes into the room of an invite, and ends.
 pub(crate) async fn visit(
     client: ClientHandle,

@@ -70,7 +70,7 @@ async fn open(
             let folder = context.folders.profile();
             let enrolled =
                 tokio::task::block_in_place(|| openchat_client::enrol(&folder, &link, &name, &password))?;
-            join::tell(context, &enrolled)?;
+            join::tell(context, &enrolled.profile)?;
             tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?
         }
     };

@@ -18,7 +18,7 @@ use crate::vault::{OwnCommit, RoomRecord, StoredEpoch, Write};
 const ATTEMPTS: u32 = 6;
 
 /// The record of a room that this device is about to be in.
-pub(super) fn new_record(room: RoomId, name: RoomName, listed: bool, membership: Membership) -> RoomRecord {
+pub(crate) fn new_record(room: RoomId, name: RoomName, listed: bool, membership: Membership) -> RoomRecord {
     RoomRecord {
         room,
         name,

@@ -38,6 +38,7 @@ use openchat_protocol::{RoomId, Timestamp};
 
 use self::comparing::Comparisons;
 use self::core::Core;
+pub(crate) use self::joining::new_record;
 use self::key_log::KeyLog;
 use self::key_packages::KeyPackages;
 use self::people::People;

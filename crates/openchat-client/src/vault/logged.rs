@@ -4,8 +4,8 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::key_log::SeenHead;
-use openchat_protocol::{Timestamp, Uid};
-use openchat_transparency::Label;
+use openchat_protocol::{Genesis, Timestamp, Uid};
+use openchat_transparency::{Auditor, Label, SignedHead, Violation};
 
 /// What this device knows of the log of keys, apart from its labels.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -25,6 +25,22 @@ pub struct StoredKeyLog {
     /// The server has shown different logs to different people.
     #[n(4)]
     pub forked: Option<SeenFork>,
+}
+
+impl StoredKeyLog {
+    /// Of a device that has yet to follow the log from its first leaf on, to a head that the same user was shown elsewhere.
+    pub(crate) fn hearing(genesis: Genesis, heard: HeardHead) -> Result<Self, Violation> {
+        let auditor = Auditor::new(genesis, Timestamp(0))?;
+        // What the server has not signed says nothing about it.
+        let heard = if auditor.is_signed(&heard.head) { vec![heard] } else { Vec::new() };
+        Ok(Self { auditor: auditor.state().into(), own: None, unproven: None, heard, forked: None })
+    }
+
+    /// The newest head that this device was shown.
+    pub(crate) fn head(&self, genesis: Genesis) -> Option<SeenHead> {
+        let auditor = Auditor::resume(genesis, &self.auditor, Vec::new()).ok()?;
+        auditor.head().map(SignedHead::to_seen)
+    }
 }
 
 /// How it came out that there are different logs.

@@ -72,17 +72,22 @@ impl fmt::Debug for Credentials {
 }
 
 /// Someone whose name was looked up; the identity is proven by its certificate, the name is the server's word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Contact {
     /// Who: the hash of the identity key, so that the key needs no pin of its own.
+    #[n(0)]
     pub uid: Uid,
     /// The name that was seen first; another one is refused.
+    #[n(1)]
     pub name: UserName,
     /// When this identity was first seen.
+    #[n(2)]
     pub first_seen: Timestamp,
     /// What it rests on that the name is this identity's.
+    #[n(3)]
     pub basis: Basis,
     /// Other identities to which the server has given the name.
+    #[n(4)]
     pub claimants: Vec<Claimant>,
 }
 

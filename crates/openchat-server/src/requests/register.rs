@@ -18,13 +18,17 @@ const REDEEM: usize = 32;
 
 pub(crate) async fn handle(state: &State, network: Network, request: Register) -> Answer {
     state.rates.registrations.check(&network)?;
-    let invite = invite(state.registration, &request)?;
     within("a signing request", request.csr.len(), openchat_protocol::limits::CERTIFICATE)?;
     let now = state.now();
     let authority = state.authority();
     let issued = authority
         .issue_identity(&request.csr, now)
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
+    // Whoever has an account needs no invite.
+    if let Some(again) = repeated(state, &issued, &request.name).await? {
+        return Ok(again);
+    }
+    let invite = invite(state.registration, &request)?;
     let issuing = authority.issuing_certificate();
     let log = state.key_log.issued(issued.uid, &request.name, &issued.certificate);
     let log = log.map_err(|error| log_failed(&error))?;
@@ -36,7 +40,10 @@ pub(crate) async fn handle(state: &State, network: Network, request: Register) -
             room,
             devices: None,
         })),
-        Err(CreateAccountError::KeyTaken) => repeated(state, &issued, &request.name).await,
+        // Made meanwhile, perhaps by this very request on another connection.
+        Err(CreateAccountError::KeyTaken) => repeated(state, &issued, &request.name)
+            .await?
+            .ok_or_else(|| refusal(&CreateAccountError::KeyTaken)),
         Err(error) => Err(refusal(&error)),
     }
 }
@@ -66,20 +73,25 @@ fn new_account(name: &UserName, issued: &IssuedIdentity, issuing: &[u8], log: [N
     }
 }
 
-/// Whoever holds the key (the signing request has proved it) and asks for the same name again has lost the answer to
-/// the first time.
-async fn repeated(state: &State, issued: &IssuedIdentity, name: &UserName) -> Answer {
+/// Whoever holds the key of an account (the signing request has proved it) and asks for its name again has lost the
+/// answer to the first time, or all that it had but the key. Nothing for a key without an account.
+async fn repeated(
+    state: &State,
+    issued: &IssuedIdentity,
+    name: &UserName,
+) -> Result<Option<Response>, Refusal> {
     let known = state.store.account(&AccountSelector::Uid(issued.uid)).await;
     match known.map_err(|error| store_failed(&error))? {
         Some(known) if known.account.name == *name && !known.disabled => {
-            Ok(Response::Registered(Registered {
+            Ok(Some(Response::Registered(Registered {
                 identity_certificate: known.account.identity_certificate,
                 issuing_certificate: known.account.issuing_certificate,
                 room: None,
                 devices: newest_devices(state, issued.uid).await?,
-            }))
+            })))
         }
-        _ => Err(refusal(&CreateAccountError::KeyTaken)),
+        Some(_) => Err(refusal(&CreateAccountError::KeyTaken)),
+        None => Ok(None),
     }
 }
 

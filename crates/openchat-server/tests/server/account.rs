@@ -136,6 +136,20 @@ async fn a_registration_whose_answer_was_lost_can_be_repeated_by_the_same_key_on
 }
 
 #[tokio::test]
+async fn who_has_an_account_needs_no_invite_to_get_its_certificates_again() {
+    let world = World::with(&with_policy(RegistrationPolicy::InviteOnly)).await;
+    let key = IdentityKey::generate();
+    let invite = world.invite(1, world.clock.now().plus(Duration::from_secs(60))).await;
+    let first = world.register(&key, "alice", Some(&invite)).await.unwrap();
+    assert_eq!(world.register(&key, "alice", None).await.unwrap(), first);
+    assert_eq!(code(world.register(&key, "other", None).await), RefusalCode::KeyTaken);
+    world.server.set_disabled(key.uid(), true).await.unwrap();
+    assert_eq!(code(world.register(&key, "alice", None).await), RefusalCode::KeyTaken);
+    let stranger = world.register(&IdentityKey::generate(), "mallory", None).await;
+    assert_eq!(code(stranger), RefusalCode::RegistrationClosed);
+}
+
+#[tokio::test]
 async fn a_device_is_enrolled_by_a_chain_of_this_server_and_an_account_on_it() {
     let (world, elsewhere) = (World::new().await, World::new().await);
     let stranger = elsewhere.user("alice").await;
