@@ -79,7 +79,8 @@ pub struct Restored {
 }
 
 /// A new code, and the content of the file that it opens: the identity key of the profile in `folder`, where its server
-/// is, the rooms it is in, who is known, and what was shown of the log of keys. Needs no connection. What was made earlier still opens with its own code.
+/// is, the rooms it is in, who is known, and what was shown of the log of keys. Needs no connection. What was made
+/// earlier still opens with its own code.
 pub fn make_kit(folder: &Path, password: &Password) -> Result<(RecoveryCode, String), ClientError> {
     let folder = ProfileFolder::lock(folder)?;
     let loaded = Vault::open(folder.path(), password)?.load()?;

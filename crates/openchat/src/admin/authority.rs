@@ -9,13 +9,13 @@ use clap::{Args, Subcommand};
 use openchat_identity::authority::{RootKey, RootKeyError, Term, VerifiedExport};
 use openchat_identity::{Authority, Password};
 use openchat_protocol::Timestamp;
-use openchat_server::Config;
 use openchat_server::admin::{Admin, AdminError};
 use serde_json::json;
 
+use super::Which;
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, output, serve, text};
+use crate::{ask, output, text};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -34,13 +34,6 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  openchat admin authority rotate-issuing\n  \
                             openchat admin authority rotate-issuing --root-key /media/usb/root.pem")]
     RotateIssuing(RotateIssuing),
-}
-
-#[derive(Args)]
-pub(crate) struct Which {
-    /// The server's configuration file [default: server.toml in the server's folder, if there]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -81,12 +74,6 @@ pub(crate) struct RotateIssuing {
     /// An export of the root key [default: the root key in the server's folder]
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
-}
-
-impl Which {
-    fn config(self, context: &Context) -> Result<Config, Failure> {
-        serve::place(context, self.config)
-    }
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
