@@ -25,7 +25,7 @@ fn a_host_puts_people_and_devices_out_and_lets_people_in_again() {
     assert_eq!((&status["accounts"], &status["rooms"]), (&2.into(), &0.into()), "{status}");
     assert!(admin(&home, &["status"]).ok().contains("accounts     2"));
 
-    admin(&home, &["disable", "nobody"]).fails(REFUSED, &["no account of this name"]);
+    admin(&home, &["disable", "stranger"]).fails(REFUSED, &["no account of this name"]);
     admin(&home, &["disable", "bob"]).ok();
     home.run("bob", &["rooms"]).fails(REFUSED, &["disabled by an administrator"]);
     assert!(admin(&home, &["accounts"]).ok().contains(", disabled"));

@@ -111,7 +111,7 @@ fn code(words: Option<&Path>) -> Result<RecoveryCode, Failure> {
         return read(file)?.parse().map_err(|error| Failure::new(Kind::Usage, error));
     }
     for _ in 0..ask::ATTEMPTS {
-        match Zeroizing::new(ask::line("The twelve words: ")?).parse() {
+        match Zeroizing::new(ask::line("The twelve words: ", "the same command with --words FILE")?).parse() {
             Ok(code) => return Ok(code),
             Err(error) => output::tell(error),
         }

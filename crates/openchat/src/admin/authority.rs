@@ -161,7 +161,7 @@ fn export(context: &Context, arguments: Export) -> Result<(), Failure> {
 fn new_password(context: &Context) -> Result<Password, Failure> {
     let password = match &context.password_file {
         Some(file) => ask::password_from_file(file)?,
-        None => ask::new_password()?,
+        None => ask::new_password(ask::PASSWORD_FILE)?,
     };
     if let Some(hint) = password.hint() {
         output::tell(hint);
@@ -196,7 +196,9 @@ fn confirm(export: &Path) -> Result<(), Failure> {
         let what = "the root key is removed only after a yes, and there is no terminal to ask at";
         return Err(Failure::new(Kind::Usage, what).help("openchat admin authority remove-root FILE --yes"));
     }
-    match ask::line("Remove the root key from this machine? Type remove: ")?.as_str() {
+    match ask::line("Remove the root key from this machine? Type remove: ", "the same command with --yes")?
+        .as_str()
+    {
         "remove" => Ok(()),
         _ => Err(Failure::new(Kind::Usage, "the root key was not removed, as you chose")),
     }
