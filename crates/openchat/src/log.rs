@@ -26,6 +26,8 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct AuditArguments {
     /// An invite link, or FINGERPRINT@HOST:PORT
+    // One fingerprint in 64 begins with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     server: String,
     /// Keep the log's signed head in this file; one that is there already must be of the same log
     #[arg(long, value_name = "FILE")]
@@ -40,6 +42,7 @@ pub(crate) struct EvidenceArguments {
     /// The evidence
     file: PathBuf,
     /// The fingerprint of the server
+    #[arg(allow_hyphen_values = true)]
     fingerprint: String,
 }
 
