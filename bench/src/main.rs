@@ -1,22 +1,69 @@
-//! Measurements of the real program: `cargo run --release -p openchat-bench -- screen`.
+//! Measurements of the real program. `cargo xtask bench` builds everything and runs what compares servers.
 
+mod certificate;
+mod compare;
+mod floor;
+mod frame;
+mod ledger;
+mod link;
+mod machine;
+mod peer;
+mod plot;
+mod process;
+mod raw;
+mod report;
 mod screen;
+mod text;
+mod workload;
 
 use std::process::ExitCode;
+
+use compare::Plan;
 
 const USAGE: &str = "\
 cargo build --release -p openchat && cargo run --release -p openchat-bench -- WHAT
 
-  screen    first picture from a large store, echo of what is typed while much arrives, memory
+  screen                       first picture from a large store, echo of what is typed while much arrives, memory
+  compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
 ";
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("screen") => screen::run(),
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["screen"] => {
+            screen::run();
+            Ok(())
+        }
+        ["compare", document, options @ ..] => compare(document, options),
+        [kind @ ("floor0" | "floor1"), port] => serve(*kind == "floor1", port),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// Measures, and writes the tables into `document`.
+fn compare(document: &str, options: &[&str]) -> Result<(), String> {
+    let mut plan = if options.contains(&"--quick") { Plan::quick() } else { Plan::full() };
+    for option in options {
+        match option.split_once('=') {
+            Some(("--rounds", number)) => {
+                plan.rounds = number.parse().map_err(|error| format!("{option}: {error}"))?;
+            }
+            None if *option == "--quick" => {}
+            _ => return Err(format!("no option `{option}`: there are --quick and --rounds=N")),
+        }
+    }
+    compare::run(plan, document)
+}
+
+fn serve(gathers: bool, port: &str) -> Result<(), String> {
+    let port = port.parse().map_err(|error| format!("port {port}: {error}"))?;
+    floor::run(gathers, port).map_err(|error| error.to_string())
 }

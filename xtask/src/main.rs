@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask layers`.
 
+mod bench;
 mod layers;
 mod models;
 mod rules;
@@ -14,6 +15,7 @@ cargo xtask COMMAND
   layers            check which crate may depend on which
   pictures          draw the pictures of the README anew, from the real screen
   rules             the tests that docs/rules.md names exist
+  bench [--quick]   measure servers side by side, and write docs/performance.md
   models            check the formal models of docs/models; installs the tool at first (minutes)
   ci                format, lints, layers, rules, documentation, every test
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "layers" => layers::check(),
         "pictures" => pictures(),
         "rules" => rules::check(),
+        "bench" => bench::compare(rest),
         "models" => models::check(),
         "ci" => ci(),
         _ => Err(USAGE.to_owned()),

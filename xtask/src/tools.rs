@@ -18,7 +18,7 @@ pub fn prepare() -> Result<PathBuf, String> {
         .map(|(_, _, package)| *package)
         .collect();
     if !missing.is_empty() {
-        install(&missing)?;
+        install("The tests need", &missing)?;
     }
     python()
 }
@@ -32,7 +32,18 @@ pub fn impossible() -> Option<(&'static str, &'static str)> {
     ))
 }
 
-fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
+/// Whether a command can be started at all, whatever it says.
+pub fn starts(command: &str, arguments: &[&str]) -> bool {
+    let quiet = Command::new(command)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    quiet.is_ok()
+}
+
+pub fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
     let status = Command::new(command)
         .args(arguments)
         .stdin(Stdio::null())
@@ -42,9 +53,10 @@ fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn install(packages: &[&str]) -> Result<(), String> {
+/// Installs Debian packages as root, or says how: `needs` begins the sentence.
+pub fn install(needs: &str, packages: &[&str]) -> Result<(), String> {
     let by_hand = format!(
-        "The tests need Debian packages that are missing. Run:\n  sudo apt-get install {}",
+        "{needs} Debian packages that are missing. Run:\n  sudo apt-get install {}",
         packages.join(" ")
     );
     let is_root =
