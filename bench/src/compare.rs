@@ -23,9 +23,16 @@ pub(crate) struct Plan {
     pub(crate) workloads: Vec<Workload>,
     /// Disturbed measurements that are made again, at most.
     pub(crate) repeats: usize,
+    /// Connections to Prosody at most: it takes a minute for a thousand.
+    pub(crate) patience: usize,
 }
 
 impl Plan {
+    /// Whether `peer` is measured so.
+    fn includes(&self, workload: Workload, peer: Peer) -> bool {
+        workload.suits(peer) && (peer != Peer::Prosody || workload.seats() <= self.patience)
+    }
+
     /// Under five minutes.
     pub(crate) fn quick() -> Self {
         use Workload::{CatchUp, Idle, Kept, Login, Paced, Rooms, Saturated};
@@ -44,6 +51,7 @@ impl Plan {
                 CatchUp(10_000),
             ],
             repeats: 5,
+            patience: 200,
         }
     }
 
@@ -69,6 +77,7 @@ impl Plan {
                 CatchUp(20_000),
             ],
             repeats: 40,
+            patience: 5000,
         }
     }
 
@@ -135,7 +144,7 @@ async fn measure(plan: Plan) -> Result<Results, String> {
         raw.push(raw::measure(stage.folder.path(), plan.span.measured / 2)?);
         for &workload in &plan.workloads {
             for &(peer, _) in
-                versions.iter().filter(|(peer, version)| version.is_some() && workload.suits(*peer))
+                versions.iter().filter(|(peer, version)| version.is_some() && plan.includes(workload, *peer))
             {
                 let cell = one(workload, peer, &stage, plan.span, &mut repeats).await;
                 eprintln!("round {round}, {}, {}: {}", workload.name(), peer.name(), told(&cell));

@@ -7,6 +7,7 @@ mod frame;
 mod ledger;
 mod link;
 mod machine;
+mod paths;
 mod peer;
 mod plot;
 mod process;
@@ -25,6 +26,7 @@ cargo build --release -p openchat && cargo run --release -p openchat-bench -- WH
 
   screen                       first picture from a large store, echo of what is typed while much arrives, memory
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
+  path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["compare", document, options @ ..] => compare(document, options),
+        ["path", path, count] => match count.parse() {
+            Ok(count) => paths::run(path, count).map_err(|error| error.to_string()),
+            Err(error) => Err(format!("{count}: {error}")),
+        },
         [kind @ ("floor0" | "floor1"), port] => serve(*kind == "floor1", port),
         _ => Err(USAGE.to_owned()),
     };

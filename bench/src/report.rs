@@ -121,7 +121,7 @@ fn failure(results: &Results, workload: Workload, peer: Peer) -> String {
         return "–".to_owned();
     }
     let cells = results.cells.get(&(workload, peer)).map(Vec::as_slice).unwrap_or_default();
-    if cells.iter().any(|cell| cell.outcome.is_err()) { "failed".to_owned() } else { "–".to_owned() }
+    if cells.iter().any(|cell| cell.outcome.is_err()) { "failed".to_owned() } else { "not run".to_owned() }
 }
 
 fn is_disturbed(results: &Results, workload: Workload, peer: Peer) -> bool {

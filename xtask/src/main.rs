@@ -3,6 +3,7 @@
 mod bench;
 mod layers;
 mod models;
+mod regress;
 mod rules;
 mod tools;
 
@@ -16,6 +17,7 @@ cargo xtask COMMAND
   pictures          draw the pictures of the README anew, from the real screen
   rules             the tests that docs/rules.md names exist
   bench [--quick]   measure servers side by side, and write docs/performance.md
+  regress [COMMIT]  count the instructions of core paths, at a commit (HEAD) and now; --short: two of five
   models            check the formal models of docs/models; installs the tool at first (minutes)
   ci                format, lints, layers, rules, documentation, every test
 ";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "pictures" => pictures(),
         "rules" => rules::check(),
         "bench" => bench::compare(rest),
+        "regress" => regress::check(rest),
         "models" => models::check(),
         "ci" => ci(),
         _ => Err(USAGE.to_owned()),

@@ -19,7 +19,7 @@ mod nats;
 mod openchat;
 mod prosody;
 
-pub(crate) use openchat::Town;
+pub(crate) use openchat::{Host, Town};
 
 /// A server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

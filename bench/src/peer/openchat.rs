@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder};
@@ -27,8 +28,8 @@ use session::{Session, refused};
 pub(crate) use town::Town;
 
 /// A running server, and the rooms that the workload needs.
-pub(super) struct Host {
-    town: std::rc::Rc<Town>,
+pub(crate) struct Host {
+    town: Rc<Town>,
     rooms: Vec<Room>,
 }
 
@@ -40,21 +41,11 @@ pub(super) struct Room {
 }
 
 /// Starts the server on the town's database, and makes a room for each that `seats` name, with their devices in it.
-pub(super) async fn start(town: &std::rc::Rc<Town>, seats: &[Seat]) -> Result<(Process, Host), String> {
+pub(super) async fn start(town: &Rc<Town>, seats: &[Seat]) -> Result<(Process, Host), String> {
     let process = serve(town.folder()).await?;
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for seat in seats {
-        members.entry(seat.room).or_default().push(seat.device);
-    }
-    let mut rooms = Vec::new();
-    for devices in members.values_mut() {
-        devices.sort_unstable();
-        devices.dedup();
-        rooms.push(make_room(town, process.address, devices).await?);
-    }
-    Ok((process, Host { town: std::rc::Rc::clone(town), rooms }))
+    let host = Host::new(town, process.address, seats).await?;
+    Ok((process, host))
 }
-
 /// The binary next to this one, with the configuration of `bench/peers`.
 async fn serve(home: &Path) -> Result<Process, String> {
     let address = free_address();
@@ -122,7 +113,22 @@ fn commit_head(room: RoomId, statement: &[u8]) -> Vec<u8> {
 }
 
 impl Host {
-    pub(super) async fn connect(&self, address: SocketAddr, seat: Seat) -> Result<Client, String> {
+    /// A room for each that `seats` name, with their devices in it.
+    pub(crate) async fn new(town: &Rc<Town>, address: SocketAddr, seats: &[Seat]) -> Result<Self, String> {
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for seat in seats {
+            members.entry(seat.room).or_default().push(seat.device);
+        }
+        let mut rooms = Vec::new();
+        for devices in members.values_mut() {
+            devices.sort_unstable();
+            devices.dedup();
+            rooms.push(make_room(town, address, devices).await?);
+        }
+        Ok(Self { town: Rc::clone(town), rooms })
+    }
+
+    pub(crate) async fn connect(&self, address: SocketAddr, seat: Seat) -> Result<Client, String> {
         let room = self.rooms.get(seat.room).copied().ok_or("no such room")?;
         let mut session = Session::log_in(address, self.town.person(seat.device)).await?;
         if seat.hears {

@@ -174,7 +174,8 @@ impl Workload {
                     }
                     Self::Rooms => {
                         let listeners = if peer.echoes() { 10 } else { 9 };
-                        talk::run(&running, seats, Pace::Saturated(4), listeners, span).await
+                        let pace = Pace::Saturated(peer.window().div_ceil(64));
+                        talk::run(&running, seats, pace, listeners, span).await
                     }
                     Self::Kept(1) => talk::run(&running, seats, Pace::Saturated(1), 1, span).await,
                     Self::Kept(_) => {

@@ -38,6 +38,7 @@ pub(super) struct Person {
 
 /// All accounts, and a sealed message.
 pub(crate) struct Town {
+    /// The server's folder, if it is a process of its own.
     home: PathBuf,
     people: Vec<Person>,
     sealed: Vec<u8>,
@@ -49,11 +50,22 @@ impl Town {
         std::fs::create_dir_all(home).map_err(|error| error.to_string())?;
         let process = super::serve(home).await?;
         let link = invite(&home.join("log")).await?;
-        let door = Door { address: process.address, server: link.server };
-        let (first, chain, anchor) = door.register(0, &link.token).await?;
+        let town = Self::of(process.address, link.server, &link.token, count).await?;
+        Ok(Self { home: home.to_owned(), ..town })
+    }
+
+    /// Makes `count` accounts on a server without any; `token` is for the first.
+    pub(crate) async fn of(
+        address: SocketAddr,
+        server: ServerFingerprint,
+        token: &InviteToken,
+        count: usize,
+    ) -> Result<Self, String> {
+        let door = Door { address, server };
+        let (first, chain, anchor) = door.register(0, token).await?;
         let sealed = sealed(&first, &chain, anchor)?;
         super::check_length(sealed.len())?;
-        let mut session = Session::log_in(process.address, &first).await?;
+        let mut session = Session::log_in(address, &first).await?;
         let mut people = vec![first];
         while people.len() < count {
             let token = InviteToken::generate();
@@ -66,7 +78,7 @@ impl Town {
             let joined: Vec<_> = joining.buffered(AT_ONCE).try_collect().await?;
             people.extend(joined.into_iter().map(|(person, ..)| person));
         }
-        Ok(Self { home: home.to_owned(), people, sealed })
+        Ok(Self { home: PathBuf::new(), people, sealed })
     }
 
     pub(super) fn folder(&self) -> &Path {
