@@ -77,7 +77,7 @@ impl Plan {
                 CatchUp(20_000),
             ],
             repeats: 40,
-            patience: 5000,
+            patience: 1001,
         }
     }
 
@@ -135,10 +135,7 @@ pub(crate) fn run(plan: Plan, path: &str) -> Result<(), String> {
 async fn measure(plan: Plan) -> Result<Results, String> {
     let start = Instant::now();
     let versions: Vec<_> = Peer::ALL.into_iter().map(|peer| (peer, version(peer))).collect();
-    let folder = folder()?;
-    eprintln!("==> making {} accounts", plan.people());
-    let town = Town::found(&folder.path().join("home"), plan.people()).await?;
-    let stage = Stage { folder, certificate: Certificate::make(), town: Rc::new(town) };
+    let stage = stage(&plan).await?;
     let (mut cells, mut raw, mut repeats) = (BTreeMap::new(), Vec::new(), plan.repeats);
     for round in 1..=plan.rounds {
         raw.push(raw::measure(stage.folder.path(), plan.span.measured / 2)?);
@@ -155,6 +152,27 @@ async fn measure(plan: Plan) -> Result<Results, String> {
     let Plan { workloads, rounds, span, .. } = plan;
     let machine = machine::description();
     Ok(Results { workloads, cells, raw, versions, rounds, span, machine, took: start.elapsed() })
+}
+
+/// Measures one workload on one peer, to look at the server meanwhile: for so many seconds.
+pub(crate) fn single(peer: &str, workload: &str, seconds: u64) -> Result<(), String> {
+    let peer = Peer::ALL.into_iter().find(|it| it.name() == peer).ok_or("no such peer")?;
+    let span = Span { warm: Duration::from_millis(500), measured: Duration::from_secs(seconds) };
+    let plan = Plan { span, ..Plan::full() };
+    let workload = plan.workloads.iter().find(|it| it.name() == workload).ok_or("no such workload")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        let stage = stage(&plan).await?;
+        println!("{}", told(&one(*workload, peer, &stage, span, &mut 0).await));
+        Ok(())
+    })
+}
+
+async fn stage(plan: &Plan) -> Result<Stage, String> {
+    let folder = folder()?;
+    eprintln!("==> making {} accounts", plan.people());
+    let town = Town::found(&folder.path().join("home"), plan.people()).await?;
+    Ok(Stage { folder, certificate: Certificate::make(), town: Rc::new(town) })
 }
 
 /// One measurement; again while others disturb it and `repeats` are left.

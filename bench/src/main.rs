@@ -26,6 +26,7 @@ cargo build --release -p openchat && cargo run --release -p openchat-bench -- WH
 
   screen                       first picture from a large store, echo of what is typed while much arrives, memory
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
+  one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
 ";
 
@@ -38,6 +39,10 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["compare", document, options @ ..] => compare(document, options),
+        ["one", peer, workload, seconds] => match seconds.parse() {
+            Ok(seconds) => compare::single(peer, workload, seconds),
+            Err(error) => Err(format!("{seconds}: {error}")),
+        },
         ["path", path, count] => match count.parse() {
             Ok(count) => paths::run(path, count).map_err(|error| error.to_string()),
             Err(error) => Err(format!("{count}: {error}")),

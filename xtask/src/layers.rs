@@ -45,7 +45,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "openchat-transparency",
         ],
     ),
-    ("openchat-bench", &["openchat-protocol", "openchat-client", "openchat-tests"]),
+    (
+        "openchat-bench",
+        &[
+            "openchat-protocol",
+            "openchat-identity",
+            "openchat-e2ee",
+            "openchat-store",
+            "openchat-server",
+            "openchat-client",
+            "openchat-tests",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
