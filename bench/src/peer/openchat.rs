@@ -9,11 +9,12 @@ use std::rc::Rc;
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder};
 use openchat_identity::TrustAnchor;
-use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot};
+use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate};
 use openchat_protocol::message::ClientFrame;
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::room::{CreateRoom, Follow};
 use openchat_protocol::statement::Statement;
+use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{DeviceId, MessageId, Request, Response, RoomId, codec, frame, limits};
 
 use super::{Client, News, Seat, Speech};
@@ -71,8 +72,10 @@ async fn make_room(town: &Town, address: SocketAddr, devices: &[usize]) -> Resul
     let (first, others) = devices.split_first().ok_or("a room without anybody")?;
     let mut session = Session::log_in(address, town.person(*first)).await?;
     let id = RoomId(town::random());
-    let group = GroupSnapshot { group_info: vec![1; 1 << 10].into(), tree: vec![1; 4 << 10].into() };
-    match session.ask(Request::CreateRoom(CreateRoom { room: id, name: None, group: group.clone() })).await? {
+    let (group_info, tree) = (vec![1; 1 << 10].into(), Tree::new(vec![vec![1; 4 << 10]]));
+    let after = GroupUpdate { group_info, tree: TreeChange::between(&tree, &tree) };
+    let group = GroupSnapshot { group_info: after.group_info.clone(), tree };
+    match session.ask(Request::CreateRoom(CreateRoom { room: id, name: None, group })).await? {
         Response::Done => {}
         other => return Err(format!("no room: {other:?}")),
     }
@@ -86,7 +89,7 @@ async fn make_room(town: &Town, address: SocketAddr, devices: &[usize]) -> Resul
         base: Base { incarnation: session.incarnation, commit: Position::start(id) },
         kind: RecordKind::Commit,
         payload: commit_head(id, &codec::encode(&statement)).into(),
-        bundle: Some(CommitBundle { group, welcomes: Vec::new() }),
+        bundle: Some(CommitBundle { group: after, welcomes: Vec::new() }),
     };
     match session.ask(Request::Append(commit)).await? {
         Response::Appended(Appended::Stored { position, .. }) => {
