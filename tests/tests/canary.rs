@@ -10,10 +10,11 @@ use openchat_tests::{Openchat, ServerProcess};
 const SAID: &str = "the-canary-sings-at-midnight";
 const PRIVATE_ROOM: &str = "canary-plans";
 
-/// All files below `folder`.
+/// All files below `folder`; not sockets, which hold nothing.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let below = entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
+    below.filter(|path| path.is_file()).collect()
 }
 
 fn holds(bytes: &[u8], words: &str) -> bool {

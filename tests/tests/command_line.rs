@@ -320,7 +320,9 @@ fn every_help_has_an_example() {
     assert!(all.len() >= 14, "{all:?}");
     for command in &all {
         for below in commands(&[command]) {
-            assert!(commands(&[command, &below]).is_empty());
+            for deepest in commands(&[command, &below]) {
+                assert!(commands(&[command, &below, &deepest]).is_empty());
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ enum Command {
     /// Print the Fernet key of a room, after an explicit yes
     RoomKey(seal::KeyArguments),
     /// Look after the server of this machine
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  openchat admin status\n  openchat admin authority show")]
     Admin(admin::Command),
     /// Prepare for the loss of this machine, and come back after it
     #[command(

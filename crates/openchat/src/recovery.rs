@@ -72,15 +72,18 @@ fn make(context: &Context, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_new(file: &Path, content: &str) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let written =
-        opened.and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()));
+fn write_new(path: &Path, content: &str) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| {
+        let whole = file.write_all(content.as_bytes()).and_then(|()| file.sync_all());
+        // Half a kit is none, and would be in the way of the next one.
+        whole.inspect_err(|_| drop(std::fs::remove_file(path)))
+    });
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            Failure::new(Kind::Usage, format!("{} exists already and is not overwritten", file.display()))
+            Failure::new(Kind::Usage, format!("{} exists already and is not overwritten", path.display()))
         }
-        _ => Failure::new(Kind::Storage, format!("cannot write {}: {error}", file.display())),
+        _ => Failure::new(Kind::Storage, format!("cannot write {}: {error}", path.display())),
     })
 }
 

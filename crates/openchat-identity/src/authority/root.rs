@@ -52,9 +52,9 @@ impl RootKey {
         read_root_key(folder)?.map(Self).ok_or_else(|| RootKeyError::Absent(folder.to_owned()))
     }
 
-    /// Reads an export.
+    /// Reads an export, whoever else may read the file: it is encrypted, and many a stick knows no modes.
     pub fn from_export(path: &Path, password: &Password) -> Result<Self, RootKeyError> {
-        let text = secret_file::read_private(path)?;
+        let text = secret_file::read_public(path)?;
         let key = IdentityKey::from_encrypted_pem(&text, password);
         key.map(|key| Self(key.into_pair()))
             .map_err(|error| RootKeyError::Export { path: path.to_owned(), error })
@@ -63,8 +63,16 @@ impl RootKey {
     /// Writes the key to a new file, encrypted as `private.pem` is, and reads it back. A file that does not read back
     /// is removed.
     pub fn export(&self, path: &Path, password: &Password) -> Result<(), RootKeyError> {
-        secret_file::create(path, &key_file::encrypted_pem(&self.0, password), PRIVATE)?;
-        let checked = Self::from_export(path, password).and_then(|read| read.check(self, path));
+        // Without a link or a rename, which not every stick has.
+        let written = secret_file::write(path, &key_file::encrypted_pem(&self.0, password), PRIVATE);
+        if let Err(error @ FileError::Exists(_)) = written {
+            return Err(error.into());
+        }
+        let checked = written
+            .and_then(|()| secret_file::sync_parent(path))
+            .map_err(RootKeyError::from)
+            .and_then(|()| Self::from_export(path, password))
+            .and_then(|read| read.check(self, path));
         if checked.is_err() {
             // The error that matters is the first one.
             let _ = secret_file::remove(path);

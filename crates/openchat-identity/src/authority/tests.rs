@@ -168,6 +168,7 @@ fn the_root_key_is_removed_when_its_export_opens_and_not_before() {
     assert_eq!(fs::metadata(&export).unwrap().permissions().mode() & 0o777, 0o600);
     let again = RootKey::load(&path).unwrap().export(&export, &password).unwrap_err();
     assert!(matches!(again, RootKeyError::File(FileError::Exists(_))), "an export is not overwritten");
+    fs::set_permissions(&export, fs::Permissions::from_mode(0o755)).unwrap();
     let wrong = VerifiedExport::new(&path, &export, &Password::new("another one")).unwrap_err();
     assert!(wrong.is_wrong_password(), "{wrong}");
     let others = temporary.path().join("others.pem");

@@ -127,11 +127,8 @@ fn tell(authority: &Authority, folder: &Path, is_here: bool) -> Result<(), Failu
     output::line(format_args!("  folder    {}", folder.display()))?;
     for Term { role, certificate, from, until } in authority.terms() {
         let (from, until) = (text::day_and_clock(from), text::day_and_clock(until));
-        output::line(format_args!(
-            "  {:<9} {from} to {until}, SHA-256 {}",
-            role.to_string(),
-            hex(&certificate)
-        ))?;
+        output::line(format_args!("  {:<9} {from} to {until}", role.to_string()))?;
+        output::line(format_args!("            SHA-256 {}", hex(&certificate)))?;
     }
     output::line(match is_here {
         true => "  root key  on this machine; to keep it elsewhere: openchat admin authority export FILE",
