@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::command::Answer;
 use crate::connection::{Connection, ConnectionError};
-use crate::engine::{Engine, HangUp, Step, Ticket};
+use crate::engine::{Engine, HangUp, Step, Ticket, Wanted};
 use crate::enrol::{renew, server_of};
 use crate::error::ClientError;
 use crate::event::{ConnectionState, Event};
@@ -233,7 +233,7 @@ impl Driver {
                 self.emit(Event::Trouble(error.into()));
             }
         }
-        let Step { requests, answers, events, hang_up, .. } = step;
+        let Step { requests, answers, events, wanted, hang_up, .. } = step;
         if let Link::Open(connection) = &mut self.link {
             for request in &requests {
                 if let Err(error) = connection.queue(request) {
@@ -256,6 +256,25 @@ impl Driver {
         }
         if let Some(hang_up) = hang_up {
             self.lose(hang_up);
+        }
+        wanted.into_iter().for_each(|wanted| self.fetch(wanted));
+    }
+
+    /// Hands the engine what it wants of the vault.
+    fn fetch(&mut self, wanted: Wanted) {
+        let now = Timestamp::now();
+        let step = match wanted {
+            Wanted::Records { room, after } => self
+                .vault
+                .kept_records(room, after)
+                .map(|kept| self.engine.handle_kept_records(room, &kept, now)),
+            Wanted::Leaves { from, end } => {
+                self.vault.kept_leaves(from, end).map(|leaves| self.engine.handle_kept_leaves(leaves, now))
+            }
+        };
+        match step {
+            Ok(step) => self.carry_out(step),
+            Err(error) => self.begin_anew(&error.into()),
         }
     }
 

@@ -426,6 +426,17 @@ pub enum Alarm {
         /// Records that it shows.
         shown: u64,
     },
+    /// The host has restored an older copy of the server's database. What it has lost is given back to it; until then
+    /// nothing new is said. Nothing is lost that a member's program holds.
+    ServerRestored {
+        /// Until when it takes back, by this machine's clock; nothing when that is over.
+        until: Option<Timestamp>,
+    },
+    /// The server has less of a room than this device has read, and its host has not said why: nothing is said there.
+    LogSetBack {
+        /// Which room.
+        room: RoomId,
+    },
     /// The log of keys stands still: what the server says of keys may be out of date.
     KeyLogFrozen {
         /// Its last sign of life.

@@ -108,6 +108,17 @@ impl RoomGroup {
         credentials.identity_key(&leaf.signing_identity).ok()
     }
 
+    /// The certificates of a member's device, as its leaf has them: device, identity, issuing (X.509, DER).
+    pub fn chain(&self, device: DeviceId) -> Option<Vec<Vec<u8>>> {
+        let credentials = self.me.credentials();
+        let is_it = |member: &mls_rs::group::Member| {
+            credentials.holder(&member.signing_identity).is_ok_and(|holder| holder.device == device)
+        };
+        let leaf = self.group.roster().members_iter().find(is_it)?;
+        let chain = leaf.signing_identity.credential.as_x509()?;
+        Some(chain.iter().map(|certificate| certificate.to_vec()).collect())
+    }
+
     /// Whether a commit of this device waits for its fate: see [`Self::accept_commit`].
     pub fn has_pending_commit(&self) -> bool {
         self.own.pending.is_some()

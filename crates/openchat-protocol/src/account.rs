@@ -60,6 +60,10 @@ pub struct Greeting {
     /// Where others reach the server, if its host has said so: what stands in invite links.
     #[n(6)]
     pub address: Option<Address>,
+    /// The host has restored an older copy of the database: for so many milliseconds the server takes back what it has
+    /// lost, and nothing new.
+    #[n(7)]
+    pub takes_back: Option<u64>,
 }
 
 /// Makes an account. Allowed before login.

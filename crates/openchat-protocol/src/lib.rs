@@ -10,6 +10,7 @@ pub mod codec;
 pub mod device_list;
 pub mod frame;
 pub mod genesis;
+pub mod give_back;
 pub mod ids;
 pub mod key_log;
 pub mod limits;

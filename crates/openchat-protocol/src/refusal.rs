@@ -93,6 +93,9 @@ pub enum RefusalCode {
     /// The commit's change is for another ratchet tree than the server holds: make it anew with the whole tree.
     #[n(28)]
     OtherTree,
+    /// The server's database is older than what the asker has of it: it was set back.
+    #[n(30)]
+    SetBack,
 }
 
 /// A request was not carried out, and nothing was changed.

@@ -8,6 +8,7 @@ use crate::account::{
 };
 use crate::append::Append;
 use crate::device_list::SignedDeviceList;
+use crate::give_back::{GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use crate::ids::RoomId;
 use crate::key_log::{CompareHeads, FollowLog, Prove};
 use crate::room::{CreateRoom, FetchJoinInfo, Follow};
@@ -75,4 +76,13 @@ pub enum Request {
     /// A new list of the asker's own devices. → `Done`
     #[n(23)]
     PublishDevices(#[n(0)] SignedDeviceList),
+    /// Records that a restored server has lost. → `LogEnd`
+    #[n(30)]
+    GiveBackRecords(#[n(0)] GiveBackRecords),
+    /// Leaves of the key log that it has lost; also before login. → `Done`
+    #[n(31)]
+    GiveBackLeaves(#[n(0)] GiveBackLeaves),
+    /// An account, or a device of one, that it has lost; also before login. → `Done`
+    #[n(32)]
+    GiveBackAccount(#[n(0)] GiveBackAccount),
 }

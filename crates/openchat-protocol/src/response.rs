@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::account::{Account, ClaimedKeyPackage, Greeting, LoggedIn, Registered};
 use crate::append::Appended;
 use crate::key_log::{Compared, Proven};
+use crate::record::Position;
 use crate::room::{JoinInfo, RoomSummary};
 
 /// The answer to a [`crate::Request`] that was carried out.
@@ -50,4 +51,7 @@ pub enum Response {
     /// To `CompareHeads`.
     #[n(22)]
     Compared(#[n(0)] Compared),
+    /// To `GiveBackRecords`: where the room's log ends now.
+    #[n(30)]
+    LogEnd(#[n(0)] Position),
 }

@@ -11,6 +11,7 @@ use openchat_protocol::account::{
 };
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
+use openchat_protocol::give_back::{Disclosed, GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
 use openchat_protocol::message::peek_id;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
@@ -103,6 +104,18 @@ fn requests() -> Vec<Request> {
         Request::Prove(Prove { who: AccountSelector::Uid(DEVICE.uid), known: 300 }),
         Request::CompareHeads(CompareHeads { old: 7, new: 300 }),
         Request::PublishDevices(device_list()),
+        Request::GiveBackRecords(GiveBackRecords {
+            room: ROOM,
+            records: vec![bytes("record")],
+            end: POSITION,
+        }),
+        Request::GiveBackLeaves(GiveBackLeaves { note: bytes("note"), leaves: bytes("leaves") }),
+        Request::GiveBackAccount(GiveBackAccount {
+            name: "alice".parse().unwrap(),
+            chain: vec![bytes("device"), bytes("identity"), bytes("issuing")],
+            name_opening: Disclosed { nonce: [1; 32], body: bytes("issued") },
+            user_opening: Disclosed { nonce: [2; 32], body: bytes("list") },
+        }),
     ]
 }
 
@@ -117,6 +130,7 @@ fn responses() -> Vec<Response> {
             registration: RegistrationPolicy::InviteOnly,
             nonce: bytes("nonce"),
             address: Some("chat.example.org:7443".parse().unwrap()),
+            takes_back: Some(600_000),
         }),
         Response::Registered(Registered {
             identity_certificate: bytes("identity"),
@@ -159,6 +173,7 @@ fn responses() -> Vec<Response> {
             user: bytes("user"),
         }),
         Response::Compared(Compared { root: [9; 32], proof: bytes("proof") }),
+        Response::LogEnd(POSITION),
     ]
 }
 

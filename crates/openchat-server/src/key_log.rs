@@ -4,7 +4,7 @@
 //! certificate and no answer leaves before its leaf is under a head that can be signed. Signing the same head again gives
 //! the same note (RFC 8032 is deterministic), so that notes need not be kept.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use openchat_store::key_log::{NewDeviceList, NewLeaf};
 use openchat_store::{Store, StoreError};
 use openchat_transparency::body::{AuthorityEvent, IdentityIssued};
 use openchat_transparency::{
-    Body, CheckpointError, Hash, Head, Label, LabelError, LogSigner, Opening, SignedHead, Subject, VrfProof,
-    VrfSecret,
+    Body, CheckpointError, Hash, Head, Label, LabelError, LogKey, LogSigner, Opening, SignedHead, Subject,
+    VrfProof, VrfSecret,
 };
 use tracing::{info, warn};
 
@@ -52,6 +52,9 @@ pub(crate) struct KeyLog {
     signed: Mutex<Option<SignedHead>>,
     /// When the log is looked at for its next heartbeat.
     next_heartbeat: AtomicU64,
+    /// It has its first leaf and all accounts.
+    is_whole: AtomicBool,
+    log_key: LogKey,
 }
 
 impl KeyLog {
@@ -59,19 +62,44 @@ impl KeyLog {
         let genesis = authority.anchor().genesis_record();
         let signer = LogSigner::from_seed(&authority.log_seed(), &genesis)?;
         let vrf = VrfSecret::from_seed(&authority.vrf_seed(), &genesis.vrf_key)?;
-        Ok(Self { signer, vrf, signed: Mutex::default(), next_heartbeat: AtomicU64::new(0) })
+        Ok(Self {
+            signer,
+            vrf,
+            signed: Mutex::default(),
+            next_heartbeat: AtomicU64::new(0),
+            is_whole: AtomicBool::new(false),
+            log_key: LogKey::new(&genesis),
+        })
     }
 
-    /// Makes the log whole: its first leaf, accounts that are older than it, and a heartbeat when one is due.
-    pub(crate) async fn begin(
+    /// The head in a note that this server has signed.
+    pub(crate) fn open(&self, note: &[u8]) -> Result<Head, CheckpointError> {
+        self.log_key.open(note).map(|signed| signed.head())
+    }
+
+    /// Makes the log whole, once: its first leaf, and accounts that are older than it; and writes a heartbeat when one is
+    /// due.
+    pub(crate) async fn keep(
+        &self,
+        authority: &Authority,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<(), KeyLogError> {
+        if !self.is_whole.load(Ordering::Relaxed) {
+            self.begin(authority, store, now).await?;
+            self.is_whole.store(true, Ordering::Relaxed);
+        }
+        self.beat(store, now).await
+    }
+
+    async fn begin(
         &self,
         authority: &Authority,
         store: &dyn Store,
         now: Timestamp,
     ) -> Result<(), KeyLogError> {
         self.record_issuing(authority, store, now).await?;
-        self.log_accounts(store, now).await?;
-        self.beat(store, now).await
+        self.log_accounts(store, now).await
     }
 
     /// Logs the issuing certificate, if it is not the one that was logged last.
@@ -112,7 +140,7 @@ impl KeyLog {
     }
 
     /// Writes a heartbeat when the last one is a day old.
-    pub(crate) async fn beat(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeyLogError> {
+    async fn beat(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeyLogError> {
         if now.0 < self.next_heartbeat.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -125,8 +153,8 @@ impl KeyLog {
     }
 
     /// The same, where nobody waits for it.
-    pub(crate) async fn beat_or_warn(&self, store: &dyn Store, now: Timestamp) {
-        if let Err(error) = self.beat(store, now).await {
+    pub(crate) async fn keep_or_warn(&self, authority: &Authority, store: &dyn Store, now: Timestamp) {
+        if let Err(error) = self.keep(authority, store, now).await {
             warn!(%error, "the log of keys got no heartbeat: clients will warn of it");
         }
     }

@@ -20,6 +20,7 @@ mod page;
 mod rates;
 mod reading;
 mod requests;
+mod restore;
 mod server;
 mod session;
 mod state;

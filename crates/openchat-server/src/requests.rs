@@ -21,6 +21,9 @@ mod enrol_device;
 mod fetch_join_info;
 pub(crate) mod follow;
 mod follow_log;
+mod give_back_account;
+mod give_back_leaves;
+mod give_back_records;
 pub(crate) mod hello;
 mod list_rooms;
 pub(crate) mod login;
@@ -69,6 +72,8 @@ async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answe
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
         (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
+        (Request::GiveBackLeaves(request), _) => give_back_leaves::handle(state, asker, request).await,
+        (Request::GiveBackAccount(request), _) => give_back_account::handle(state, asker, request).await,
         (request, Some(device)) => carry_out_for(state, device, request).await,
         (_, None) => Err(login_first()),
     }
@@ -87,8 +92,11 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::Prove(request) => prove::handle(state, request).await,
         Request::CompareHeads(request) => compare_heads::handle(state, request).await,
         Request::PublishDevices(signed) => publish_devices::handle(state, device, signed).await,
+        Request::GiveBackRecords(request) => give_back_records::handle(state, device, request).await,
         Request::Append(_)
         | Request::FollowLog(_)
+        | Request::GiveBackLeaves(_)
+        | Request::GiveBackAccount(_)
         | Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)

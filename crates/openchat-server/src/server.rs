@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use openchat_identity::authority::Authority;
 use openchat_protocol::{DeviceId, ServerFingerprint, Uid};
@@ -79,8 +80,10 @@ impl Server {
     ) -> Result<Running, StartError> {
         let socket = bind(config.listen)?;
         let key_log = KeyLog::new(&authority)?;
-        // Before anybody can ask.
-        key_log.begin(&authority, store.as_ref(), clock.now()).await?;
+        // Before anybody can ask; but nothing new comes before what is taken back.
+        if store.takes_back_until().is_none_or(|until| until <= clock.now()) {
+            key_log.keep(&authority, store.as_ref(), clock.now()).await?;
+        }
         let address = socket.local_addr().map_err(|source| refused(config.listen, source))?;
         let state = Arc::new(State {
             registration: config.registration,
@@ -95,6 +98,7 @@ impl Server {
             budget: Budget::default(),
             listing: Listing::default(),
             clock,
+            set_back: AtomicBool::new(false),
         });
         state.issuer.warn_of_endings(state.now());
         let listener = Listener::new(socket, Arc::clone(&state))?;

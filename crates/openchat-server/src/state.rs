@@ -1,6 +1,7 @@
 //! What all connections of one server share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use openchat_identity::Authority;
 use openchat_protocol::account::RegistrationPolicy;
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) listing: Listing,
     pub(crate) clock: Clock,
+    /// A user has shown that this database is older than what the server has signed.
+    pub(crate) set_back: AtomicBool,
 }
 
 impl State {

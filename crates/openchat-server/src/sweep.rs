@@ -27,12 +27,16 @@ pub(crate) fn spawn(state: &Arc<State>) -> JoinHandle<()> {
         loop {
             let begun = Instant::now();
             sweep(&state).await;
-            state.key_log.beat_or_warn(state.store.as_ref(), state.now()).await;
+            let takes_new = state.check_takes_new().is_ok();
+            if takes_new {
+                let authority = state.issuer.current();
+                state.key_log.keep_or_warn(&authority, state.store.as_ref(), state.now()).await;
+            }
             if state.now() >= reminder_due {
                 state.issuer.warn_of_endings(state.now());
                 reminder_due = state.now().plus(REMINDER);
             }
-            if state.now() >= store_due && sweep_store(&state).await {
+            if takes_new && state.now() >= store_due && sweep_store(&state).await {
                 store_due = state.now().plus(STORE_PERIOD);
             }
             sleep(PERIOD.max(begun.elapsed() * SHARE)).await;

@@ -8,7 +8,7 @@ use openchat_protocol::{DeviceId, RoomId};
 pub enum JoinOffer {
     /// The group that came with the last commit.
     Group(JoinInfo),
-    /// The author of the last commit is doubted.
+    /// The author of the last commit is doubted, or what came with it was lost with a part of the database.
     Doubted {
         /// The room.
         room: RoomId,

@@ -17,6 +17,7 @@ mod incarnation;
 pub mod invite;
 pub mod key_log;
 pub mod key_package;
+pub mod lost;
 mod memory;
 pub mod room;
 pub mod room_log;

@@ -116,20 +116,26 @@ impl NewRecord {
 }
 
 fn check_commit(statement: &Statement, bundle: &CommitBundle, author: DeviceId) -> Result<(), ShapeError> {
+    check_statement(statement, author)?;
+    if let Some(welcome) = bundle.welcomes.iter().find(|w| !statement.joined.contains(&w.device)) {
+        return Err(ShapeError::Welcome(welcome.device));
+    }
+    let external = statement.joined.contains(&author);
+    if external && !bundle.welcomes.is_empty() { Err(ShapeError::External) } else { Ok(()) }
+}
+
+/// What a statement may say, whatever comes with it.
+pub(crate) fn check_statement(statement: &Statement, author: DeviceId) -> Result<(), ShapeError> {
     if statement.joined.len().max(statement.removed.len()) > ROOM_DEVICES {
         return Err(ShapeError::TooManyDevices);
     }
     if statement.admins.as_ref().is_some_and(|named| named.len() > ADMINISTRATORS) {
         return Err(ShapeError::TooManyAdministrators);
     }
-    if let Some(welcome) = bundle.welcomes.iter().find(|w| !statement.joined.contains(&w.device)) {
-        return Err(ShapeError::Welcome(welcome.device));
-    }
     let external = statement.joined.contains(&author);
     let only_own = statement.joined.iter().all(|device| *device == author)
         && statement.removed.iter().all(|device| device.uid == author.uid)
-        && statement.admins.is_none()
-        && bundle.welcomes.is_empty();
+        && statement.admins.is_none();
     if external && !only_own { Err(ShapeError::External) } else { Ok(()) }
 }
 

@@ -19,6 +19,9 @@ use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
+use crate::lost::{
+    LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
+};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -36,6 +39,9 @@ use crate::welcome::QueuedWelcome;
 pub trait Store: Send + Sync + 'static {
     /// The life of this database.
     fn incarnation(&self) -> Incarnation;
+
+    /// Until when this life, which began with an older copy of the database, takes back what was lost.
+    fn takes_back_until(&self) -> Option<Timestamp>;
 
     // Accounts and devices
 
@@ -223,6 +229,22 @@ pub trait Store: Send + Sync + 'static {
         device: DeviceId,
         welcome: AcknowledgeWelcome,
     ) -> Result<MembershipChange, StoreError>;
+
+    // What was lost with the newer part of a database. When it may be taken back is the caller's decision.
+
+    /// Takes records back, in their places and with their times. The mirror of members follows; nobody gets a Welcome,
+    /// and joiners no group before the next commit. Records that are there already are passed over, and when some before
+    /// these are missing nothing is changed.
+    ///
+    /// Who gives them back is a member where the log ends, or joined by the first record that is missing.
+    async fn take_back_records(&self, lost: LostRecords) -> Result<TakenBack, TakeBackError>;
+
+    /// Takes leaves of the key log back, without what they stand for. The head of the log has been signed by this server.
+    async fn take_back_leaves(&self, lost: LostLeaves) -> Result<(), TakeLeavesError>;
+
+    /// Takes an account and a device of it back, for which the newest leaves under its name and its uid were made. What
+    /// is there already stays as it is, but for the version of its list of devices.
+    async fn take_back_account(&self, lost: LostAccount, now: Timestamp) -> Result<(), TakeAccountError>;
 
     // What time ends
 

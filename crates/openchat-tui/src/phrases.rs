@@ -92,6 +92,21 @@ pub fn alarm(alarm: &Alarm) -> String {
         | Alarm::KeyLogBroken { .. }
         | Alarm::OwnKeys { .. }
         | Alarm::GhostDevice { .. } => key_log(alarm),
+        Alarm::ServerRestored { until: Some(until) } => format!(
+            "the host has restored an older copy of the server: your program gives back what it has lost, and what you write \
+             waits until {} UTC",
+            clock(*until)
+        ),
+        Alarm::ServerRestored { until: None } => {
+            "the host has restored an older copy of the server: what nobody has \
+             given back is lost there"
+                .to_owned()
+        }
+        Alarm::LogSetBack { .. } => {
+            "the server has less of this room than you have read: its database was set back. What \
+             you write waits until its host says so"
+                .to_owned()
+        }
         Alarm::Clock { apart } => {
             // The nearest one: the answer was on its way for a moment.
             let minutes = (apart.as_secs() + 30) / 60;

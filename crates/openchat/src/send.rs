@@ -79,8 +79,10 @@ async fn settled(
 /// Whether a message waits because of it.
 fn holds_back(alarm: &Alarm, here: RoomId) -> bool {
     match alarm {
-        Alarm::KeyLogBroken { .. } | Alarm::KeyLogRolledBack { .. } => true,
-        Alarm::GhostDevice { room, .. } => *room == here,
+        Alarm::KeyLogBroken { .. }
+        | Alarm::KeyLogRolledBack { .. }
+        | Alarm::ServerRestored { until: Some(_) } => true,
+        Alarm::GhostDevice { room, .. } | Alarm::LogSetBack { room } => *room == here,
         _ => false,
     }
 }

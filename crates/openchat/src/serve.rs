@@ -1,8 +1,9 @@
 //! `openchat serve`: the server alone, until it is told to stop.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use openchat_identity::{Authority, InviteLink};
@@ -15,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
+use crate::text::clock;
 use crate::{output, terminal};
 
 /// Before what is kept of the first start.
@@ -47,6 +49,9 @@ pub(crate) struct Place {
     /// The configuration file [default: server.toml in the server's folder, if there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The database is an older copy: for so long, take back what users hold, and nothing new [default: 600]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "600")]
+    restored: Option<u32>,
 }
 
 /// A server that runs in this process.
@@ -59,6 +64,8 @@ pub(crate) struct Hosted {
     pub(crate) is_new: bool,
     /// Where authority and database are.
     pub(crate) folder: PathBuf,
+    /// Until when it takes back what was lost since the copy of its database was made.
+    pub(crate) takes_back_until: Option<Timestamp>,
 }
 
 impl Hosted {
@@ -113,7 +120,7 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let is_new = !authority_folder.exists();
     let authority = Authority::open_or_create(&authority_folder, now)?;
     let fingerprint = authority.fingerprint();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("server.db"))?);
+    let store: Arc<dyn Store> = Arc::new(database(place, &folder.join("server.db"), now)?);
     let mut running = Server::start(&config, authority, Arc::clone(&store)).await?;
     if let Err(error) = running.open_admin_door(&folder) {
         // Nobody but the operator misses it.
@@ -122,7 +129,18 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let token = Server::bootstrap_invite(store.as_ref(), now).await?;
     let (host, port) = advertised(config.address.as_ref(), running.addr());
     let invite = token.map(|token| InviteLink { host, port, server: fingerprint, inviter: None, token });
-    Ok(Hosted { running, fingerprint, invite, is_new, folder })
+    let takes_back_until = store.takes_back_until().filter(|until| *until > now);
+    Ok(Hosted { running, fingerprint, invite, is_new, folder, takes_back_until })
+}
+
+/// The database, in a new life if its host says that it was restored.
+fn database(place: &Place, path: &Path, now: Timestamp) -> Result<SqliteStore, Failure> {
+    let Some(seconds) = place.restored else { return Ok(SqliteStore::open(path)?) };
+    if !path.exists() {
+        let what = format!("there is no database to have been restored: {} is missing", path.display());
+        return Err(Failure::new(Kind::Usage, what).help("put the copy there first"));
+    }
+    Ok(SqliteStore::open_restored(path, now.plus(Duration::from_secs(seconds.into())))?)
 }
 
 /// Whether the server in this folder is the one with this fingerprint.
@@ -202,7 +220,14 @@ pub(crate) fn tell(hosted: &Hosted) -> Result<(), Failure> {
     let made = if hosted.is_new { "made its keys and database" } else { "uses its keys and database" };
     output::line(format_args!("The server listens on {}", hosted.running.addr()))?;
     output::line(format_args!("  it {made} in {}", hosted.folder.display()))?;
-    output::line(format_args!("  its fingerprint is {}", hosted.fingerprint))
+    output::line(format_args!("  its fingerprint is {}", hosted.fingerprint))?;
+    match hosted.takes_back_until {
+        Some(until) => output::line(format_args!(
+            "  until {} UTC it takes back what its users hold and it has lost, and nothing new",
+            clock(until)
+        )),
+        None => Ok(()),
+    }
 }
 
 /// SIGINT or SIGTERM.

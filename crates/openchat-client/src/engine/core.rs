@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use openchat_e2ee::Device;
 use openchat_identity::TrustAnchor;
-use openchat_protocol::{DeviceId, InviteHash, Request, RoomId, Timestamp};
+use openchat_protocol::{DeviceId, Incarnation, InviteHash, Request, RoomId, Timestamp};
 
 use super::comparing::Comparisons;
 use super::key_log::KeyLog;
@@ -32,6 +32,8 @@ pub(super) struct Core {
     pub(super) answered: HashSet<(InviteHash, RoomId)>,
     /// The invite that this profile came by, until its inviter has answered.
     pub(super) voucher: Option<Voucher>,
+    /// The life of the server's database in which this device has last found its log of keys to be proven.
+    pub(super) life: Option<Incarnation>,
     pub(super) comparisons: Comparisons,
     /// What became known of people, and is still to be told in their rooms.
     pub(super) news: Vec<News>,

@@ -63,7 +63,9 @@ impl Room {
         self.plan_update(cx);
         self.take_policy();
         self.become_(cx, Membership::Member);
-        self.advance_to(cx, Position::start(self.id()));
+        let start = Position::start(self.id());
+        self.advance_to(cx, start);
+        cx.write(Write::Record(self.id(), start, Vec::new()));
         self.keep_epoch_key(cx);
         let me = cx.me();
         self.add_line(cx, 0, cx.now, me.uid, Entry::Created);

@@ -14,7 +14,7 @@ use super::Engine;
 use super::core::Core;
 use super::joining::{new_record, says_not_in};
 use super::login::hang_up;
-use super::room::{Reading, Room, Wish};
+use super::room::{Busy, Reading, Room, Wish};
 use super::sending::no_room;
 use super::session::{Aim, Purpose};
 use super::step::{Step, Ticket};
@@ -76,6 +76,8 @@ impl Engine {
                 self.cx.handle_compared(heard, own, &compared);
             }
             (Purpose::PublishDevices, Response::Done) => self.cx.handle_devices_published(),
+            (Purpose::GiveBackLeaves, Response::Done) => self.handle_leaves_given_back(),
+            (Purpose::GiveBackAccount, Response::Done) => self.handle_account_given_back(),
             (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(suite, count);
             }
@@ -113,6 +115,8 @@ impl Engine {
                 room.handle_commit_appended(cx, *id, *appended);
             }
             (Purpose::Leave(_), Response::Appended(appended)) => room.handle_leave_appended(cx, *appended),
+            (Purpose::GiveBackRecords(_), Response::LogEnd(end)) => room.handle_log_end(cx, *end),
+            (Purpose::MakeAgain(_), Response::Done) => room.made_again(),
             _ => cx.breaks_protocol("an answer of another kind"),
         });
     }
@@ -126,7 +130,11 @@ impl Engine {
             return self.cx.breaks_protocol("it refuses what was not asked");
         };
         match &purpose {
+            Purpose::Login
+                if refusal.code == Some(RefusalCode::AccountUnknown) && self.prove_own_account() => {}
             Purpose::Hello | Purpose::Login => self.login_refused(refusal),
+            Purpose::GiveBackAccount => self.handle_account_refused(refusal),
+            Purpose::GiveBackLeaves => self.handle_leaves_refused(refusal),
             Purpose::Name(uid) => {
                 self.cx.log.in_vain.insert(*uid);
                 self.cx.handle_name(*uid, None);
@@ -152,6 +160,7 @@ impl Engine {
             Purpose::Follow(_) if refusal.code == Some(RefusalCode::LogDiverged) => {
                 room.diverge(cx, refusal.detail.clone());
             }
+            Purpose::Follow(_) if refusal.code == Some(RefusalCode::SetBack) => room.handle_set_back(cx),
             Purpose::Follow(_) if says_not_in(refusal) => room.ended(cx),
             Purpose::Follow(_) => room.not_followed(cx),
             Purpose::CreateRoom(_) => room.handle_create_refused(cx, refusal),
@@ -159,6 +168,11 @@ impl Engine {
             Purpose::Message(_, id) => room.handle_message_refused(cx, *id, refusal),
             Purpose::Commit(_, id) => room.handle_commit_refused(cx, *id, refusal),
             Purpose::Leave(_) => room.handle_leave_refused(cx, refusal),
+            Purpose::GiveBackRecords(_) => room.handle_give_refused(cx, refusal),
+            Purpose::MakeAgain(_) => {
+                room.not_busy_with(Busy::GivingBack);
+                room.wait_for_others(cx);
+            }
             _ => {}
         });
     }
@@ -276,7 +290,9 @@ impl Purpose {
             | Self::Message(room, _)
             | Self::Commit(room, _)
             | Self::Leave(room)
-            | Self::Follow(room) => Some(*room),
+            | Self::Follow(room)
+            | Self::GiveBackRecords(room)
+            | Self::MakeAgain(room) => Some(*room),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use openchat_e2ee::JoinError;
 use openchat_protocol::account::AcknowledgeWelcome;
-use openchat_protocol::record::Position;
+use openchat_protocol::record::{Position, Record, RecordKind};
 use openchat_protocol::room::{FetchJoinInfo, JoinInfo, PendingWelcome, RoomSelector};
 use openchat_protocol::{Refusal, RefusalCode, Request, RoomId, RoomName, Timestamp, Uid};
 
@@ -107,6 +107,14 @@ impl Room {
     pub(super) fn joined(&mut self, cx: &mut Core, position: Position, time: Timestamp) {
         self.busy = None;
         let joins_by = self.own_commit.as_ref().and_then(|own| own.joins_by);
+        let record = self.own_commit.as_ref().map(|own| Record {
+            sequence: position.sequence,
+            time,
+            author: cx.me(),
+            message_id: own.message_id,
+            kind: RecordKind::Commit,
+            payload: own.payload.clone(),
+        });
         self.set_own_commit(cx, None);
         let accepted = self.group.as_mut().map(|group| group.accept_commit(time));
         let change = match accepted {
@@ -119,6 +127,9 @@ impl Room {
         };
         let again = self.is_in();
         self.come_in(cx, position, joins_by);
+        if let Some(record) = record {
+            cx.write(Write::Record(self.id(), position, record.to_bytes()));
+        }
         let me = cx.me().uid;
         let entry = if again { Entry::Rejoined } else { Entry::Joined { who: me } };
         self.add_line(cx, position.sequence, time, me, entry);
@@ -140,6 +151,7 @@ impl Room {
         self.chain.clear();
         self.counters.clear();
         cx.write(Write::CountersCleared(self.id()));
+        cx.write(Write::RecordsForgotten(self.id()));
         self.advance_to(cx, position);
         self.plan_update(cx);
         self.take_policy();

@@ -8,14 +8,16 @@ use openchat_identity::TrustAnchor;
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::key_log::{FollowLog, SeenHead};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, RoomId, Timestamp, Uid, UserName};
-use openchat_transparency::{Auditor, Tail, Violation};
+use openchat_transparency::{Auditor, SignedHead, Tail, Violation};
 
 use super::core::Core;
 use super::session::{Aim, Purpose};
-use super::step::{EvidenceFile, Ticket};
+use super::step::{EvidenceFile, Step, Ticket};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Event};
-use crate::vault::{HeardHead, LoadedKeyLog, LoggedPerson, OwnLabels, SeenFork, StoredKeyLog, Write};
+use crate::vault::{
+    HeardHead, LoadedKeyLog, LoggedPerson, OwnLabels, SeenFork, StoredKeyLog, WholeLog, Write,
+};
 
 /// The longest time between two looks at the log.
 const LOOK: Duration = Duration::from_secs(600);
@@ -58,6 +60,10 @@ pub(super) struct KeyLog {
     look_at: Timestamp,
     /// Alarms that were raised on this connection.
     told: HashSet<String>,
+    /// The newest head up to which all leaves were followed.
+    pub(super) whole: Option<WholeLog>,
+    /// What the server lacks from here on was given back to it on this connection.
+    pub(super) gave_from: Option<u64>,
     changed: bool,
 }
 
@@ -70,6 +76,7 @@ impl KeyLog {
             // Nobody knows since when it is silent, so it has to show a sign of life.
             None => Auditor::new(genesis, Timestamp(0))?,
         };
+        let whole = state.as_ref().and_then(|it| it.whole.clone());
         let (own, unproven, heard, forked) =
             state.map_or((None, None, Vec::new(), None), |it| (it.own, it.unproven, it.heard, it.forked));
         Ok(Self {
@@ -86,6 +93,8 @@ impl KeyLog {
             wanted: Vec::new(),
             look_at: Timestamp::END,
             told: HashSet::new(),
+            whole,
+            gave_from: None,
             changed: false,
         })
     }
@@ -95,6 +104,12 @@ impl KeyLog {
         self.look_at = Timestamp::END;
         self.told.clear();
         self.in_vain.clear();
+        self.gave_from = None;
+    }
+
+    /// Looks at the log again at `at`.
+    pub(super) fn look_again(&mut self, at: Timestamp) {
+        self.look_at = at;
     }
 
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
@@ -145,6 +160,19 @@ impl KeyLog {
             unproven: self.unproven,
             heard: self.heard.clone(),
             forked: self.forked.clone(),
+            whole: self.whole.clone(),
+        }
+    }
+
+    /// Leaves were followed from `from` on: they are kept, for the server may lose them.
+    fn keep(&mut self, from: u64, tail: &Tail, out: &mut Step) {
+        if !tail.leaves.is_empty() {
+            out.write(Write::Leaves(from, tail.leaves.clone()));
+        }
+        if self.auditor.is_complete() {
+            let whole =
+                |head: &SignedHead| WholeLog { size: head.head().size, note: head.note().to_vec().into() };
+            self.whole = self.auditor.head().map(whole);
         }
     }
 }
@@ -168,9 +196,10 @@ impl Core {
 
     /// A page of the log. Whether it was the last one.
     pub(super) fn handle_log_tail(&mut self, bytes: &[u8]) -> bool {
-        let tail = Tail::from_bytes(bytes).map_err(Violation::from);
-        match tail.and_then(|tail| self.log.auditor.advance(&tail, self.now)) {
-            Ok(()) => {
+        let (tail, from) = (Tail::from_bytes(bytes).map_err(Violation::from), self.log.auditor.followed());
+        match tail.and_then(|tail| self.log.auditor.advance(&tail, self.now).map(|()| tail)) {
+            Ok(tail) => {
+                self.log.keep(from, &tail, &mut self.out);
                 self.log.change().unproven = None;
                 self.reconsider_fork();
                 if self.log.auditor.is_complete() {
@@ -207,6 +236,7 @@ impl Core {
             self.log_is_violated(violation);
         }
         self.tell_of_fork();
+        self.begin_life();
         self.ask_names();
         self.check_own();
         self.compare_heard();
@@ -221,10 +251,7 @@ impl Core {
                 self.log.look_at = self.now.plus(LOOK);
                 self.log_is_forked(None, Some(&fork.to_bytes()));
             }
-            Violation::RolledBack { known, shown } => {
-                self.raise(Alarm::KeyLogRolledBack { known, shown });
-                self.log_is_unproven("the server's log of keys is smaller than it was");
-            }
+            Violation::RolledBack { known, shown } => self.log_is_rolled_back(known, shown),
             violation => self.log_is_unproven(&violation.to_string()),
         }
     }

@@ -9,6 +9,7 @@ use openchat_protocol::account::{Greeting, Hello, LoggedIn, Login};
 use openchat_protocol::{PROTOCOL_VERSION, Refusal, RefusalCode, Request, Timestamp};
 
 use super::Engine;
+use super::core::Core;
 use super::room::Room;
 use super::session::{Link, Purpose, Session};
 use super::step::{HangUp, Step};
@@ -24,8 +25,7 @@ impl Engine {
     pub fn handle_connected(&mut self, exporter: [u8; 32], now: Timestamp) -> Step {
         self.cx.now = now;
         self.cx.session = Session::connected(exporter, now);
-        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
-        self.cx.ask(Request::Hello(hello), Purpose::Hello);
+        self.cx.greet();
         self.finish()
     }
 
@@ -52,6 +52,7 @@ impl Engine {
         }
         cx.session.incarnation = Some(greeting.incarnation);
         cx.session.address = greeting.address.clone();
+        cx.note_life(greeting.takes_back);
         let Ok(nonce) = <[u8; 32]>::try_from(greeting.nonce.as_slice()) else {
             return cx.breaks_protocol("its login nonce has not 32 bytes");
         };
@@ -125,6 +126,13 @@ impl Engine {
             Err(error) => self.cx.emit(Event::Trouble(error)),
         }
         self.finish()
+    }
+}
+
+impl Core {
+    pub(super) fn greet(&mut self) {
+        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
+        self.ask(Request::Hello(hello), Purpose::Hello);
     }
 }
 

@@ -9,6 +9,7 @@ mod comparing;
 mod core;
 mod creating;
 mod frames;
+mod giving_back;
 mod gossip;
 mod hearing;
 mod joining;
@@ -44,7 +45,7 @@ use self::key_packages::KeyPackages;
 use self::people::People;
 use self::room::Room;
 use self::session::Session;
-pub use self::step::{EvidenceFile, HangUp, Step, Ticket};
+pub use self::step::{EvidenceFile, HangUp, Step, Ticket, Wanted};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Event;
 use crate::random::Jitter;
@@ -83,6 +84,7 @@ impl Engine {
             invites: loaded.invites.into_iter().map(|invite| (invite.hash, invite)).collect(),
             answered: HashSet::new(),
             voucher: loaded.voucher,
+            life: loaded.life,
             comparisons: Comparisons::default(),
             news: Vec::new(),
             log,
@@ -107,7 +109,7 @@ impl Engine {
             self.rooms.values().filter(|_| self.cx.session.is_up()).filter_map(|room| room.next_timer(now));
         let log = self.cx.log.next_timer().filter(|_| self.cx.session.is_up());
         let others = [
-            self.cx.session.next_timer(),
+            self.cx.session.next_timer(now),
             self.cx.people.next_timer(),
             self.cx.comparisons.next_timer(),
             log,

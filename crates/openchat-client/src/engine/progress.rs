@@ -25,10 +25,17 @@ impl Room {
 
     /// One thing. `false` when there was nothing to do.
     fn step(&mut self, cx: &mut Core) -> bool {
+        if cx.takes_back() {
+            return self.step_while_taking_back(cx);
+        }
         match self.record.membership {
             Membership::Creating => self.create(cx),
             Membership::Joining => self.go_on_joining(cx),
-            Membership::Member | Membership::Leaving if self.is_joining_again() => self.go_on_joining(cx),
+            // That the server does not know this device as a member any more is believed when its log of keys is proven: else
+            // it may have been set back.
+            Membership::Member | Membership::Leaving if self.is_joining_again() => {
+                cx.log.is_current && self.go_on_joining(cx)
+            }
             Membership::Member | Membership::Leaving if self.reading == Reading::Not => self.follow(cx),
             Membership::Member | Membership::Leaving if self.is_current() => self.step_as_member(cx),
             _ => false,

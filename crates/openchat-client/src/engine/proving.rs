@@ -5,11 +5,12 @@ use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{DeviceKey, IdentityKey, PublicKey, Validity};
 use openchat_protocol::account::{Account, AccountSelector};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
+use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::{Prove, Proven};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Uid};
 use openchat_transparency::auditor::Found;
 use openchat_transparency::body::IdentityIssued;
-use openchat_transparency::{Body, Lookup, Subject, Violation};
+use openchat_transparency::{Body, Lookup, Opening, Subject, Violation};
 
 use super::Engine;
 use super::core::Core;
@@ -18,7 +19,7 @@ use super::room::Room;
 use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Event};
-use crate::vault::{LoggedPerson, OwnLabels, Write};
+use crate::vault::{LoggedPerson, OwnLabels, ProvenPerson, Write};
 
 impl Engine {
     /// The log is as it should be, or more is known of somebody: rooms may go on.
@@ -133,6 +134,7 @@ impl Core {
         let key = self.identity_key(account)?;
         let by_name = self.look_up(&Subject::Name(account.name.clone()), &proven.name)?;
         let by_uid = self.look_up(&Subject::User(account.uid), &proven.user)?;
+        let kept = self.check_issued(account, &by_name).is_ok().then(|| kept(proven)).flatten();
         let list = match Body::read(by_uid.leaf.kind, &by_uid.body) {
             Ok(Body::DeviceList(signed)) => Some(self.check_list(account, &key, &signed)?),
             _ => {
@@ -147,7 +149,7 @@ impl Core {
             return Err(unbelievable(account, reason));
         }
         let (label, seq) = (by_uid.leaf.label, by_uid.leaf.seq);
-        let person = LoggedPerson { uid: account.uid, label, seq, version, devices };
+        let person = LoggedPerson { uid: account.uid, label, seq, version, devices, proven: kept };
         if self.log.people.get(&account.uid) != Some(&person) {
             self.write(Write::KeyLogPerson(person.clone()));
         }
@@ -170,6 +172,10 @@ impl Core {
         let lookup = Lookup::from_bytes(lookup).map_err(Violation::from);
         let found = lookup.and_then(|lookup| self.log.auditor.check(subject, &lookup, self.now));
         self.log.change();
+        if !self.log.auditor.is_complete() {
+            // The head is ahead of the leaves: they are kept for the server, should it lose them.
+            self.follow_log();
+        }
         found.map_err(|violation| {
             let error = ClientError::new(ErrorKind::Alarm, format!("{subject} is not proven: {violation}"))
                 .with_help("nothing is sent to whoever it may be; tell the host of the server");
@@ -268,6 +274,16 @@ impl Core {
             _ => self.emit(Event::Trouble(refusal.clone().into())),
         }
     }
+}
+
+/// What the leaves about somebody were made for: the server may lose it.
+fn kept(proven: &Proven) -> Option<ProvenPerson> {
+    let disclosed = |lookup: &[u8]| {
+        let Opening { nonce, body } = Lookup::from_bytes(lookup).ok()?.entry.opening;
+        Some(Disclosed { nonce, body: body.into() })
+    };
+    let name = proven.account.name.clone();
+    Some(ProvenPerson { name, by_name: disclosed(&proven.name)?, by_uid: disclosed(&proven.user)? })
 }
 
 fn unbelievable(account: &Account, why: impl std::fmt::Display) -> ClientError {

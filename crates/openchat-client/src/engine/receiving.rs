@@ -61,6 +61,7 @@ impl Room {
         self.open(cx, &record)?;
         if self.is_in() {
             self.advance_to(cx, position);
+            cx.write(Write::Record(self.id(), position, bytes.to_vec()));
             if record.kind == RecordKind::Commit {
                 self.record.commit = position;
             }

@@ -9,6 +9,7 @@ use openchat_protocol::room::{Follow, PendingWelcome};
 use openchat_protocol::{DeviceId, MessageId, Request, RoomId, Timestamp, Uid};
 
 use super::core::Core;
+use super::giving_back::GivenBack;
 use super::session::Purpose;
 use super::step::Ticket;
 use crate::command::Answer;
@@ -52,6 +53,8 @@ pub(super) enum Busy {
     Commit(MessageId),
     /// The leave notice.
     Leave,
+    /// What the server has lost.
+    GivingBack,
 }
 
 /// What a person wants to be changed by a commit.
@@ -109,6 +112,10 @@ pub(super) struct Room {
     pub(super) doubted: Vec<Uid>,
     /// The server holds another ratchet tree than the group's, which the next commit puts right.
     pub(super) tree_is_other: bool,
+    /// How far the server has what this device has read, after an older copy of it was restored.
+    pub(super) given_back: GivenBack,
+    /// There was a commit among what was given back.
+    pub(super) gave_commit: bool,
     /// How often this device has come in where nobody was, since it was last heard.
     pub(super) stranded: u32,
     /// This device does not commit for joiners before then.
@@ -157,6 +164,8 @@ impl Room {
             renewal_due: None,
             doubted: Vec::new(),
             tree_is_other: false,
+            given_back: GivenBack::Unknown,
+            gave_commit: false,
             stranded: 0,
             rested: Timestamp(0),
             told_of_log: 0,
@@ -199,7 +208,7 @@ impl Room {
 
     /// Whether there is nothing to read before it is at the end of the log.
     pub(super) fn is_settled(&self) -> bool {
-        self.reading == Reading::Live
+        self.reading == Reading::Live || self.given_back == GivenBack::Waiting
     }
 
     /// Takes over a renewed certificate of this device.
@@ -237,6 +246,7 @@ impl Room {
         self.busy = None;
         self.stored.clear();
         self.promised.clear();
+        self.given_back = GivenBack::Unknown;
         (self.behind, self.failures, self.not_before) = (0, 0, Timestamp(0));
     }
 
@@ -245,6 +255,12 @@ impl Room {
         let longest = (100 << self.failures.min(9)).min(LONGEST_PAUSE);
         self.failures += 1;
         self.not_before = cx.in_millis(longest / 4, longest);
+    }
+
+    /// The same when nothing is to be expected soon.
+    pub(super) fn pause_long(&mut self, cx: &mut Core) {
+        self.failures = self.failures.max(8);
+        self.pause(cx);
     }
 
     pub(super) fn succeeded(&mut self) {

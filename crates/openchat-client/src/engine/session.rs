@@ -53,6 +53,12 @@ pub(super) enum Purpose {
     CompareHeads(HeardHead, u64),
     /// The own list of devices.
     PublishDevices,
+    /// Where a room's log ends, or records for it.
+    GiveBackRecords(RoomId),
+    /// A room that the server has lost.
+    MakeAgain(RoomId),
+    GiveBackLeaves,
+    GiveBackAccount,
 }
 
 /// What is wanted with somebody who is looked up.
@@ -85,6 +91,12 @@ pub(super) struct Session {
     pub(super) link: Link,
     /// The life of the database, as of the greeting.
     pub(super) incarnation: Option<Incarnation>,
+    /// Until when the server, restored from an older copy, takes back what it has lost.
+    pub(super) takes_back_until: Option<Timestamp>,
+    /// Before the login, the server was told that it did know this device.
+    pub(super) proved: bool,
+    /// And was given leaves of its log of keys for that.
+    pub(super) gave_leaves: bool,
     /// Where others reach the server, if its host has said so.
     pub(super) address: Option<Address>,
     /// Binds the login to the TLS channel (RFC 9266).
@@ -104,6 +116,9 @@ impl Session {
         Self {
             link: Link::Down,
             incarnation: None,
+            takes_back_until: None,
+            proved: false,
+            gave_leaves: false,
             address: None,
             exporter: [0; 32],
             next_id: 0,
@@ -189,13 +204,14 @@ impl Session {
         silence < DEAD
     }
 
-    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+    pub(super) fn next_timer(&self, now: Timestamp) -> Option<Timestamp> {
         let alive = match self.link {
             Link::Down => None,
             _ if self.pinged => Some(self.heard.plus(DEAD)),
             _ => Some(self.heard.plus(QUIET)),
         };
-        self.delayed.iter().map(|(at, _)| *at).chain(alive).min()
+        let delayed = self.delayed.iter().map(|(at, _)| *at);
+        delayed.chain(alive).chain(self.takes_back_until.filter(|until| *until > now)).min()
     }
 }
 
@@ -228,7 +244,7 @@ mod tests {
         let mut out = Vec::new();
         session.ask(Request::ListRooms, Purpose::Ping, &mut out);
         session.delay(1, Timestamp(500), &mut out);
-        assert_eq!(session.next_timer(), Some(Timestamp(500)));
+        assert_eq!(session.next_timer(Timestamp(0)), Some(Timestamp(500)));
         assert!(session.is_asking(&Purpose::Ping));
         assert!(session.handle_timer(Timestamp(499), &mut out));
         assert_eq!(ids(&out), [1]);

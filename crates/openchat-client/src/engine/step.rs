@@ -1,6 +1,6 @@
 //! What the engine hands to the driver after everything that comes in.
 
-use openchat_protocol::ClientFrame;
+use openchat_protocol::{ClientFrame, RoomId};
 
 use crate::command::Answer;
 use crate::error::ClientError;
@@ -26,8 +26,29 @@ pub struct Step {
     pub events: Vec<Event>,
     /// To be written beside the vault, for good.
     pub evidence: Vec<EvidenceFile>,
+    /// To be read from the vault as it is then, and handed to the engine.
+    pub wanted: Vec<Wanted>,
     /// The connection is to be ended.
     pub hang_up: Option<HangUp>,
+}
+
+/// What the vault keeps and the engine does not hold in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// For [`Engine::handle_kept_records`](super::Engine::handle_kept_records).
+    Records {
+        /// Of which room.
+        room: RoomId,
+        /// After which sequence.
+        after: u64,
+    },
+    /// For [`Engine::handle_kept_leaves`](super::Engine::handle_kept_leaves).
+    Leaves {
+        /// The first.
+        from: u64,
+        /// The one after the last.
+        end: u64,
+    },
 }
 
 /// Proof against a server, for whoever knows its fingerprint.

@@ -3,6 +3,8 @@
 mod astray;
 mod evil;
 mod key_log;
+mod lost;
+mod restored;
 mod server;
 mod stories;
 mod trouble;

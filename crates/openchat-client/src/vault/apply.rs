@@ -11,7 +11,7 @@ use super::record::{
     Contact, EpochKey, OutboxMessage, OwnCommit, RoomRecord, StoredEpoch, StoredGroup, StoredKeyPackage,
     StoredLine,
 };
-use super::tally;
+use super::{kept, tally};
 
 /// How many places of each room's hash chain are kept.
 const CHAIN_KEPT: u64 = 1024;
@@ -21,6 +21,9 @@ pub(super) const EPOCHS_KEPT: u32 = 1000;
 
 /// Key of the credentials in `meta`.
 pub(super) const CREDENTIALS: &str = "credentials";
+
+/// Key of the life of the server's database in `meta`.
+pub(super) const LIFE: &str = "life";
 
 /// Key of the voucher in `meta`.
 pub(super) const VOUCHER: &str = "voucher";
@@ -94,6 +97,10 @@ fn apply_write(database: &Transaction<'_>, write: &Write) -> rusqlite::Result<()
             "INSERT OR REPLACE INTO key_log_person (uid, person) VALUES (?1, ?2)",
             params![person.uid.as_bytes(), codec::encode(person)],
         ),
+        Write::Record(room, place, bytes) => kept::put_record(database, *room, place, bytes),
+        Write::RecordsForgotten(room) => kept::forget_records(database, *room),
+        Write::Leaves(from, leaves) => kept::put_leaves(database, *from, leaves),
+        Write::Life(incarnation) => put_meta(database, LIFE, incarnation),
         Write::Setting(key, value) => put_setting(database, key, value.as_deref()),
     }
 }
@@ -144,6 +151,7 @@ fn close_room(database: &Connection, room: RoomId) -> rusqlite::Result<()> {
         "DELETE FROM own_commit WHERE room = ?1",
         "DELETE FROM counter WHERE room = ?1",
         "DELETE FROM chain WHERE room = ?1",
+        "DELETE FROM kept_record WHERE room = ?1",
     ] {
         execute(database, sql, [room.as_bytes()])?;
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use openchat_protocol::record::Position;
-use openchat_protocol::{DeviceId, InviteHash, MessageId, RoomId, Uid};
-use openchat_transparency::Label;
+use openchat_protocol::{DeviceId, Incarnation, InviteHash, MessageId, RoomId, Uid};
+use openchat_transparency::{Label, Leaf};
 
 use super::invite::{StoredInvite, Voucher};
 use super::logged::{LoggedPerson, StoredKeyLog};
@@ -69,6 +69,14 @@ pub enum Write {
     KeyLogLabel(Label, Vec<u8>),
     /// What it says of somebody.
     KeyLogPerson(LoggedPerson),
+    /// A record of a room and the place after it, to be given back should the server lose it.
+    Record(RoomId, Position, Vec<u8>),
+    /// Records of a room that do not lead to where this device reads on.
+    RecordsForgotten(RoomId),
+    /// Leaves of the log of keys, from a place on.
+    Leaves(u64, Vec<Leaf>),
+    /// The life of the server's database.
+    Life(Incarnation),
     /// What the screen remembers under a key; nothing is kept any more without a value.
     Setting(String, Option<Vec<u8>>),
 }
@@ -104,6 +112,10 @@ impl fmt::Debug for Write {
             Self::KeyLog(_) => f.write_str("KeyLog"),
             Self::KeyLogLabel(label, _) => write!(f, "KeyLogLabel({label:?})"),
             Self::KeyLogPerson(person) => write!(f, "{person:?}"),
+            Self::Record(room, place, _) => write!(f, "Record({room}, {})", place.sequence),
+            Self::RecordsForgotten(room) => write!(f, "RecordsForgotten({room})"),
+            Self::Leaves(from, leaves) => write!(f, "Leaves({from}, {})", leaves.len()),
+            Self::Life(incarnation) => write!(f, "Life({incarnation})"),
             Self::Setting(key, value) => write!(f, "Setting({key}, {})", value.is_some()),
         }
     }

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use zeroize::Zeroizing;
 
-use super::apply::{CREDENTIALS, VOUCHER};
+use super::apply::{CREDENTIALS, LIFE, VOUCHER};
 use super::logged::LoadedKeyLog;
 use super::record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, OutboxMessage, OwnCommit, RoomRecord, StoredGroup,
@@ -23,6 +23,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         contacts: contacts(database)?,
         invites: all(database, "SELECT invite FROM invite", [], |row| decoded(row, 0))?,
         voucher: meta(database, VOUCHER)?,
+        life: meta(database, LIFE)?,
         rooms: records.into_iter().map(|record| load_room(database, record)).collect::<Result<_, _>>()?,
         outbox: outbox(database)?,
         key_packages: all(

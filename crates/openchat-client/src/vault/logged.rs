@@ -3,8 +3,9 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_protocol::device_list::ListedDevice;
+use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::SeenHead;
-use openchat_protocol::{Genesis, Timestamp, Uid};
+use openchat_protocol::{Genesis, Timestamp, Uid, UserName};
 use openchat_transparency::{Auditor, Label, SignedHead, Violation};
 
 /// What this device knows of the log of keys, apart from its labels.
@@ -25,6 +26,20 @@ pub struct StoredKeyLog {
     /// The server has shown different logs to different people.
     #[n(4)]
     pub forked: Option<SeenFork>,
+    /// The newest head up to which all leaves were followed.
+    #[n(5)]
+    pub whole: Option<WholeLog>,
+}
+
+/// A head of the log of keys whose leaves are known.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct WholeLog {
+    /// How many.
+    #[n(0)]
+    pub size: u64,
+    /// The server's signed note of it.
+    #[n(1)]
+    pub note: ByteVec,
 }
 
 impl StoredKeyLog {
@@ -33,7 +48,8 @@ impl StoredKeyLog {
         let auditor = Auditor::new(genesis, Timestamp(0))?;
         // What the server has not signed says nothing about it.
         let heard = if auditor.is_signed(&heard.head) { vec![heard] } else { Vec::new() };
-        Ok(Self { auditor: auditor.state().into(), own: None, unproven: None, heard, forked: None })
+        let auditor = auditor.state().into();
+        Ok(Self { auditor, own: None, unproven: None, heard, forked: None, whole: None })
     }
 
     /// The newest head that this device was shown.
@@ -100,6 +116,23 @@ pub struct LoggedPerson {
     /// The devices in it.
     #[n(4)]
     pub devices: Vec<ListedDevice>,
+    /// What proves it, should the server lose it.
+    #[n(5)]
+    pub proven: Option<ProvenPerson>,
+}
+
+/// What the newest leaves of somebody were made for.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenPerson {
+    /// The name.
+    #[n(0)]
+    pub name: UserName,
+    /// Under the name.
+    #[n(1)]
+    pub by_name: Disclosed,
+    /// Under the uid.
+    #[n(2)]
+    pub by_uid: Disclosed,
 }
 
 /// What is known of the log of keys.

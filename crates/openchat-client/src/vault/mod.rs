@@ -8,6 +8,7 @@ mod change;
 mod error;
 mod history;
 mod invite;
+mod kept;
 mod key;
 mod load;
 mod logged;
@@ -34,7 +35,10 @@ pub use error::VaultError;
 pub use history::Span;
 pub(crate) use history::{epoch_changed, pending_line};
 pub use invite::{StoredInvite, Voucher};
-pub use logged::{HeardHead, LoadedKeyLog, LoggedPerson, OwnLabels, SeenFork, StoredKeyLog};
+pub use kept::KeptRecords;
+pub use logged::{
+    HeardHead, LoadedKeyLog, LoggedPerson, OwnLabels, ProvenPerson, SeenFork, StoredKeyLog, WholeLog,
+};
 pub(crate) use names::Names;
 pub use record::{
     Contact, Credentials, EpochKey, Loaded, LoadedRoom, Notice, OutboxMessage, OwnCommit, RoomRecord, Sealed,
@@ -166,6 +170,16 @@ impl Vault {
     /// All settings whose keys begin with `prefix`, by key.
     pub fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, VaultError> {
         self.read(|database| load::settings(database, prefix))
+    }
+
+    /// Records of a room after a place, to be given back to a server that has lost them.
+    pub fn kept_records(&self, room: RoomId, after: u64) -> Result<KeptRecords, VaultError> {
+        self.read(|database| kept::records(database, room, after))
+    }
+
+    /// Leaves of the log of keys, to be given back; nothing when not all of them are kept.
+    pub fn kept_leaves(&self, from: u64, end: u64) -> Result<Option<Vec<u8>>, VaultError> {
+        self.read(|database| kept::leaves(database, from, end))
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, VaultError> {

@@ -10,7 +10,9 @@ use openchat_protocol::append::CommitBundle;
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::record::{Base, Position};
 use openchat_protocol::statement::LeaveNotice;
-use openchat_protocol::{DeviceId, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName};
+use openchat_protocol::{
+    DeviceId, Incarnation, MessageId, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::invite::{StoredInvite, Voucher};
@@ -415,6 +417,8 @@ pub struct Loaded {
     pub invites: Vec<StoredInvite>,
     /// What this profile has to prove of the invite it came by.
     pub voucher: Option<Voucher>,
+    /// The life of the server's database, as of the last connection.
+    pub life: Option<Incarnation>,
     /// All rooms, those it has left as well.
     pub rooms: Vec<LoadedRoom>,
     /// What was not sent, in the order in which it was written.

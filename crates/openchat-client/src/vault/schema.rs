@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 /// The format this version writes, as SQLite's `user_version`.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
 /// The first format that knows how lines count.
 pub(super) const WITH_NOTICES: u32 = 2;
@@ -19,7 +19,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// Makes each format of the one before it, the first of an empty database. What was released is never changed.
-const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
+const STEPS: [&str; FORMAT as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6];
 
 pub(super) const FORMAT_1: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -147,6 +147,21 @@ const FORMAT_5: &str = "
     -- joining again.
     DELETE FROM group_state WHERE room IN (SELECT room FROM own_commit);
     DELETE FROM own_commit;
+";
+
+const FORMAT_6: &str = "
+    -- What the server may have lost when it is restored from an older copy: the newest records, each with the chain after
+    -- it. Record 0 is none, and says that this device made the room.
+    CREATE TABLE kept_record (
+        room BLOB NOT NULL REFERENCES room (id) ON DELETE CASCADE,
+        sequence INTEGER NOT NULL,
+        chain BLOB NOT NULL,
+        record BLOB NOT NULL,
+        PRIMARY KEY (room, sequence)
+    ) STRICT;
+
+    -- And the newest leaves of its log of keys.
+    CREATE TABLE kept_leaf (number INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
 ";
 
 /// Makes [`FORMAT`] of what `database` holds, which is of format `found`; an empty database is of format 0.

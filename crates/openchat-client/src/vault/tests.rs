@@ -4,10 +4,11 @@ use std::fs;
 
 use openchat_e2ee::RoomKey;
 use openchat_protocol::device_list::ListedDevice;
+use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, DeviceId, Did, MessageId, ServerFingerprint, Timestamp, Uid, codec};
-use openchat_transparency::Label;
+use openchat_transparency::{Commitment, Kind, Label, Leaf};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -479,10 +480,22 @@ fn the_log_of_keys_is_kept_label_by_label() {
             since: Timestamp(6),
         }],
         forked: Some(SeenFork { by: Some(BOB), evidence: Some("proof".into()) }),
+        whole: Some(WholeLog { size: 7, note: vec![auditor].into() }),
     };
     let device = ListedDevice { did: Did([3; 10]), key: [5; 32] };
-    let person =
-        |seq| LoggedPerson { uid: BOB, label: Label([6; 32]), seq, version: 1, devices: vec![device] };
+    let disclosed = |nonce| Disclosed { nonce: [nonce; 32], body: vec![8].into() };
+    let person = |seq| LoggedPerson {
+        uid: BOB,
+        label: Label([6; 32]),
+        seq,
+        version: 1,
+        devices: vec![device],
+        proven: Some(ProvenPerson {
+            name: "bob".parse().unwrap(),
+            by_name: disclosed(1),
+            by_uid: disclosed(2),
+        }),
+    };
     for round in 1..3 {
         vault
             .apply(&Change::from_iter([
@@ -551,4 +564,47 @@ fn the_newest_epochs_of_each_room_are_kept() {
     assert_eq!(numbers(ROOM, u32::MAX), (3..=kept + 2).collect::<Vec<_>>());
     assert_eq!(numbers(ROOM, 2), [kept + 1, kept + 2], "the newest last");
     assert_eq!(numbers(other, 9), [1]);
+}
+
+#[test]
+fn what_the_server_may_lose_is_kept_in_a_stretch_without_gaps() {
+    let (_folder, mut vault) = vault();
+    let place = |sequence: u64| Position { sequence, chain: ChainHash([1; 32]) };
+    let record = |sequence, size| Write::Record(ROOM, place(sequence), vec![1; size]);
+    vault.apply(&Change::from_iter([Write::Room(Box::new(room())), record(0, 0)])).unwrap();
+    vault.apply(&(1..=300).map(|sequence| record(sequence, 10)).collect()).unwrap();
+    let sequences =
+        |kept: KeptRecords| -> Vec<u64> { kept.records.iter().map(|(it, _)| it.sequence).collect() };
+    let kept = vault.kept_records(ROOM, 0).unwrap();
+    assert!(kept.from_start);
+    assert_eq!(sequences(kept), (1..=256).collect::<Vec<_>>(), "a page");
+    assert_eq!(sequences(vault.kept_records(ROOM, 290).unwrap()), (291..=300).collect::<Vec<_>>());
+    assert_eq!(vault.kept_records(ROOM, 300).unwrap().records, []);
+    vault.apply(&(301..=384).map(|sequence| record(sequence, 400_000)).collect()).unwrap();
+    let kept = vault.kept_records(ROOM, 300).unwrap();
+    assert_eq!((kept.from_start, kept.records.len()), (false, 0), "the oldest make room");
+    assert_eq!(sequences(vault.kept_records(ROOM, 382).unwrap()), [383, 384]);
+    vault.apply(&Change::from_iter([Write::RecordsForgotten(ROOM)])).unwrap();
+    assert_eq!(vault.kept_records(ROOM, 382).unwrap().records, []);
+}
+
+#[test]
+fn the_newest_leaves_of_the_log_of_keys_are_kept() {
+    let (_folder, mut vault) = vault();
+    let leaf = |seq| Leaf {
+        kind: Kind::Heartbeat,
+        time: Timestamp(7),
+        label: Label::LOG,
+        seq,
+        previous: None,
+        commitment: Commitment([9; 32]),
+    };
+    vault.apply(&Change::from_iter([Write::Leaves(5, vec![leaf(1), leaf(2)])])).unwrap();
+    let bytes = [leaf(1), leaf(2)].map(|leaf| leaf.to_bytes()).concat();
+    assert_eq!(vault.kept_leaves(5, 7).unwrap(), Some(bytes));
+    assert_eq!(vault.kept_leaves(4, 7).unwrap(), None, "one is missing");
+    let many = (0..16_384).map(leaf).collect();
+    vault.apply(&Change::from_iter([Write::Leaves(7, many)])).unwrap();
+    assert_eq!(vault.kept_leaves(6, 8).unwrap(), None, "the oldest are forgotten");
+    assert!(vault.kept_leaves(7, 16_391).unwrap().is_some());
 }

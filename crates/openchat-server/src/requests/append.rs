@@ -6,7 +6,7 @@ use openchat_protocol::mls_head::{ContentType, Framing, Head};
 use openchat_protocol::record::RecordKind;
 use openchat_protocol::statement::{LeaveNotice, Statement};
 use openchat_protocol::tree::TreeError;
-use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, codec};
+use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response, RoomId, codec};
 use openchat_store::room::MembershipChange;
 use openchat_store::room_log::{AppendError, AppendOutcome, NewRecord};
 
@@ -17,6 +17,7 @@ use crate::state::State;
 mod tests;
 
 pub(crate) async fn handle(state: &State, device: DeviceId, request: Append) -> Answer {
+    state.check_takes_new()?;
     let room = request.room;
     let welcomed: Vec<_> =
         request.bundle.iter().flat_map(|bundle| &bundle.welcomes).map(|welcome| welcome.device).collect();
@@ -37,20 +38,30 @@ pub(crate) async fn handle(state: &State, device: DeviceId, request: Append) -> 
 
 /// The record that is asked for, if its payload is what the request says.
 fn checked(append: Append, author: DeviceId) -> Result<NewRecord, Refusal> {
-    let statement = match append.kind {
-        RecordKind::Message => check_message(&append).map(|()| None),
-        RecordKind::Commit => check_commit(&append, author).map(Some),
-        RecordKind::Leave => check_leave(&append, author).map(|()| None),
-    }?;
+    let statement = check_payload(append.room, author, append.kind, &append.payload)?;
     if let Some(bundle) = &append.bundle {
         check_bundle(bundle)?;
     }
     NewRecord::new(append, author, statement).map_err(|error| malformed(error.to_string()))
 }
 
-fn check_message(append: &Append) -> Result<(), Refusal> {
-    within("a message", append.payload.len(), MESSAGE)?;
-    let head = head(append)?;
+/// Holds a payload against its kind; the statement of a commit.
+pub(super) fn check_payload(
+    room: RoomId,
+    author: DeviceId,
+    kind: RecordKind,
+    payload: &[u8],
+) -> Result<Option<Statement>, Refusal> {
+    match kind {
+        RecordKind::Message => check_message(room, payload).map(|()| None),
+        RecordKind::Commit => check_commit(room, payload, author).map(Some),
+        RecordKind::Leave => check_leave(payload, author).map(|()| None),
+    }
+}
+
+fn check_message(room: RoomId, payload: &[u8]) -> Result<(), Refusal> {
+    within("a message", payload.len(), MESSAGE)?;
+    let head = head(room, payload)?;
     match (head.framing, head.content_type) {
         (Framing::Private, ContentType::Application) => Ok(()),
         _ => Err(malformed("a message is an MLS PrivateMessage with application data (RFC 9420 §6.3)")),
@@ -58,9 +69,9 @@ fn check_message(append: &Append) -> Result<(), Refusal> {
 }
 
 /// What the commit says about itself in clear. An external commit says that its author joins, and no other does.
-fn check_commit(append: &Append, author: DeviceId) -> Result<Statement, Refusal> {
-    within("a commit", append.payload.len(), COMMIT)?;
-    let head = head(append)?;
+fn check_commit(room: RoomId, payload: &[u8], author: DeviceId) -> Result<Statement, Refusal> {
+    within("a commit", payload.len(), COMMIT)?;
+    let head = head(room, payload)?;
     let external = match (head.framing, head.content_type) {
         (Framing::Private, ContentType::Commit) => false,
         (Framing::PublicNewMember, ContentType::Commit) => true,
@@ -78,16 +89,16 @@ fn check_commit(append: &Append, author: DeviceId) -> Result<Statement, Refusal>
     Ok(statement)
 }
 
-fn check_leave(append: &Append, author: DeviceId) -> Result<(), Refusal> {
-    within("a leave notice", append.payload.len(), MESSAGE)?;
+fn check_leave(payload: &[u8], author: DeviceId) -> Result<(), Refusal> {
+    within("a leave notice", payload.len(), MESSAGE)?;
     let notice: LeaveNotice =
-        codec::decode(&append.payload).map_err(|error| malformed(format!("no leave notice: {error}")))?;
+        codec::decode(payload).map_err(|error| malformed(format!("no leave notice: {error}")))?;
     if notice.device == author { Ok(()) } else { Err(malformed("a leave notice for another device")) }
 }
 
-fn head(append: &Append) -> Result<Head<'_>, Refusal> {
-    let head = Head::parse(&append.payload).map_err(|error| malformed(error.to_string()))?;
-    if head.room == append.room { Ok(head) } else { Err(malformed("an MLS message of another room")) }
+fn head(room: RoomId, payload: &[u8]) -> Result<Head<'_>, Refusal> {
+    let head = Head::parse(payload).map_err(|error| malformed(error.to_string()))?;
+    if head.room == room { Ok(head) } else { Err(malformed("an MLS message of another room")) }
 }
 
 fn check_bundle(bundle: &CommitBundle) -> Result<(), Refusal> {

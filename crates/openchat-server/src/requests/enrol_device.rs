@@ -12,6 +12,9 @@ use crate::requests::{Answer, log_failed, login, publish_devices, store_failed, 
 use crate::state::State;
 
 pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
+    if request.list.is_some() {
+        state.check_takes_new()?;
+    }
     let chain: Vec<Vec<u8>> = request.chain.into_iter().map(Into::into).collect();
     chain.iter().try_for_each(|certificate| within("a certificate", certificate.len(), CERTIFICATE))?;
     let now = state.now();

@@ -27,13 +27,19 @@ pub(crate) async fn handle(
             "only members of a room may read it: join it first",
         ));
     };
-    check_chain(state, request).await?;
+    check_chain(state, request, membership.head).await?;
     Ok(Reading::new(following, request.after.sequence, &membership))
 }
 
 /// The client's log must be the beginning of ours: after a restore from a backup, it may not be.
-async fn check_chain(state: &State, request: &Follow) -> Result<(), Refusal> {
+async fn check_chain(state: &State, request: &Follow, head: u64) -> Result<(), Refusal> {
     let Position { sequence, chain } = request.after;
+    if sequence > head {
+        let detail = format!(
+            "the server has {head} records of this room, and this client {sequence}: its database was set back"
+        );
+        return Err(Refusal::new(RefusalCode::SetBack, detail));
+    }
     let ours = match sequence {
         0 => Some(ChainHash::start(request.room)),
         _ => state.store.chain_at(request.room, sequence).await.map_err(|error| store_failed(&error))?,

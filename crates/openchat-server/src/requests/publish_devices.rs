@@ -11,6 +11,7 @@ use crate::requests::{Answer, internal, log_failed, login_first, store_failed, w
 use crate::state::State;
 
 pub(crate) async fn handle(state: &State, asker: DeviceId, signed: SignedDeviceList) -> Answer {
+    state.check_takes_new()?;
     let account = state.store.account(&AccountSelector::Uid(asker.uid)).await;
     let account = account.map_err(|error| store_failed(&error))?.ok_or_else(login_first)?;
     let list = checked(state, &account.identity_spki, &signed)?;

@@ -17,6 +17,7 @@ use crate::state::State;
 const REDEEM: usize = 32;
 
 pub(crate) async fn handle(state: &State, network: Network, request: Register) -> Answer {
+    state.check_takes_new()?;
     state.rates.registrations.check(&network)?;
     within("a signing request", request.csr.len(), openchat_protocol::limits::CERTIFICATE)?;
     let now = state.now();

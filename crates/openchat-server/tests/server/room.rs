@@ -77,13 +77,13 @@ async fn strangers_neither_read_nor_write_a_room() {
 #[tokio::test]
 async fn a_log_that_is_not_the_servers_is_not_followed() {
     let mut two = Two::new().await;
-    for after in [
-        Position { sequence: 1, chain: ChainHash([7; 32]) },
-        Position { sequence: 0, chain: two.joined.chain },
-        Position { sequence: 9, chain: two.joined.chain },
+    for (after, refusal) in [
+        (Position { sequence: 1, chain: ChainHash([7; 32]) }, RefusalCode::LogDiverged),
+        (Position { sequence: 0, chain: two.joined.chain }, RefusalCode::LogDiverged),
+        (Position { sequence: 9, chain: two.joined.chain }, RefusalCode::SetBack),
     ] {
         let follow = Request::Follow(Follow { room: two.room, after });
-        assert_eq!(code(two.alice.ask(follow).await), RefusalCode::LogDiverged);
+        assert_eq!(code(two.alice.ask(follow).await), refusal);
     }
 }
 

@@ -86,7 +86,7 @@ impl World {
         NewLeaf { kind, label, opening }
     }
 
-    pub(super) fn invite(&self, creator: Option<Uid>, uses: u32) -> NewInvite {
+    pub(crate) fn invite(&self, creator: Option<Uid>, uses: u32) -> NewInvite {
         let expires = Timestamp(NOW.0 + 1000);
         NewInvite { hash: InviteHash(self.fresh()), creator, expires, uses, room: None }
     }
@@ -298,7 +298,7 @@ impl World {
     }
 
     /// Key packages of the usual suite.
-    pub(super) fn packages(&self, one_time: usize, last_resort: bool) -> PublishKeyPackages {
+    pub(crate) fn packages(&self, one_time: usize, last_resort: bool) -> PublishKeyPackages {
         self.packages_of(SUITE, one_time, last_resort)
     }
 

@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::account::StoredAccount;
 use crate::key_log::{self, DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct KeyLog {
     leaves: Vec<(Leaf, Option<Opening>)>,
     nodes: MemoryNodes,
@@ -21,7 +21,7 @@ pub(super) struct KeyLog {
 }
 
 impl KeyLog {
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.leaves.len() as u64
     }
 
@@ -30,11 +30,37 @@ impl KeyLog {
         let seq = newest.and_then(|index| self.leaves.get(index)).map_or(0, |(leaf, _)| leaf.seq);
         let latest = self.leaves.last().map_or(Timestamp(0), |(leaf, _)| leaf.time);
         let leaf = new.after(newest.map(|index| (index as u64, seq)), latest, now);
+        self.push(leaf, Some(new.opening.clone()))
+    }
+
+    pub(super) fn push(&mut self, leaf: Leaf, opening: Option<Opening>) -> Result<(), StoreError> {
         let nodes = tree::nodes_of(&leaf, self.size(), &self.nodes).map_err(|error| damaged(&error))?;
         self.nodes.extend(&nodes);
-        self.newest.insert(new.label, self.leaves.len());
-        self.leaves.push((leaf, Some(new.opening.clone())));
+        self.newest.insert(leaf.label, self.leaves.len());
+        self.leaves.push((leaf, opening));
         Ok(())
+    }
+
+    pub(super) fn knows(&self, label: &Label) -> bool {
+        self.newest.contains_key(label)
+    }
+
+    /// The time of the newest leaf of a label, if it was made for this.
+    pub(super) fn made_for(&self, label: &Label, opening: &Opening) -> Option<Timestamp> {
+        let (leaf, _) = self.leaves.get(*self.newest.get(label)?)?;
+        (leaf.commitment == opening.commitment()).then_some(leaf.time)
+    }
+
+    /// Puts what the newest leaf of a label was made for to it.
+    pub(super) fn disclose(&mut self, (label, opening): &(Label, Opening)) {
+        let newest = self.newest.get(label).and_then(|index| self.leaves.get_mut(*index));
+        if let Some((_, known)) = newest {
+            *known = Some(opening.clone());
+        }
+    }
+
+    pub(super) fn set_version(&mut self, uid: Uid, version: u32) {
+        self.versions.insert(uid, version);
     }
 
     pub(super) fn state(&self) -> Result<LogState, StoreError> {
@@ -49,7 +75,11 @@ impl KeyLog {
     }
 
     fn root(&self) -> Result<Hash, StoreError> {
-        tree::root(self.size(), &self.nodes).map_err(|error| damaged(&error))
+        self.root_at(self.size())
+    }
+
+    pub(super) fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        tree::root(size, &self.nodes).map_err(|error| damaged(&error))
     }
 
     fn entry(&self, label: &Label) -> Result<Option<Entry>, StoreError> {

@@ -1,6 +1,7 @@
 //! A store that lives as long as its process: for tests, and as proof that the trait's rules are nobody's accident.
 
 mod key_log;
+mod lost;
 mod people;
 mod room;
 mod rooms;
@@ -26,6 +27,9 @@ use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
+use crate::lost::{
+    LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
+};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -37,6 +41,7 @@ use crate::{Store, StoreError};
 pub struct MemoryStore {
     state: Mutex<State>,
     incarnation: Incarnation,
+    takes_back_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +59,16 @@ struct State {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self { state: Mutex::default(), incarnation: crate::incarnation::random()? })
+        Ok(Self {
+            state: Mutex::default(),
+            incarnation: crate::incarnation::random()?,
+            takes_back_until: None,
+        })
+    }
+
+    /// The same in a life that takes back until then what was lost.
+    pub fn restored(takes_back_until: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self { takes_back_until: Some(takes_back_until), ..Self::new()? })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,6 +81,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    fn takes_back_until(&self) -> Option<Timestamp> {
+        self.takes_back_until
     }
 
     async fn create_account(
@@ -168,6 +186,18 @@ impl Store for MemoryStore {
     async fn erase_log(&self, label: Label) -> Result<(), StoreError> {
         self.state().key_log.erase(&label);
         Ok(())
+    }
+
+    async fn take_back_records(&self, lost: LostRecords) -> Result<TakenBack, TakeBackError> {
+        self.state().take_records(&lost)
+    }
+
+    async fn take_back_leaves(&self, lost: LostLeaves) -> Result<(), TakeLeavesError> {
+        self.state().take_leaves(&lost)
+    }
+
+    async fn take_back_account(&self, lost: LostAccount, now: Timestamp) -> Result<(), TakeAccountError> {
+        self.state().take_account(&lost, now)
     }
 
     async fn create_invite(&self, invite: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {

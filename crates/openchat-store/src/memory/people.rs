@@ -20,6 +20,7 @@ use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::invite::{CreateInviteError, KEPT_AFTER_EXPIRY, NewInvite};
 use crate::key_package::PublishKeyPackagesError;
+use crate::lost::LostAccount;
 use crate::room::MembershipChange;
 use crate::welcome::QueuedWelcome;
 
@@ -95,7 +96,9 @@ impl State {
         }
         let invite = redeem.map(|hash| self.redeemable(hash, now)).transpose()?;
         let skeleton = new.name.skeleton();
-        if self.accounts.values().any(|a| a.account.name.skeleton() == skeleton) {
+        // Who had the name, or the key, may have been lost, to be given back.
+        let in_log = new.log.iter().any(|leaf| self.key_log.knows(&leaf.label));
+        if in_log || self.accounts.values().any(|a| a.account.name.skeleton() == skeleton) {
             return Err(CreateAccountError::NameTaken);
         }
         let room = invite.and_then(|invite| {
@@ -165,6 +168,26 @@ impl State {
             None => self.add_device(new, now),
         }
         Ok(())
+    }
+
+    /// Makes an account and a device known that were lost; what is there stays as it is.
+    pub(super) fn restore_account(&mut self, lost: &LostAccount, created: Timestamp, now: Timestamp) {
+        let uid = lost.device.device.uid;
+        let certificate = |index| ByteVec::from(lost.device.chain.get(index).cloned().unwrap_or_default());
+        self.accounts.entry(uid).or_insert_with(|| StoredAccount {
+            account: Account {
+                uid,
+                name: lost.name.clone(),
+                identity_certificate: certificate(1),
+                issuing_certificate: certificate(2),
+            },
+            identity_spki: lost.identity_spki.clone(),
+            disabled: false,
+            created,
+        });
+        if !self.devices.contains_key(&lost.device.device) {
+            self.add_device(lost.device.clone(), now);
+        }
     }
 
     fn add_device(&mut self, known: NewDevice, now: Timestamp) {

@@ -15,7 +15,7 @@ use crate::room_log::{
     AppendOutcome, LogPage, NewContent, NewRecord, PageInProgress, PageLimit, StoredRecord,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Room {
     id: RoomId,
     pub(super) name: Option<RoomName>,
@@ -28,6 +28,8 @@ pub(super) struct Room {
     /// What joiners get, and who made it.
     pub(super) group: GroupSnapshot,
     author: Uid,
+    /// The group is an older commit's, and what came with the last one is lost.
+    group_is_lost: bool,
     administrators: BTreeSet<Uid>,
     intervals: BTreeMap<DeviceId, Vec<Interval>>,
 }
@@ -38,7 +40,7 @@ pub(super) struct Effects {
     pub(super) group: GroupSnapshot,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     time: Timestamp,
     chain: ChainHash,
@@ -57,6 +59,7 @@ impl Room {
             last_commit: Position::start(create.room),
             group: create.group,
             author: creator.uid,
+            group_is_lost: false,
             administrators: BTreeSet::from([creator.uid]),
             intervals: BTreeMap::from([(creator, vec![Interval { joined_at: 0, ended_at: None }])]),
         }
@@ -109,7 +112,7 @@ impl Room {
     }
 
     pub(super) fn join_offer(&self, doubted: &[Uid], joiner: Uid, incarnation: Incarnation) -> JoinOffer {
-        if doubted.contains(&self.author) {
+        if self.group_is_lost || doubted.contains(&self.author) {
             let can_help = |uid| uid != joiner && !doubted.contains(&uid);
             let helpers = self.members().filter(|device| can_help(device.uid)).collect();
             return JoinOffer::Doubted { room: self.id, helpers };
@@ -148,23 +151,39 @@ impl Room {
         };
         let bytes = Bytes::from(record.to_bytes());
         let position = Position { sequence: record.sequence, chain: before.chain.then(&bytes) };
-        let Record { time, author, message_id, .. } = record;
-        self.log.push(Entry { time, chain: position.chain, bytes: bytes.clone() });
-        self.known.insert((author, message_id), position.sequence);
-        self.last_time = time;
+        self.put(&record, bytes.clone(), position);
         let change = self.follow(new, effects, position);
-        StoredRecord { position, time, bytes, change }
+        StoredRecord { position, time: record.time, bytes, change }
+    }
+
+    /// Puts a record at the end of the log.
+    pub(super) fn put(&mut self, record: &Record, bytes: Bytes, position: Position) {
+        self.log.push(Entry { time: record.time, chain: position.chain, bytes });
+        self.known.insert((record.author, record.message_id), position.sequence);
+        self.last_time = record.time;
+    }
+
+    pub(super) fn knows(&self, author: DeviceId, message_id: MessageId) -> bool {
+        self.known.contains_key(&(author, message_id))
+    }
+
+    pub(super) fn left(&mut self, device: DeviceId, sequence: u64) -> MembershipChange {
+        self.end(device, sequence);
+        MembershipChange { joined: Vec::new(), ended: vec![device] }
+    }
+
+    /// The last commit is at `position`, and what came with it is lost.
+    pub(super) fn forget_group(&mut self, position: Position) {
+        self.last_commit = position;
+        self.group_is_lost = true;
     }
 
     fn follow(&mut self, new: &NewRecord, effects: Option<Effects>, position: Position) -> MembershipChange {
         match (&new.content, effects) {
-            (NewContent::Leave, _) => {
-                self.end(new.author, position.sequence);
-                MembershipChange { joined: Vec::new(), ended: vec![new.author] }
-            }
+            (NewContent::Leave, _) => self.left(new.author, position.sequence),
             (NewContent::Commit(_), Some(Effects { mirror, group })) => {
                 self.last_commit = position;
-                (self.author, self.group) = (new.author.uid, group);
+                (self.author, self.group, self.group_is_lost) = (new.author.uid, group, false);
                 self.apply(&mirror, position.sequence);
                 mirror.change()
             }
@@ -172,7 +191,7 @@ impl Room {
         }
     }
 
-    fn apply(&mut self, effect: &Effect, sequence: u64) {
+    pub(super) fn apply(&mut self, effect: &Effect, sequence: u64) {
         effect.removed.iter().for_each(|device| self.end(*device, sequence));
         for device in &effect.joined {
             self.end(*device, sequence);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use openchat_protocol::limits::{LISTED_ROOMS, ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::Base;
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSelector, RoomSummary};
+use openchat_protocol::statement::Statement;
 use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, Incarnation, RoomId, RoomName, Timestamp, Uid};
 
@@ -131,7 +132,7 @@ impl State {
         let effects = match &new.content {
             NewContent::Commit(commit) => Some(Effects {
                 group: room.group.after(&commit.bundle().group)?,
-                mirror: self.effect(room, commit, new.author)?,
+                mirror: self.effect(room, commit.statement(), new.author)?,
             }),
             NewContent::Message | NewContent::Leave => None,
         };
@@ -145,10 +146,15 @@ impl State {
         Ok(AppendOutcome::Stored(stored))
     }
 
-    fn effect(&self, room: &Room, commit: &NewCommit, author: DeviceId) -> Result<Effect, AppendError> {
+    pub(super) fn effect(
+        &self,
+        room: &Room,
+        statement: &Statement,
+        author: DeviceId,
+    ) -> Result<Effect, AppendError> {
         let is_member = |device| Ok::<_, AppendError>(room.is_member(device));
-        let effect = Effect::of(commit.statement(), author, room.is_administrator(author.uid), is_member)?;
-        if let Some(unknown) = commit.statement().joined.iter().find(|device| !self.is_usable(**device)) {
+        let effect = Effect::of(statement, author, room.is_administrator(author.uid), is_member)?;
+        if let Some(unknown) = statement.joined.iter().find(|device| !self.is_usable(**device)) {
             return Err(AppendError::DeviceUnknown(*unknown));
         }
         let new = effect.joined.iter().filter(|device| !room.is_member(**device)).count();

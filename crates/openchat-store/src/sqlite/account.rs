@@ -30,7 +30,7 @@ pub(super) fn create(
     };
     let name_taken =
         connection.prepare_cached("SELECT 1 FROM account WHERE skeleton = ?1")?.exists([&skeleton])?;
-    if name_taken {
+    if name_taken || is_in_log(connection, new)? {
         return Err(Failure::Rule(CreateAccountError::NameTaken));
     }
     connection
@@ -50,6 +50,16 @@ pub(super) fn create(
         ])?;
     new.log.iter().try_for_each(|leaf| key_log::append(connection, leaf, now))?;
     Ok(room)
+}
+
+/// Whether the name, or the key, is of an account that was lost with a part of the database, and may be given back.
+fn is_in_log(connection: &Connection, new: &NewAccount) -> rusqlite::Result<bool> {
+    for leaf in &new.log {
+        if key_log::newest(connection, &leaf.label)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn exist(connection: &Connection) -> Result<bool, Failure<StoreError>> {

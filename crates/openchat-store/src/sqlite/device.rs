@@ -51,19 +51,24 @@ fn renew(connection: &Connection, id: i64, new: &NewDevice) -> Result<(), Failur
 }
 
 fn add(connection: &Connection, new: &NewDevice, now: Timestamp) -> Result<(), Failure<EnrolError>> {
-    let DeviceId { uid, did } = new.device;
+    let uid = new.device.uid;
     let active: usize = connection
         .prepare_cached("SELECT count(*) FROM device WHERE uid = ?1 AND NOT revoked")?
         .query_row([uid.0], |row| row.get(0))?;
     if active >= DEVICES_PER_USER {
         return Err(Failure::Rule(EnrolError::TooManyDevices));
     }
+    Ok(insert(connection, new, now)?)
+}
+
+pub(super) fn insert(connection: &Connection, new: &NewDevice, now: Timestamp) -> rusqlite::Result<()> {
+    let DeviceId { uid, did } = new.device;
     connection
         .prepare_cached(
             "INSERT INTO device (uid, did, public_key, chain, last_seen) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![uid.0, did.0, new.public_key, encoded(&new.chain), int(now.0)])?;
-    Ok(())
+        .execute(params![uid.0, did.0, new.public_key, encoded(&new.chain), int(now.0)])
+        .map(drop)
 }
 
 const SELECT: &str = "SELECT d.uid, d.did, a.name, d.public_key, d.chain, d.revoked, a.disabled, d.last_seen

@@ -51,7 +51,7 @@ pub(super) fn update(
     marks: &TreeMarks,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE room_group SET author = ?2, group_info = ?3, marks = ?4 WHERE room = ?1")?
+        .prepare_cached("UPDATE room_group SET author = ?2, group_info = ?3, marks = ?4, lost = 0 WHERE room = ?1")?
         .execute(params![room, author.0, update.group_info.as_slice(), marks.to_bytes()])?;
     connection
         .prepare_cached("DELETE FROM room_node WHERE room = ?1 AND place >= ?2")?
@@ -98,7 +98,8 @@ pub(super) fn offer(
     if !room::is_open_to(connection, &room, joiner.uid)? {
         return Ok(None);
     }
-    let offer = if request.doubted.contains(&author(connection, room.row)?) {
+    let author = author(connection, room.row)?;
+    let offer = if author.is_none_or(|author| request.doubted.contains(&author)) {
         let mut helpers = members(connection, room.row)?;
         helpers.retain(|device| device.uid != joiner.uid && !request.doubted.contains(&device.uid));
         JoinOffer::Doubted { room: id, helpers }
@@ -108,10 +109,17 @@ pub(super) fn offer(
     Ok(Some(offer))
 }
 
-fn author(connection: &Connection, room: i64) -> rusqlite::Result<Uid> {
+/// Whose group joiners get; nobody's, when it was lost.
+fn author(connection: &Connection, room: i64) -> rusqlite::Result<Option<Uid>> {
     connection
-        .prepare_cached("SELECT author FROM room_group WHERE room = ?1")?
+        .prepare_cached("SELECT author FROM room_group WHERE room = ?1 AND NOT lost")?
         .query_row([room], |row| row.get(0).map(Uid))
+        .optional()
+}
+
+/// What came with the last commit is lost: joiners get nothing until the next one.
+pub(super) fn lose(connection: &Connection, room: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE room_group SET lost = 1 WHERE room = ?1")?.execute([room]).map(drop)
 }
 
 fn join_info(

@@ -48,7 +48,10 @@ fn end(connection: &Connection) -> rusqlite::Result<(u64, Timestamp)> {
     Ok(last.map_or((0, Timestamp(0)), |(index, time)| (index + 1, time)))
 }
 
-fn newest(connection: &Connection, label: &Label) -> rusqlite::Result<Option<(u64, Leaf, Option<Opening>)>> {
+pub(super) fn newest(
+    connection: &Connection,
+    label: &Label,
+) -> rusqlite::Result<Option<(u64, Leaf, Option<Opening>)>> {
     connection
         .prepare_cached(
             "SELECT id, leaf, nonce, body FROM key_log WHERE label = ?1 ORDER BY id DESC LIMIT 1",
@@ -60,18 +63,32 @@ fn newest(connection: &Connection, label: &Label) -> rusqlite::Result<Option<(u6
 pub(super) fn append(connection: &Connection, new: &NewLeaf, now: Timestamp) -> rusqlite::Result<()> {
     let (size, latest) = end(connection)?;
     let before = newest(connection, &new.label)?.map(|(index, leaf, _)| (index, leaf.seq));
-    let leaf = new.after(before, latest, now);
-    let nodes = tree::nodes_of(&leaf, size, &TreeNodes(connection)).map_err(broken)?;
+    insert(connection, size, &new.after(before, latest, now), Some(&new.opening))
+}
+
+/// Makes `leaf` the one after the first `size` leaves.
+pub(super) fn insert(
+    connection: &Connection,
+    size: u64,
+    leaf: &Leaf,
+    opening: Option<&Opening>,
+) -> rusqlite::Result<()> {
+    let nodes = tree::nodes_of(leaf, size, &TreeNodes(connection)).map_err(broken)?;
     let first = tree::first_node(size).map_err(|error| damaged(0, error))?;
     let mut insert = connection.prepare_cached("INSERT INTO key_log_node (id, hash) VALUES (?1, ?2)")?;
     for (number, hash) in (first..).zip(nodes) {
         insert.execute(params![int(number), hash.0])?;
     }
-    let Opening { nonce, body } = &new.opening;
+    let (nonce, body) = opening.map(|opening| (&opening.nonce, &opening.body)).unzip();
     connection
         .prepare_cached("INSERT INTO key_log (id, label, leaf, nonce, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![int(size), new.label.0, leaf.to_bytes(), nonce, body])?;
+        .execute(params![int(size), leaf.label.0, leaf.to_bytes(), nonce, body])?;
     Ok(())
+}
+
+/// How many leaves there are.
+pub(super) fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(end(connection)?.0)
 }
 
 pub(super) fn append_all(
@@ -111,7 +128,7 @@ fn opening(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Opening>> {
     Ok(nonce.zip(body).map(|(nonce, body)| Opening { nonce, body }))
 }
 
-fn root(connection: &Connection, size: u64) -> rusqlite::Result<Hash> {
+pub(super) fn root(connection: &Connection, size: u64) -> rusqlite::Result<Hash> {
     tree::root(size, &TreeNodes(connection)).map_err(broken)
 }
 

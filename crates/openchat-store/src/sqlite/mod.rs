@@ -9,6 +9,7 @@ mod group;
 mod invite;
 mod key_log;
 mod key_package;
+mod lost;
 mod membership;
 mod open;
 mod readers;
@@ -33,8 +34,8 @@ use openchat_protocol::{
 };
 use openchat_transparency::{Hash, Label, Opening, Path};
 
-use self::open::Lock;
 pub use self::open::OpenError;
+use self::open::{Life, Lock};
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -44,6 +45,9 @@ use crate::group::JoinOffer;
 use crate::invite::{CreateInviteError, NewInvite};
 use crate::key_log::{DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
 use crate::key_package::PublishKeyPackagesError;
+use crate::lost::{
+    LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
+};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -57,26 +61,40 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     _lock: Lock,
-    incarnation: Incarnation,
+    life: Life,
 }
 
 impl SqliteStore {
     /// Opens the database at `path`, or makes one that only this user may read.
     pub fn open(path: &FilePath) -> Result<Self, OpenError> {
+        Self::open_with(path, None)
+    }
+
+    /// The same, of a database that was restored from an older copy: a new life begins, which takes back until then what
+    /// was lost. Invites and key packages for one use are void, for they may have been used since the copy.
+    pub fn open_restored(path: &FilePath, takes_back_until: Timestamp) -> Result<Self, OpenError> {
+        Self::open_with(path, Some(takes_back_until))
+    }
+
+    fn open_with(path: &FilePath, restored: Option<Timestamp>) -> Result<Self, OpenError> {
         let lock = Lock::take(path)?;
-        let (connection, incarnation) = open::writable(path)?;
+        let (connection, life) = open::writable(path, restored)?;
         let unusable = |source| OpenError::Store { path: path.to_owned(), source };
         let readers = Readers::open(path).map_err(|error| unusable(failure::of_read(&error)))?;
         let writer =
             Writer::start(connection).map_err(|error| unusable(StoreError::Write(error.to_string())))?;
-        Ok(Self { readers, writer, _lock: lock, incarnation })
+        Ok(Self { readers, writer, _lock: lock, life })
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.life.incarnation
+    }
+
+    fn takes_back_until(&self) -> Option<Timestamp> {
+        self.life.takes_back_until
     }
 
     async fn create_account(
@@ -178,6 +196,18 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| key_log::erase(connection, &label)).await
     }
 
+    async fn take_back_records(&self, lost: LostRecords) -> Result<TakenBack, TakeBackError> {
+        self.writer.run(move |connection| lost::take_records(connection, &lost)).await
+    }
+
+    async fn take_back_leaves(&self, lost: LostLeaves) -> Result<(), TakeLeavesError> {
+        self.writer.run(move |connection| lost::take_leaves(connection, &lost)).await
+    }
+
+    async fn take_back_account(&self, lost: LostAccount, now: Timestamp) -> Result<(), TakeAccountError> {
+        self.writer.run(move |connection| lost::take_account(connection, &lost, now)).await
+    }
+
     async fn create_invite(&self, new: NewInvite, now: Timestamp) -> Result<(), CreateInviteError> {
         self.writer.run(move |connection| invite::create(connection, &new, now)).await
     }
@@ -204,7 +234,7 @@ impl Store for SqliteStore {
         request: &FetchJoinInfo,
         device: DeviceId,
     ) -> Result<Option<JoinOffer>, StoreError> {
-        let (request, incarnation) = (request.clone(), self.incarnation);
+        let (request, incarnation) = (request.clone(), self.life.incarnation);
         self.readers.run(move |connection| group::offer(connection, &request, device, incarnation)).await
     }
 
@@ -218,7 +248,7 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
-        let incarnation = self.incarnation;
+        let incarnation = self.life.incarnation;
         self.writer.run(move |connection| room_log::append(connection, record, now, incarnation)).await
     }
 
@@ -260,7 +290,7 @@ impl Store for SqliteStore {
     }
 
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
-        let incarnation = self.incarnation;
+        let incarnation = self.life.incarnation;
         self.readers.run(move |connection| welcome::next(connection, device, cursor, incarnation)).await
     }
 

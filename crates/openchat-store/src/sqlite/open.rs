@@ -3,9 +3,10 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use openchat_protocol::Incarnation;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use openchat_protocol::{Incarnation, Timestamp};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use super::columns::int;
 use super::failure;
 use crate::StoreError;
 
@@ -13,8 +14,12 @@ use crate::StoreError;
 const APPLICATION: i32 = 0x4f43_7374;
 
 /// What each version adds to the one before.
-const SCHEMAS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const SCHEMAS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// Prepared statements that a connection keeps: more than there are.
 const STATEMENTS: usize = 128;
@@ -117,8 +122,17 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// The connection that writes, to a database of the newest schema, and the mark of its life.
-pub(super) fn writable(path: &Path) -> Result<(Connection, Incarnation), OpenError> {
+/// The life of a database, which ends when an older copy takes its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    pub(super) incarnation: Incarnation,
+    /// It began with an older copy, and takes back until then what was lost.
+    pub(super) takes_back_until: Option<Timestamp>,
+}
+
+/// The connection that writes, to a database of the newest schema, and its life. A new one begins when it was
+/// `restored`.
+pub(super) fn writable(path: &Path, restored: Option<Timestamp>) -> Result<(Connection, Life), OpenError> {
     private_file(path).map_err(|source| OpenError::Unreachable { path: path.to_owned(), source })?;
     let failed = |error: &rusqlite::Error| refused(path, failure::of_write(error));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -127,8 +141,9 @@ pub(super) fn writable(path: &Path) -> Result<(Connection, Incarnation), OpenErr
     configure(&connection).map_err(|error| failed(&error))?;
     check(&connection, path)?;
     let incarnation = crate::incarnation::random().map_err(|error| refused(path, error))?;
-    let incarnation = migrate(&mut connection, version, incarnation).map_err(|error| failed(&error))?;
-    Ok((connection, incarnation))
+    let fresh = Life { incarnation, takes_back_until: restored };
+    let life = migrate(&mut connection, version, fresh).map_err(|error| failed(&error))?;
+    Ok((connection, life))
 }
 
 fn refused(path: &Path, error: StoreError) -> OpenError {
@@ -198,8 +213,8 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Brings the schema up to date, in one transaction; `fresh` marks the life of a database that begins now.
-fn migrate(connection: &mut Connection, version: usize, fresh: Incarnation) -> rusqlite::Result<Incarnation> {
+/// Brings the schema up to date, in one transaction; `fresh` is the life of a database that begins now.
+fn migrate(connection: &mut Connection, version: usize, fresh: Life) -> rusqlite::Result<Life> {
     let transaction = connection.transaction()?;
     for schema in SCHEMAS.iter().skip(version) {
         transaction.execute_batch(schema)?;
@@ -208,12 +223,23 @@ fn migrate(connection: &mut Connection, version: usize, fresh: Incarnation) -> r
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", SCHEMAS.len())?;
     }
-    let known = transaction.query_row("SELECT incarnation FROM meta", [], |row| row.get(0)).optional()?;
-    if known.is_none() {
-        transaction.execute("INSERT INTO meta (id, incarnation) VALUES (1, ?1)", [fresh.0])?;
+    let known = transaction
+        .query_row("SELECT incarnation, takes_back_until FROM meta", [], |row| {
+            let until = row.get::<_, Option<u64>>(1)?.map(Timestamp);
+            Ok(Life { incarnation: Incarnation(row.get(0)?), takes_back_until: until })
+        })
+        .optional()?;
+    let life = known.filter(|_| fresh.takes_back_until.is_none()).unwrap_or(fresh);
+    transaction.execute(
+        "INSERT OR REPLACE INTO meta (id, incarnation, takes_back_until) VALUES (1, ?1, ?2)",
+        params![life.incarnation.0, life.takes_back_until.map(|until| int(until.0))],
+    )?;
+    if fresh.takes_back_until.is_some() {
+        // They may have been used since the copy was made.
+        transaction.execute_batch("DELETE FROM invite; DELETE FROM key_package WHERE NOT last_resort;")?;
     }
     transaction.commit()?;
-    Ok(known.map_or(fresh, Incarnation))
+    Ok(life)
 }
 
 /// A connection that only reads.

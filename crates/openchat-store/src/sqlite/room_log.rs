@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use openchat_protocol::limits::{ROOM_DEVICES, ROOMS_PER_USER};
 use openchat_protocol::record::{Base, Position, Record};
+use openchat_protocol::statement::Statement;
 use openchat_protocol::tree::TreeMarks;
 use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -17,8 +18,8 @@ use crate::StoreError;
 use crate::effect::Effect;
 use crate::room::MembershipChange;
 use crate::room_log::{
-    AppendError, AppendOutcome, LogPage, NewCommit, NewContent, NewRecord, PageInProgress, PageLimit,
-    ReadError, StoredRecord,
+    AppendError, AppendOutcome, LogPage, NewContent, NewRecord, PageInProgress, PageLimit, ReadError,
+    StoredRecord,
 };
 
 pub(super) fn append(
@@ -41,7 +42,7 @@ pub(super) fn append(
     let effects = match &new.content {
         NewContent::Commit(commit) => Some(Effects {
             marks: group::marks_after(connection, room.row, &commit.bundle().group.tree)?,
-            mirror: effect(connection, &room, commit, new.author)?,
+            mirror: effect(connection, &room, commit.statement(), new.author)?,
         }),
         NewContent::Message | NewContent::Leave => None,
     };
@@ -71,16 +72,28 @@ fn repeated(
     Ok(found)
 }
 
+/// Whether the author has a record under this identifier.
+pub(super) fn is_known(
+    connection: &Connection,
+    room: &State,
+    author: i64,
+    message_id: MessageId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM log WHERE room = ?1 AND author = ?2 AND message_id = ?3")?
+        .exists(params![room.row, author, message_id.0])
+}
+
 fn may_append(connection: &Connection, room: &State, author: i64, new: &NewRecord) -> rusqlite::Result<bool> {
     Ok(membership::is_member(connection, room.row, author)?
         || (new.is_join() && room::is_open_to(connection, room, new.author.uid)?))
 }
 
 /// What the commit does, if no limit forbids it.
-fn effect(
+pub(super) fn effect(
     connection: &Connection,
     room: &State,
-    commit: &NewCommit,
+    statement: &Statement,
     author: DeviceId,
 ) -> Result<Effect, Failure<AppendError>> {
     let is_member = |device| match device_row(connection, device)? {
@@ -88,9 +101,9 @@ fn effect(
         None => Ok(false),
     };
     let by_administrator = administrator::is_one(connection, room.row, author.uid)?;
-    let effect = Effect::of(commit.statement(), author, by_administrator, is_member)?;
+    let effect = Effect::of(statement, author, by_administrator, is_member)?;
     let mut new_devices = BTreeSet::new();
-    for &device in &commit.statement().joined {
+    for &device in &statement.joined {
         let unknown = Failure::Rule(AppendError::DeviceUnknown(device));
         let row = usable_device_row(connection, device)?.ok_or(unknown)?;
         if !membership::is_member(connection, room.row, row)? {
@@ -131,7 +144,7 @@ fn record(room: &State, new: &mut NewRecord, now: Timestamp) -> Record {
     }
 }
 
-fn insert(
+pub(super) fn insert(
     connection: &Connection,
     room: &State,
     author: i64,
@@ -190,14 +203,23 @@ fn follow(
     }
 }
 
-fn set_last_commit(connection: &Connection, room: i64, position: Position) -> rusqlite::Result<()> {
+pub(super) fn set_last_commit(
+    connection: &Connection,
+    room: i64,
+    position: Position,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE room SET commit_sequence = ?2, commit_chain = ?3 WHERE id = ?1")?
         .execute(params![room, int(position.sequence), position.chain.0])
         .map(drop)
 }
 
-fn apply(connection: &Connection, room: i64, effect: &Effect, sequence: u64) -> rusqlite::Result<()> {
+pub(super) fn apply(
+    connection: &Connection,
+    room: i64,
+    effect: &Effect,
+    sequence: u64,
+) -> rusqlite::Result<()> {
     for device in &effect.removed {
         let Some(device) = device_row(connection, *device)? else { continue };
         membership::end(connection, room, device, sequence)?;
@@ -242,12 +264,21 @@ pub(super) fn chain_at(
     sequence: u64,
 ) -> Result<Option<ChainHash>, Failure<StoreError>> {
     let Some(state) = room::state(connection, room)? else { return Ok(None) };
+    Ok(chain_of(connection, &state, room, sequence)?)
+}
+
+/// The chain of a known room after the record at `sequence`.
+pub(super) fn chain_of(
+    connection: &Connection,
+    state: &State,
+    room: RoomId,
+    sequence: u64,
+) -> rusqlite::Result<Option<ChainHash>> {
     if sequence == 0 {
         return Ok(Some(ChainHash::start(room)));
     }
-    let found = connection
+    connection
         .prepare_cached("SELECT chain FROM log WHERE room = ?1 AND sequence = ?2")?
         .query_row(params![state.row, int(sequence)], |row| row.get(0).map(ChainHash))
-        .optional()?;
-    Ok(found)
+        .optional()
 }

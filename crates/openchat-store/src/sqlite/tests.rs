@@ -143,10 +143,35 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
 async fn a_newer_database_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     drop(disk.open().unwrap());
-    disk.execute("PRAGMA user_version = 4");
+    disk.execute("PRAGMA user_version = 5");
     let before = fs::read(disk.path()).unwrap();
-    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 4, known: 3, .. })));
+    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 5, known: 4, .. })));
     assert_eq!(fs::read(disk.path()).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_database_begins_a_new_life_and_voids_what_may_have_been_used() {
+    let (disk, now) = (OnDisk::new(), Timestamp(1_800_000_000_000));
+    let (incarnation, alice, hash) = {
+        let world = disk.world();
+        let alice = world.user("alice").await;
+        world.store().publish_key_packages(alice, world.packages(3, true)).await.unwrap();
+        let invite = world.invite(Some(alice.uid), 1);
+        world.store().create_invite(invite.clone(), now).await.unwrap();
+        assert_eq!(world.store().takes_back_until(), None);
+        (world.store().incarnation(), alice, invite.hash)
+    };
+    let until = now.plus(std::time::Duration::from_secs(600));
+    let second = {
+        let store = SqliteStore::open_restored(&disk.path(), until).unwrap();
+        assert_ne!(store.incarnation(), incarnation);
+        assert_eq!(store.open_invites(alice.uid, now).await, Ok(0), "{hash:?} may have been redeemed");
+        let counts = store.key_package_counts(alice).await.unwrap();
+        assert!(counts.iter().all(|count| count.one_time == 0), "{counts:?}");
+        store.incarnation()
+    };
+    let again = disk.open().unwrap();
+    assert_eq!((again.incarnation(), again.takes_back_until()), (second, Some(until)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use openchat_identity::Authority;
 use openchat_protocol::account::{Account, AccountSelector};
 use openchat_protocol::device_list::SignedDeviceList;
+use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
 use openchat_protocol::{Refusal, RefusalCode, Response, Timestamp};
 use openchat_transparency::body::IdentityIssued;
 use openchat_transparency::tree::{self, MemoryNodes};
 use openchat_transparency::{
-    Body, Entry, Head, Label, Leaf, LogSigner, Lookup, Opening, Path, Subject, Tail, VrfSecret,
+    Body, Entry, Head, Label, Leaf, LogKey, LogSigner, Lookup, Opening, Path, Subject, Tail, VrfSecret,
 };
 
 use super::server::Answer;
@@ -23,6 +24,7 @@ const PAGE: usize = 3;
 pub(super) struct FakeLog {
     signer: Rc<LogSigner>,
     vrf: Rc<VrfSecret>,
+    log_key: LogKey,
     nodes: MemoryNodes,
     leaves: Vec<(Leaf, Opening)>,
     last_heartbeat: Timestamp,
@@ -37,6 +39,7 @@ impl FakeLog {
         let genesis = authority.anchor().genesis_record();
         let mut log = Self {
             signer: Rc::new(LogSigner::from_seed(&authority.log_seed(), &genesis).unwrap()),
+            log_key: LogKey::new(&genesis),
             vrf: Rc::new(VrfSecret::from_seed(&authority.vrf_seed(), &genesis.vrf_key).unwrap()),
             nodes: MemoryNodes::default(),
             leaves: Vec::new(),
@@ -104,6 +107,37 @@ impl FakeLog {
             old.push(*leaf, opening.clone());
         }
         old
+    }
+
+    /// Takes leaves back when they lead to the head in the note. Whether they do.
+    pub(super) fn take_back(&mut self, note: &[u8], leaves: &[Leaf]) -> bool {
+        let head = self.log_key.open(note).unwrap().head();
+        let mut whole = self.clone();
+        let missing = usize::try_from(head.size - self.size()).unwrap();
+        for leaf in &leaves[leaves.len() - missing..] {
+            // What it was made for is lost.
+            whole.push(*leaf, Opening { nonce: [0; 32], body: Vec::new() });
+        }
+        let leads = tree::root(whole.size(), &whole.nodes).unwrap() == head.root;
+        if leads {
+            *self = whole;
+        }
+        leads
+    }
+
+    /// Puts what the newest leaves of somebody were made for to them. Whether they were.
+    pub(super) fn disclose(&mut self, account: &Account, name: &Disclosed, user: &Disclosed) -> bool {
+        let subjects = [Subject::Name(account.name.clone()), Subject::User(account.uid)];
+        for (subject, disclosed) in subjects.iter().zip([name, user]) {
+            let label = self.label(subject);
+            let opening = Opening { nonce: disclosed.nonce, body: disclosed.body.to_vec() };
+            let newest = self.leaves.iter_mut().rev().find(|(leaf, _)| leaf.label == label);
+            match newest {
+                Some((leaf, known)) if leaf.commitment == opening.commitment() => *known = opening,
+                _ => return false,
+            }
+        }
+        true
     }
 
     fn note(&self) -> Vec<u8> {

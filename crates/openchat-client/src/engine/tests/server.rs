@@ -63,6 +63,9 @@ pub(super) struct FakeServer {
     pub(super) more_packages: Vec<ClaimedKeyPackage>,
     pub(super) refuses_lists: bool,
     pub(super) log: FakeLog,
+    /// How often an older copy took the place of what it had, by its host's word.
+    pub(super) life: u8,
+    pub(super) takes_back_until: Option<Timestamp>,
     /// The log of keys that these devices are shown instead.
     pub(super) other_logs: HashMap<DeviceId, FakeLog>,
 }
@@ -74,7 +77,10 @@ struct Sent {
     begun: bool,
 }
 
+#[derive(Clone)]
 pub(super) struct FakeRoom {
+    /// What came with the last commit for joiners is lost.
+    pub(super) group_is_lost: bool,
     name: Option<RoomName>,
     pub(super) log: Vec<(Record, Position)>,
     pub(super) group: GroupSnapshot,
@@ -111,6 +117,8 @@ impl FakeServer {
             more_packages: Vec::new(),
             refuses_lists: false,
             log: FakeLog::new(authority, now),
+            life: 1,
+            takes_back_until: None,
             other_logs: HashMap::new(),
         }
     }
@@ -120,7 +128,7 @@ impl FakeServer {
     }
 
     fn incarnation(&self) -> Incarnation {
-        Incarnation([1; 8])
+        Incarnation([self.life; 8])
     }
 
     /// Asks `device` for a new group of `room`.
@@ -137,7 +145,9 @@ impl FakeServer {
         let ClientFrame { id, request } = frame;
         self.seen.push(name_of(&request));
         let now = self.now;
-        self.other_logs.values_mut().chain([&mut self.log]).for_each(|log| log.beat(now));
+        if self.takes_back().is_none() {
+            self.other_logs.values_mut().chain([&mut self.log]).for_each(|log| log.beat(now));
+        }
         match self.answer(device, request) {
             Ok(response) => ServerFrame::Answer { id, response },
             Err(refusal) => ServerFrame::Refused { id, refusal },
@@ -188,6 +198,14 @@ impl FakeServer {
             Request::Append(append) => self.append(device, append),
             Request::Follow(follow) => {
                 let room = self.room(follow.room)?;
+                if !room.members.contains_key(&device) {
+                    return Err(Refusal::new(RefusalCode::NotAMember, "not a member"));
+                }
+                if follow.after.sequence > room.head(follow.room).sequence
+                    && !self.shows_another_log.contains(&device)
+                {
+                    return Err(Refusal::new(RefusalCode::SetBack, "it has less"));
+                }
                 let known = room.position(follow.room, follow.after.sequence);
                 if known != Some(follow.after) && !self.shows_another_log.contains(&device) {
                     return Err(Refusal::new(RefusalCode::LogDiverged, "not a prefix"));
@@ -228,6 +246,9 @@ impl FakeServer {
                 welcomes.retain(|(it, _)| it.room != used.room || it.base.commit.sequence > used.sequence);
                 Ok(Response::Done)
             }
+            Request::GiveBackRecords(give) => self.take_records(device, &give),
+            Request::GiveBackLeaves(give) => self.take_leaves(&give),
+            Request::GiveBackAccount(give) => self.take_account(give),
             other => panic!("the fake server knows no {other:?}"),
         }
     }
@@ -241,10 +262,14 @@ impl FakeServer {
             registration: RegistrationPolicy::InviteOnly,
             nonce: NONCE.to_vec().into(),
             address: self.address.clone(),
+            takes_back: self.takes_back(),
         }
     }
 
     fn log_in(&mut self, device: DeviceId, signature: &[u8]) -> Answer {
+        if !self.chains.contains_key(&device) {
+            return Err(Refusal::new(RefusalCode::AccountUnknown, "unknown here"));
+        }
         let chain: Vec<&[u8]> = self.chains[&device].iter().map(|it| it.as_slice()).collect();
         let member = self.anchor.verify_device(&chain, Validity::At(self.now)).unwrap();
         let server = self.anchor.fingerprint();
@@ -276,6 +301,7 @@ impl FakeServer {
             return Err(Refusal::new(RefusalCode::RoomTaken, "the name is taken"));
         }
         let room = FakeRoom {
+            group_is_lost: false,
             name: create.name,
             log: Vec::new(),
             group: create.group,
@@ -294,7 +320,7 @@ impl FakeServer {
             RoomSelector::Name(name) => room.name.as_ref() == Some(name),
         };
         let (id, room) = self.rooms.iter().find(named).ok_or_else(no_room)?;
-        if fetch.doubted.contains(&room.by) {
+        if room.group_is_lost || fetch.doubted.contains(&room.by) {
             let fits = |it: &&DeviceId| it.uid != asker.uid && !fetch.doubted.contains(&it.uid);
             let asked = self.sessions.keys().filter(|it| room.is_member(**it)).find(fits);
             self.wanted.extend(asked.map(|device| (*device, *id)));
@@ -311,6 +337,7 @@ impl FakeServer {
     }
 
     fn append(&mut self, author: DeviceId, append: Append) -> Answer {
+        self.check_takes_new()?;
         if let Some(refusal) = self.refuse_append.take() {
             return Err(refusal);
         }
@@ -343,7 +370,7 @@ impl FakeServer {
             room.take(record, position, statement.as_ref());
         }
         if let (Some(bundle), Some(group)) = (bundle, after) {
-            (room.group, room.by) = (group, author.uid);
+            (room.group, room.by, room.group_is_lost) = (group, author.uid, false);
             for mut welcome in bundle.welcomes {
                 if std::mem::take(&mut self.spoil_welcome) {
                     welcome.message.pop();
@@ -378,11 +405,11 @@ impl FakeServer {
 }
 
 impl FakeRoom {
-    fn head(&self, id: RoomId) -> Position {
+    pub(super) fn head(&self, id: RoomId) -> Position {
         self.log.last().map_or(Position::start(id), |(_, position)| *position)
     }
 
-    fn position(&self, id: RoomId, sequence: u64) -> Option<Position> {
+    pub(super) fn position(&self, id: RoomId, sequence: u64) -> Option<Position> {
         match sequence {
             0 => Some(Position::start(id)),
             _ => self.log.get(usize::try_from(sequence - 1).unwrap()).map(|(_, position)| *position),
@@ -450,7 +477,7 @@ impl FakeRoom {
     }
 }
 
-fn statement_of(append: &Append) -> Option<Statement> {
+pub(super) fn statement_of(append: &Append) -> Option<Statement> {
     let head = Head::parse(&append.payload).ok().filter(|_| append.kind == RecordKind::Commit)?;
     codec::decode(head.authenticated_data).ok()
 }
@@ -478,6 +505,10 @@ fn name_of(request: &Request) -> &'static str {
         Request::PublishDevices(_) => "publish devices",
         Request::AcknowledgeWelcome(_) => "acknowledge welcome",
         Request::Ping => "ping",
+        Request::GiveBackRecords(give) if give.records.is_empty() => "log end",
+        Request::GiveBackRecords(_) => "give back records",
+        Request::GiveBackLeaves(_) => "give back leaves",
+        Request::GiveBackAccount(_) => "give back account",
         _ => "other",
     }
 }

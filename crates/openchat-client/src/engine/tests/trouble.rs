@@ -212,8 +212,12 @@ fn another_log_than_before_stops_the_room() {
     let room = world.lobby();
     world.say(ALICE, room, "one");
     world.disconnect(BOB);
-    // As after a restore from a backup.
-    world.server.rooms.get_mut(&room).unwrap().log.pop();
+    let fake = world.server.rooms.get_mut(&room).unwrap();
+    let (last, _) = fake.log.pop().unwrap();
+    let before = fake.head(room);
+    let other = Record { message_id: MessageId([9; 16]), ..last };
+    let place = Position { sequence: other.sequence, chain: before.chain.then(&other.to_bytes()) };
+    fake.take(other, place, None);
     world.connect(BOB);
     world.pass(MINUTE);
     assert!(matches!(world.alarms(BOB)[..], [Alarm::LogDiverged { .. }]));

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::server::{EXPORTER, FakeServer};
 use crate::command::{Access, Answer, Command, RoomSuite};
-use crate::engine::{Engine, HangUp, Step, Ticket};
+use crate::engine::{Engine, HangUp, Step, Ticket, Wanted};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Delivery, Entry, EpochChanged, Event, Line, RoomOverview};
 use crate::random;
@@ -254,6 +254,19 @@ impl World {
         }
         it.answers.extend(step.answers);
         it.events.extend(step.events);
+        for wanted in step.wanted {
+            let it = &mut self.clients[client];
+            let vault = it.vault.as_ref().unwrap();
+            let step = match wanted {
+                Wanted::Records { room, after } => {
+                    it.engine.handle_kept_records(room, &vault.kept_records(room, after).unwrap(), self.now)
+                }
+                Wanted::Leaves { from, end } => {
+                    it.engine.handle_kept_leaves(vault.kept_leaves(from, end).unwrap(), self.now)
+                }
+            };
+            self.carry_out(client, step);
+        }
         match step.hang_up {
             Some(HangUp::Again(_)) => self.disconnect(client),
             Some(HangUp::ForGood(error)) => panic!("client {client} gave up: {error}"),
