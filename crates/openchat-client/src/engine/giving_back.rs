@@ -16,7 +16,8 @@ use super::Engine;
 use super::core::Core;
 use super::room::{Busy, Reading, Room};
 use super::session::Purpose;
-use super::step::{Step, Wanted};
+use super::step::{HangUp, Step, Wanted};
+use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Event, Membership};
 use crate::vault::{KeptRecords, Write};
 
@@ -86,7 +87,7 @@ impl Engine {
             let from = size.saturating_sub(LEAVES_BEFORE_LOGIN);
             return self.cx.out.wanted.push(Wanted::Leaves { from, end: size });
         }
-        self.login_refused(&unknown_here());
+        self.lose_account();
     }
 
     pub(super) fn handle_leaves_given_back(&mut self) {
@@ -95,14 +96,14 @@ impl Engine {
         } else {
             self.cx.session.proved = false;
             if !self.prove_own_account() {
-                self.login_refused(&unknown_here());
+                self.lose_account();
             }
         }
     }
 
     pub(super) fn handle_leaves_refused(&mut self, refusal: &Refusal) {
         match refusal.code {
-            _ if !self.cx.session.is_up() => self.login_refused(&unknown_here()),
+            _ if !self.cx.session.is_up() => self.lose_account(),
             Some(RefusalCode::LogDiverged) => {
                 let reason = "the server has other key records in the place of those that it had";
                 self.cx.log_is_unproven(reason);
@@ -113,9 +114,16 @@ impl Engine {
     }
 }
 
-fn unknown_here() -> Refusal {
-    let detail = "the server does not know this device: it was never enrolled, or was lost with a part of its database";
-    Refusal::new(RefusalCode::AccountUnknown, detail)
+impl Engine {
+    /// The server does not know this device, of which it has signed that it does: it may know it again later.
+    fn lose_account(&mut self) {
+        let error = ClientError::new(
+            ErrorKind::Alarm,
+            "the server does not know this account, though its log of keys had it: its database was set back",
+        );
+        self.cx.out.hang_up =
+            Some(HangUp::Again(error.with_help("tell the host of the server; nothing is lost here")));
+    }
 }
 
 impl Core {

@@ -289,3 +289,23 @@ fn what_was_under_way_is_said_once() {
         1
     );
 }
+
+/// Who is not known any more keeps trying: the account may be given back.
+#[test]
+fn an_account_that_a_server_set_back_does_not_know_waits_for_its_host() {
+    let mut world = World::of(&["alice"]);
+    let copy = world.server.copy();
+    let bob = world.add_client("bob");
+    world.connect(bob);
+    world.pass(MINUTE);
+    everybody_is_gone(&mut world);
+    world.server.put_back(&copy);
+    world.connect(bob);
+    world.pass(MINUTE);
+    assert!(!world.clients[bob].connected, "refused, and not for good");
+    restore(&mut world, &copy);
+    world.connect(bob);
+    world.pass(MINUTE);
+    assert!(world.clients[bob].connected);
+    no_other_alarm(&world, bob);
+}
