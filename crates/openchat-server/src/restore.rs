@@ -10,10 +10,15 @@ use tracing::error;
 use crate::state::State;
 
 impl State {
-    /// How long this server still takes back what was lost.
+    /// How long this server still takes back what was lost; zero when that is over, and nothing when its life did not
+    /// begin with a copy.
+    pub(crate) fn takes_back_for(&self) -> Option<Duration> {
+        Some(self.store.takes_back_until()?.since(self.now()))
+    }
+
+    /// The same while it does.
     pub(crate) fn takes_back(&self) -> Option<Duration> {
-        let left = self.store.takes_back_until()?.since(self.now());
-        (left > Duration::ZERO).then_some(left)
+        self.takes_back_for().filter(|left| *left > Duration::ZERO)
     }
 
     /// Whether something new may be written. What is new before everything lost is back would take its place.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use openchat_protocol::record::{Position, Record, RecordKind};
 use openchat_protocol::statement::Statement;
-use openchat_protocol::{ChainHash, DeviceId, RoomId, Uid, UserName};
+use openchat_protocol::{ChainHash, DeviceId, RoomId, Timestamp, Uid, UserName};
 use openchat_transparency::{Hash, Label, Leaf, Opening};
 
 use crate::StoreError;
@@ -21,6 +21,8 @@ pub struct LostRecords {
     pub records: Vec<LostRecord>,
     /// The place after the last of them.
     pub end: Position,
+    /// Nothing is taken when the log has a record of this time or a later one: it is new.
+    pub before: Timestamp,
 }
 
 impl LostRecords {
@@ -90,6 +92,9 @@ pub enum TakeBackError {
     /// The log has other records in their place, or they do not lead where they are said to lead.
     #[error("these records do not go on from those that the server has")]
     Diverged,
+    /// The log has something new already.
+    #[error("the room has gone on without these records")]
+    TooLate,
     /// They could not have been in the log: a gap, a time that goes back, an author who was no member, a repetition.
     #[error("these records cannot have been in the log one after the other")]
     Impossible,

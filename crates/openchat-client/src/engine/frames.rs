@@ -158,7 +158,7 @@ impl Engine {
         let Some(room) = purpose.room() else { return };
         self.with_room(room, |room, cx| match purpose {
             Purpose::Follow(_) if refusal.code == Some(RefusalCode::LogDiverged) => {
-                room.diverge(cx, refusal.detail.clone());
+                room.handle_diverged(cx, refusal);
             }
             Purpose::Follow(_) if refusal.code == Some(RefusalCode::SetBack) => room.handle_set_back(cx),
             Purpose::Follow(_) if says_not_in(refusal) => room.ended(cx),

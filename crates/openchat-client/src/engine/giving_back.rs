@@ -137,8 +137,10 @@ impl Core {
         let until = takes_back.map(|left| self.now.plus(Duration::from_millis(left)));
         self.session.takes_back_until = until;
         let is_news = self.life.is_some() && self.life != self.session.incarnation;
-        if until.is_some() || is_news {
+        if self.takes_back() {
             self.emit(Event::Alarm(Alarm::ServerRestored { until }));
+        } else if is_news {
+            self.emit(Event::Alarm(Alarm::ServerRestored { until: None }));
         }
     }
 
@@ -269,7 +271,7 @@ impl Room {
                 self.given_back = GivenBack::Room;
                 self.want_kept(cx, 0);
             }
-            Some(RefusalCode::LogDiverged) => self.diverge(cx, refusal.detail.clone()),
+            Some(RefusalCode::LogDiverged) => self.handle_diverged(cx, refusal),
             Some(RefusalCode::AccountUnknown) => {
                 self.give_accounts(cx);
                 self.wait_for_others(cx);
@@ -290,14 +292,39 @@ impl Room {
 
     pub(super) fn wait_for_others(&mut self, cx: &mut Core) {
         self.given_back = GivenBack::Waiting;
-        self.not_before = cx.in_millis(SOON.0, SOON.1);
+        if cx.takes_back() {
+            self.not_before = cx.in_millis(SOON.0, SOON.1);
+        } else {
+            cx.raise(Alarm::LogSetBack { room: self.id() });
+            self.pause_long(cx);
+        }
     }
 
-    /// The server has less of the room than this device has read, and its host has not said why. Nothing is said, and
-    /// nothing given up: it may get it back.
+    /// The server has less of the room than this device has read. If its host has said why, it may still take it; if not,
+    /// nothing is said, and nothing given up: it may get it back.
     pub(super) fn handle_set_back(&mut self, cx: &mut Core) {
         self.reading = Reading::Not;
-        cx.raise(Alarm::LogSetBack { room: self.id() });
-        self.pause_long(cx);
+        if cx.session.takes_back_until.is_some() {
+            self.given_back = GivenBack::Unknown;
+            self.give(cx, Vec::new(), self.record.cursor);
+        } else {
+            self.wait_for_others(cx);
+        }
+    }
+
+    /// Whether this device has read what the server does not have, and may never get back.
+    pub(super) fn is_ahead(&self, cx: &Core) -> bool {
+        self.given_back == GivenBack::Waiting && !cx.takes_back()
+    }
+
+    /// The server has other records than this device has read.
+    pub(super) fn handle_diverged(&mut self, cx: &mut Core, refusal: &Refusal) {
+        let reason = match cx.session.takes_back_until {
+            Some(_) => "the server was restored from an older copy, and the room has gone on from there without what this \
+                        device had read last; that stays on this machine. Leave the room, and join it again"
+                .to_owned(),
+            None => refusal.detail.clone(),
+        };
+        self.diverge(cx, reason);
     }
 }

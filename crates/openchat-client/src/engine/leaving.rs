@@ -18,6 +18,8 @@ impl Room {
     /// Leaves as soon as the server can hear of it; what waits in the outbox is said first.
     pub(super) fn handle_leave(&mut self, cx: &mut Core, ticket: Ticket) {
         match self.record.membership {
+            // The server has less of the room than this device, and there is nobody to tell.
+            Membership::Member | Membership::Leaving if self.is_ahead(cx) => self.close(cx, Membership::Left),
             Membership::Member => self.become_(cx, Membership::Leaving),
             Membership::Leaving => {}
             Membership::Diverged => self.close(cx, Membership::Left),

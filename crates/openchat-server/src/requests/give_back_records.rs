@@ -1,7 +1,5 @@
 //! GiveBackRecords: records of a room that a restored server has lost, from a member who has read them.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use minicbor::bytes::ByteVec;
 use openchat_protocol::give_back::GiveBackRecords;
@@ -15,20 +13,16 @@ use crate::requests::append::check_payload;
 use crate::requests::{Answer, malformed, store_failed, within};
 use crate::state::State;
 
-/// How far the machine's clock may have been ahead when the records were stored. A later time would hold up all that
-/// follow.
-const AHEAD: Duration = Duration::from_secs(3600);
-
 pub(crate) async fn handle(state: &State, by: DeviceId, request: GiveBackRecords) -> Answer {
-    if state.takes_back().is_none() {
-        let detail = "this server takes no records back: its host has not said that it was restored, or the time is over";
-        return Err(Refusal::new(RefusalCode::Unsupported, detail));
-    }
+    let Some(until) = state.store.takes_back_until() else {
+        let detail = "this server takes no records back: its host has not said that it was restored";
+        return Err(Refusal::new(RefusalCode::SetBack, detail));
+    };
     let GiveBackRecords { room, records, end } = request;
     within("records at once", records.len(), PAGE_RECORDS)?;
-    let latest = state.now().plus(AHEAD);
-    let records = records.into_iter().map(|bytes| checked(room, bytes, latest)).collect::<Result<_, _>>()?;
-    let lost = LostRecords { room, by, records, end };
+    let records = records.into_iter().map(|bytes| checked(room, bytes, until)).collect::<Result<_, _>>()?;
+    // What is new has that time or a later one; where there is nothing new, it is never too late.
+    let lost = LostRecords { room, by, records, end, before: until };
     let taken = state.store.take_back_records(lost).await.map_err(|error| refusal(&error))?;
     for stored in &taken.stored {
         state.rooms.stored(room, stored);
@@ -39,10 +33,10 @@ pub(crate) async fn handle(state: &State, by: DeviceId, request: GiveBackRecords
     Ok(Response::LogEnd(taken.end))
 }
 
-fn checked(room: RoomId, bytes: ByteVec, latest: Timestamp) -> Result<LostRecord, Refusal> {
+fn checked(room: RoomId, bytes: ByteVec, before: Timestamp) -> Result<LostRecord, Refusal> {
     let bytes = Bytes::from(Vec::from(bytes));
     let record = Record::from_bytes(&bytes).map_err(|error| malformed(format!("no record: {error}")))?;
-    if record.time > latest || record.to_bytes() != bytes {
+    if record.time >= before || record.to_bytes() != bytes {
         return Err(malformed("a record that this server cannot have stored"));
     }
     let statement = check_payload(room, record.author, record.kind, &record.payload)?;
@@ -53,7 +47,7 @@ fn refusal(error: &TakeBackError) -> Refusal {
     let code = match error {
         TakeBackError::RoomUnknown => RefusalCode::RoomUnknown,
         TakeBackError::NotAMember => RefusalCode::NotAMember,
-        TakeBackError::Diverged => RefusalCode::LogDiverged,
+        TakeBackError::Diverged | TakeBackError::TooLate => RefusalCode::LogDiverged,
         TakeBackError::Impossible => RefusalCode::Malformed,
         TakeBackError::DeviceUnknown(_) => RefusalCode::AccountUnknown,
         TakeBackError::Store(error) => return store_failed(error),

@@ -20,7 +20,7 @@ pub(crate) fn handle(state: &State, hello: &Hello) -> Result<(Greeting, Nonce), 
         registration: state.registration,
         nonce: nonce.bytes().to_vec().into(),
         address: state.address.clone(),
-        takes_back: state.takes_back().map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        takes_back: state.takes_back_for().map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
     };
     Ok((greeting, nonce))
 }

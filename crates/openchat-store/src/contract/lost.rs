@@ -60,7 +60,7 @@ impl Before {
     fn between(&self, by: DeviceId, first: usize, last: usize) -> LostRecords {
         let some = &self.records[first - 1..last];
         let records = some.iter().map(|(record, _)| record.clone()).collect();
-        LostRecords { room: self.room, by, records, end: some.last().unwrap().1 }
+        LostRecords { room: self.room, by, records, end: some.last().unwrap().1, before: NOW }
     }
 
     fn bytes(&self) -> Vec<Bytes> {
@@ -142,8 +142,14 @@ pub async fn what_was_not_in_the_log_is_not_taken(world: &World) {
     let refused = take(world, by_a_stranger.between(alice, 1, 2)).await;
     assert_eq!(refused, Err(TakeBackError::Impossible));
     assert_eq!(world.read_bytes(room, alice, 0).await, Vec::<Bytes>::new(), "all of them or none");
+    assert_eq!(take(world, before.between(alice, 1, 1)).await, Ok((1, 1)));
     world.say(room, alice, "something new").await;
     assert_eq!(take(world, before.between(alice, 1, 3)).await, Err(TakeBackError::Diverged));
+    let stored = world.read_bytes(room, alice, 1).await;
+    let end = Position { sequence: 2, chain: before.records[0].1.chain.then(&stored[0]) };
+    let mut after_it = Before { room, end, records: Vec::new() };
+    after_it.said(alice);
+    assert_eq!(take(world, after_it.between(alice, 1, 1)).await, Err(TakeBackError::TooLate));
     let unknown = world.new_device(alice.uid).device;
     let mut with_unknown = Before::new(world.room(None, alice).await);
     with_unknown.committed(alice, &[unknown], &[]);

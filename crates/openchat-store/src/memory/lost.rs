@@ -31,6 +31,9 @@ impl State {
                 continue;
             }
             if taken.stored.is_empty() {
+                if room.last_time >= lost.before && end.sequence > 0 {
+                    return Err(TakeBackError::TooLate);
+                }
                 check_giver(&room, lost.by, record)?;
             }
             taken.stored.push(self.take_record(&mut room, record, place)?);

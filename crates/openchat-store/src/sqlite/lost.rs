@@ -35,6 +35,7 @@ pub(super) fn take_records(
     let mut taken = TakenBack { stored: Vec::new(), end };
     for (record, place) in new {
         if taken.stored.is_empty() {
+            check_time(&state, lost)?;
             check_giver(connection, &state, lost.by, record)?;
         }
         taken.stored.push(take_record(connection, lost.room, record, place)?);
@@ -45,6 +46,12 @@ pub(super) fn take_records(
 
 fn state(connection: &Connection, room: RoomId) -> Result<State, Failure<TakeBackError>> {
     room::state(connection, room)?.ok_or(Failure::Rule(TakeBackError::RoomUnknown))
+}
+
+/// A room that is new has the time at which it was made.
+fn check_time(room: &State, lost: &LostRecords) -> Result<(), Failure<TakeBackError>> {
+    let is_new = room.time >= lost.before && room.head.sequence > 0;
+    if is_new { Err(Failure::Rule(TakeBackError::TooLate)) } else { Ok(()) }
 }
 
 fn check_giver(

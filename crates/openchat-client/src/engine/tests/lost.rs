@@ -49,8 +49,11 @@ impl FakeServer {
     }
 
     pub(super) fn takes_back(&self) -> Option<u64> {
-        let left = self.takes_back_until?.since(self.now);
-        u64::try_from(left.as_millis()).ok().filter(|left| *left > 0)
+        self.takes_back_for().filter(|left| *left > 0)
+    }
+
+    pub(super) fn takes_back_for(&self) -> Option<u64> {
+        u64::try_from(self.takes_back_until?.since(self.now).as_millis()).ok()
     }
 
     pub(super) fn check_takes_new(&self) -> Result<(), Refusal> {
@@ -65,9 +68,7 @@ impl FakeServer {
 
     pub(super) fn take_records(&mut self, by: DeviceId, give: &GiveBackRecords) -> Answer {
         let refused = |code| Err(Refusal::new(code, "not taken back"));
-        if self.takes_back().is_none() {
-            return refused(RefusalCode::Unsupported);
-        }
+        let Some(until) = self.takes_back_until else { return refused(RefusalCode::SetBack) };
         let known: Vec<DeviceId> = self.chains.keys().copied().collect();
         let Some(room) = self.rooms.get_mut(&give.room) else { return refused(RefusalCode::RoomUnknown) };
         let before = room.clone();
@@ -81,7 +82,9 @@ impl FakeServer {
             let joined = statement.iter().flat_map(|it| &it.joined);
             let joins = joined.clone().any(|device| *device == record.author);
             let giver_may = before.is_member(by) || (joins && record.author == by);
+            let newest = room.log.last().map(|(record, _)| record.time);
             let refusal = match () {
+                () if newest.is_some_and(|time| time >= until) => Some(RefusalCode::LogDiverged),
                 () if record.sequence != head.sequence + 1 => Some(RefusalCode::Malformed),
                 () if !joined.chain([&record.author]).all(|it| known.contains(it)) => {
                     Some(RefusalCode::AccountUnknown)

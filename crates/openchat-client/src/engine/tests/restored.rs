@@ -6,9 +6,10 @@ use openchat_protocol::RoomId;
 use openchat_protocol::record::Record;
 
 use super::lost::Backup;
-use super::world::{ALICE, BOB, CAROL, World, kind};
+use super::world::{ALICE, BOB, CAROL, World, kind, password};
 use crate::command::{Access, Answer, Command};
 use crate::event::{Alarm, Membership};
+use crate::vault::{Change, StoredGroup, Vault, Write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -308,4 +309,49 @@ fn an_account_that_a_server_set_back_does_not_know_waits_for_its_host() {
     world.pass(MINUTE);
     assert!(world.clients[bob].connected);
     no_other_alarm(&world, bob);
+}
+
+/// Where nothing new was said, it is never too late.
+#[test]
+fn a_quiet_room_takes_back_what_comes_late() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let copy = world.server.copy();
+    world.disconnect(ALICE);
+    world.say(BOB, room, "nobody else has read this");
+    restore(&mut world, &copy);
+    world.connect(ALICE);
+    world.pass(2 * TAKES_BACK);
+    world.connect(BOB);
+    world.pass(MINUTE);
+    world.say(ALICE, room, "now I have");
+    let said = ["bob: nobody else has read this", "alice: now I have"];
+    assert_eq!([world.said(ALICE, room), world.said(BOB, room)], [said, said]);
+    no_other_alarm(&world, BOB);
+}
+
+/// What lies between is held by somebody who never comes: this device says so, and can go.
+#[test]
+fn who_is_ahead_for_good_is_told_and_may_leave() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    let copy = world.server.copy();
+    world.disconnect(BOB);
+    world.say(ALICE, room, "only Alice has this");
+    world.restart_after(BOB, |folder| {
+        let damaged = StoredGroup { secret: vec![1].into(), tree: Some(vec![2]) };
+        let mut vault = Vault::open(folder, &password()).unwrap();
+        vault.apply(&Change::from_iter([Write::Group(room, damaged)])).unwrap();
+    });
+    world.connect(BOB);
+    world.pass(MINUTE);
+    world.say(BOB, room, "back with new keys");
+    restore(&mut world, &copy);
+    world.connect(BOB);
+    world.pass(2 * TAKES_BACK);
+    let alarms = world.alarms(BOB);
+    assert!(alarms.contains(&&Alarm::LogSetBack { room }), "{alarms:?}");
+    assert_eq!(world.overviews(BOB)[0].membership, Membership::Member, "nothing is given up");
+    world.ask(BOB, Command::LeaveRoom { room }).unwrap();
+    assert_eq!(world.overviews(BOB)[0].membership, Membership::Left);
 }

@@ -262,7 +262,7 @@ impl FakeServer {
             registration: RegistrationPolicy::InviteOnly,
             nonce: NONCE.to_vec().into(),
             address: self.address.clone(),
-            takes_back: self.takes_back(),
+            takes_back: self.takes_back_for(),
         }
     }
 
