@@ -105,6 +105,18 @@ async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_co
     assert!(told.err.contains("KEY RECORDS SAY SOMETHING OF YOU"), "{told:?}");
 }
 
+/// Asks the server for its log until it has written down, beside its database, the head that it has signed for that.
+fn until_written_down(home: &Openchat, server: &ServerProcess, data: &Path) {
+    for _ in 0..1_000 {
+        let figures: Value = serde_json::from_str(&audit(home, server, &["--json"]).ok()).unwrap();
+        let written = fs::read_to_string(data.join("signed.head")).unwrap_or_default();
+        if written.lines().nth(1) == Some(&figures["records"].to_string()) {
+            return;
+        }
+    }
+    panic!("the newest signed head is not written down");
+}
+
 #[test]
 fn an_old_database_is_refused_by_users_and_auditors() {
     let home = Openchat::new();
@@ -124,9 +136,15 @@ fn an_old_database_is_refused_by_users_and_auditors() {
     audit(&home, &server, &head).ok();
     let again = audit(&home, &server, &head).ok();
     assert!(again.contains("goes on from the head that was kept"), "{again}");
+    until_written_down(&home, &server, &data);
     let address = server.kill();
 
     copy_database(&backup, &data);
+    let listen = address.to_string();
+    let refused = home.run("default", &["serve", "--listen", &listen]);
+    refused.fails(6, &["it is an older copy", "--restored"]);
+    // As when its whole machine is set back.
+    fs::remove_file(data.join("signed.head")).unwrap();
     let server = ServerProcess::start_at(&home, address, &[]);
     audit(&home, &server, &head).fails(8, &["set back"]);
     let waits = home.run("alice", &["send", "lobby", "does this go out?"]);

@@ -32,6 +32,8 @@ pub struct Config {
     pub registration: RegistrationPolicy,
     /// What one client, or all together, may take.
     pub limits: Limits,
+    /// Where the newest signed head of the log of keys is kept, to notice at a start that the database is older.
+    pub signed_head: Option<PathBuf>,
 }
 
 /// What the server gives to one client, or to all together. (The protocol's own limits are
@@ -167,6 +169,7 @@ impl Config {
             address: None,
             registration: RegistrationPolicy::InviteOnly,
             limits: Limits::default(),
+            signed_head: None,
         }
     }
 
@@ -189,6 +192,7 @@ impl Config {
             address: file.address.map(checked_address).transpose()?,
             registration: file.registration.map_or(default.registration, Into::into),
             limits: file.limits,
+            signed_head: None,
         })
     }
 }

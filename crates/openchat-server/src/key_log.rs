@@ -188,6 +188,12 @@ impl KeyLog {
         Ok(self.vrf.prove(subject)?)
     }
 
+    /// Size and note of the head that was signed last.
+    pub(crate) fn newest(&self) -> Option<(u64, Vec<u8>)> {
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        signed.as_ref().map(|signed| (signed.head().size, signed.note().to_vec()))
+    }
+
     /// The signed note of a head that is on disk.
     pub(crate) fn note(&self, size: u64, root: Hash) -> Result<Vec<u8>, KeyLogError> {
         let head = Head { size, root };

@@ -23,6 +23,7 @@ mod requests;
 mod restore;
 mod server;
 mod session;
+mod signed_head;
 mod state;
 mod sweep;
 

@@ -23,6 +23,7 @@ use crate::listener::Listener;
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
+use crate::signed_head::SignedHead;
 use crate::state::State;
 
 /// Bytes that the system takes from us for a connection before its peer has them.
@@ -55,6 +56,25 @@ pub enum StartError {
     /// The log of keys cannot be kept.
     #[error("the log of keys cannot be kept: {0}")]
     KeyLog(#[from] KeyLogError),
+    /// The database is not the newest one.
+    #[error(
+        "the database has {records} key records, and this server has signed {signed}: it is an older copy; if that is the \
+         newest one that there is, start with --restored, and users give back what it has lost"
+    )]
+    SetBack {
+        /// Records of its log of keys.
+        records: u64,
+        /// Records of the log that was signed.
+        signed: u64,
+    },
+    /// The file with the newest signed head cannot be read or removed.
+    #[error("{path} cannot be used ({source}): check that it belongs to the server's user")]
+    SignedHead {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 /// The way to a [`Running`] server.
@@ -80,6 +100,8 @@ impl Server {
     ) -> Result<Running, StartError> {
         let socket = bind(config.listen)?;
         let key_log = KeyLog::new(&authority)?;
+        let signed_head = SignedHead::new(config.signed_head.as_deref());
+        signed_head.check(&key_log, store.as_ref(), clock.now()).await?;
         // Before anybody can ask; but nothing new comes before what is taken back.
         if store.takes_back_until().is_none_or(|until| until <= clock.now()) {
             key_log.keep(&authority, store.as_ref(), clock.now()).await?;
@@ -98,6 +120,7 @@ impl Server {
             budget: Budget::default(),
             listing: Listing::default(),
             clock,
+            signed_head,
             set_back: AtomicBool::new(false),
         });
         state.issuer.warn_of_endings(state.now());

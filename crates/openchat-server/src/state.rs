@@ -18,6 +18,7 @@ use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
 use crate::requests::login::{account_disabled, device_revoked};
+use crate::signed_head::SignedHead;
 
 pub(crate) struct State {
     pub(crate) registration: RegistrationPolicy,
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) listing: Listing,
     pub(crate) clock: Clock,
+    pub(crate) signed_head: SignedHead,
     /// A user has shown that this database is older than what the server has signed.
     pub(crate) set_back: AtomicBool,
 }

@@ -36,6 +36,7 @@ pub(crate) fn spawn(state: &Arc<State>) -> JoinHandle<()> {
                 state.issuer.warn_of_endings(state.now());
                 reminder_due = state.now().plus(REMINDER);
             }
+            state.signed_head.keep(&state.key_log);
             if takes_new && state.now() >= store_due && sweep_store(&state).await {
                 store_due = state.now().plus(STORE_PERIOD);
             }

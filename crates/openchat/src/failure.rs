@@ -167,7 +167,7 @@ failure_from!(SignatureError, error => match &error {
 failure_from!(StartError, error => match &error {
     StartError::PortInUse(_) => Kind::Busy,
     StartError::Tls(_) => Kind::Internal,
-    StartError::KeyLog(_) => Kind::Damaged,
+    StartError::KeyLog(_) | StartError::SetBack { .. } | StartError::SignedHead { .. } => Kind::Damaged,
     _ => Kind::Usage,
 });
 failure_from!(OpenError, error => match &error {

@@ -185,6 +185,7 @@ fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {
         })?,
         None => Config::new(&folder),
     };
+    config.signed_head = Some(config.data_dir.join("signed.head"));
     if let Some(listen) = place.listen {
         config.listen = listen;
     }
