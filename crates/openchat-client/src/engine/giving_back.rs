@@ -223,6 +223,7 @@ impl Room {
             if std::mem::take(&mut self.gave_commit) {
                 // What came with it for joiners is not given back: they get a new group as soon as it may be made.
                 self.renewal_due = cx.session.takes_back_until;
+                self.tree_is_other = true;
             }
         } else if self.given_back == GivenBack::From(end.sequence) {
             self.wait_for_others(cx);

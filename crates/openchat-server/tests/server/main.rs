@@ -16,6 +16,7 @@ mod admin;
 mod authority;
 mod flood;
 mod garbage;
+mod give_back;
 mod joining;
 mod key_log;
 mod key_packages;

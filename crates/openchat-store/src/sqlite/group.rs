@@ -51,7 +51,9 @@ pub(super) fn update(
     marks: &TreeMarks,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE room_group SET author = ?2, group_info = ?3, marks = ?4, lost = 0 WHERE room = ?1")?
+        .prepare_cached(
+            "UPDATE room_group SET author = ?2, group_info = ?3, marks = ?4, lost = 0 WHERE room = ?1",
+        )?
         .execute(params![room, author.0, update.group_info.as_slice(), marks.to_bytes()])?;
     connection
         .prepare_cached("DELETE FROM room_node WHERE room = ?1 AND place >= ?2")?
