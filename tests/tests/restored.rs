@@ -224,7 +224,7 @@ async fn a_server_that_was_set_back_without_a_word_is_refused_until_its_host_say
     let log = until_written(&log, "OLDER THAN WHAT THE SERVER HAS SIGNED").await;
     assert!(log.contains("--restored"), "{log}");
     let newcomer = story.home.run("dave", &["join", &link, "--name", "dave", "--only"]);
-    newcomer.fails(4, &["older than what its users have seen"]);
+    newcomer.fails(8, &["older than what its users have seen"]);
     assert_eq!(alice.said(room).await, lost);
     server.kill();
 

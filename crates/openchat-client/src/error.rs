@@ -106,7 +106,7 @@ fn kind_of(code: RefusalCode) -> ErrorKind {
         Code::Version => ErrorKind::Version,
         Code::AccountDisabled | Code::DeviceRevoked => ErrorKind::LockedOut,
         Code::AccountUnknown | Code::InviteUnknown | Code::RoomUnknown => ErrorKind::NotFound,
-        Code::LogDiverged => ErrorKind::Alarm,
+        Code::LogDiverged | Code::SetBack => ErrorKind::Alarm,
         Code::Stopping => ErrorKind::Network,
         Code::Storage | Code::Internal => ErrorKind::Storage,
         _ => ErrorKind::Refused,

@@ -137,7 +137,9 @@ impl Core {
         let until = takes_back.map(|left| self.now.plus(Duration::from_millis(left)));
         self.session.takes_back_until = until;
         let is_news = self.life.is_some() && self.life != self.session.incarnation;
-        if self.takes_back() {
+        if self.session.proved {
+            // Told before this device was proven to be known.
+        } else if self.takes_back() {
             self.emit(Event::Alarm(Alarm::ServerRestored { until }));
         } else if is_news {
             self.emit(Event::Alarm(Alarm::ServerRestored { until: None }));
@@ -148,7 +150,8 @@ impl Core {
     /// than the copy.
     pub(super) fn begin_life(&mut self) {
         let Some(incarnation) = self.session.incarnation.filter(|it| self.life != Some(*it)) else { return };
-        if self.life.replace(incarnation).is_some() {
+        let had_another = self.life.replace(incarnation).is_some();
+        if had_another || self.session.takes_back_until.is_some() {
             let chain = self.credentials.chain.iter().map(|it| it.to_vec()).collect();
             self.give_account(self.me(), chain);
         }

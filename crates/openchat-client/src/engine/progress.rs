@@ -78,12 +78,15 @@ impl Room {
                     | RefusalCode::Internal
                     | RefusalCode::Stopping
                     | RefusalCode::RateLimited
+                    | RefusalCode::SetBack
             )
         );
         if temporary {
             let error = self.goes_on(refusal.clone().into());
             if error.kind() == ErrorKind::Storage {
                 self.answer_waiting(cx, Err(&error));
+                cx.emit(Event::Trouble(error));
+            } else if error.kind() == ErrorKind::Alarm && cx.log.is_news(&refusal.detail) {
                 cx.emit(Event::Trouble(error));
             }
             // Five seconds at least: the server has other worries.

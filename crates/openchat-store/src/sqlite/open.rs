@@ -229,17 +229,21 @@ fn migrate(connection: &mut Connection, version: usize, fresh: Life) -> rusqlite
             Ok(Life { incarnation: Incarnation(row.get(0)?), takes_back_until: until })
         })
         .optional()?;
-    let life = known.filter(|_| fresh.takes_back_until.is_none()).unwrap_or(fresh);
-    transaction.execute(
+    let known = known.filter(|_| fresh.takes_back_until.is_none());
+    if known.is_none() {
+        begin_life(&transaction, fresh)?;
+    }
+    transaction.commit()?;
+    Ok(known.unwrap_or(fresh))
+}
+
+fn begin_life(connection: &Connection, life: Life) -> rusqlite::Result<()> {
+    connection.execute(
         "INSERT OR REPLACE INTO meta (id, incarnation, takes_back_until) VALUES (1, ?1, ?2)",
         params![life.incarnation.0, life.takes_back_until.map(|until| int(until.0))],
     )?;
-    if fresh.takes_back_until.is_some() {
-        // They may have been used since the copy was made.
-        transaction.execute_batch("DELETE FROM invite; DELETE FROM key_package WHERE NOT last_resort;")?;
-    }
-    transaction.commit()?;
-    Ok(life)
+    // After a copy was put back: they may have been used since it was made.
+    connection.execute_batch("DELETE FROM invite; DELETE FROM key_package WHERE NOT last_resort;")
 }
 
 /// A connection that only reads.
