@@ -146,6 +146,10 @@ async fn set_disabled(state: &State, name: UserName, disabled: bool) -> Result<A
 }
 
 async fn reload_authority(state: &State) -> Answer {
+    // It is logged.
+    if let Err(refusal) = state.check_takes_new() {
+        return Answer::Refused(refusal.to_string());
+    }
     match state.issuer.reload(&state.key_log, state.store.as_ref(), state.now()).await {
         Ok(()) => Answer::Done,
         Err(error) => Answer::Refused(error.to_string()),

@@ -31,7 +31,7 @@ fn checked(state: &State, request: GiveBackAccount) -> Result<LostAccount, Refus
     chain.iter().try_for_each(|certificate| within("a certificate", certificate.len(), CERTIFICATE))?;
     // Whether it has expired is looked at when it logs in.
     let member = state
-        .authority
+        .authority()
         .anchor()
         .verify_device(&chain, Validity::Ignored)
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
