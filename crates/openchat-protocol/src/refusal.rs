@@ -93,6 +93,9 @@ pub enum RefusalCode {
     /// The commit's change is for another ratchet tree than the server holds: make it anew with the whole tree.
     #[n(28)]
     OtherTree,
+    /// There is no such rendezvous: it was closed, is too old, or its three tries were used up.
+    #[n(29)]
+    LinkUnknown,
 }
 
 /// A request was not carried out, and nothing was changed.

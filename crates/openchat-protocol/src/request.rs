@@ -10,6 +10,7 @@ use crate::append::Append;
 use crate::device_list::SignedDeviceList;
 use crate::ids::RoomId;
 use crate::key_log::{CompareHeads, FollowLog, Prove};
+use crate::linking::{LinkSlot, ReceiveLink, SendLink};
 use crate::room::{CreateRoom, FetchJoinInfo, Follow};
 
 /// A request. Each is answered once, under its own id, in any order.
@@ -75,4 +76,19 @@ pub enum Request {
     /// A new list of the asker's own devices. → `Done`
     #[n(23)]
     PublishDevices(#[n(0)] SignedDeviceList),
+    /// A rendezvous for a new device of the asker's user; the one before is over. → `LinkOpened`
+    #[n(24)]
+    OpenLink,
+    /// Also before login. → `LinkEntered`
+    #[n(25)]
+    EnterLink(#[n(0)] LinkSlot),
+    /// Also before login. → `Done`
+    #[n(26)]
+    SendLink(#[n(0)] SendLink),
+    /// Also before login. → `LinkMessage`
+    #[n(27)]
+    ReceiveLink(#[n(0)] ReceiveLink),
+    /// By the device that has opened it. → `Done`
+    #[n(28)]
+    CloseLink(#[n(0)] LinkSlot),
 }

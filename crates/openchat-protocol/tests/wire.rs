@@ -12,6 +12,7 @@ use openchat_protocol::account::{
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
+use openchat_protocol::linking::{LinkEnd, LinkEntered, LinkMessage, LinkSlot, ReceiveLink, SendLink};
 use openchat_protocol::message::peek_id;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{
@@ -103,6 +104,15 @@ fn requests() -> Vec<Request> {
         Request::Prove(Prove { who: AccountSelector::Uid(DEVICE.uid), known: 300 }),
         Request::CompareHeads(CompareHeads { old: 7, new: 300 }),
         Request::PublishDevices(device_list()),
+        Request::OpenLink,
+        Request::EnterLink(LinkSlot(123_456)),
+        Request::SendLink(SendLink {
+            slot: LinkSlot(123_456),
+            end: LinkEnd::New { key: bytes("key") },
+            message: bytes("message"),
+        }),
+        Request::ReceiveLink(ReceiveLink { slot: LinkSlot(123_456), end: LinkEnd::Known { attempt: 2 } }),
+        Request::CloseLink(LinkSlot(123_456)),
     ]
 }
 
@@ -159,6 +169,10 @@ fn responses() -> Vec<Response> {
             user: bytes("user"),
         }),
         Response::Compared(Compared { root: [9; 32], proof: bytes("proof") }),
+        Response::LinkOpened(LinkSlot(123_456)),
+        Response::LinkEntered(LinkEntered { key: bytes("key") }),
+        Response::LinkMessage(None),
+        Response::LinkMessage(Some(LinkMessage { attempt: 2, message: bytes("message") })),
     ]
 }
 
