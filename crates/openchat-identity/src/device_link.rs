@@ -163,7 +163,10 @@ mod tests {
         let refused = |text: &str| text.parse::<DeviceLink>().unwrap_err();
         assert_eq!(refused("https://host:1/link#x.1-abcdefgh"), DeviceLinkError::Form);
         assert_eq!(refused("openchat://host:1/#x.-.y"), DeviceLinkError::Form);
-        assert_eq!(refused("openchat://host/link#x.1-abcdefgh"), DeviceLinkError::Address(AddressError::NoPort));
+        assert_eq!(
+            refused("openchat://host/link#x.1-abcdefgh"),
+            DeviceLinkError::Address(AddressError::NoPort)
+        );
         assert_eq!(refused("openchat://host:1/link#x.1-abcdefgh"), DeviceLinkError::Fingerprint);
         assert_eq!(refused("openchat://host:1/link#x"), DeviceLinkError::Code);
     }

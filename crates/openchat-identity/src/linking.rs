@@ -168,7 +168,10 @@ mod tests {
     }
 
     /// Both ends as far as the tags.
-    fn agreed(known: (&LinkCode, ServerFingerprint), new: (&LinkCode, ServerFingerprint)) -> (Agreed, Agreed) {
+    fn agreed(
+        known: (&LinkCode, ServerFingerprint),
+        new: (&LinkCode, ServerFingerprint),
+    ) -> (Agreed, Agreed) {
         let (one, to_other) = Exchange::begin(End::Known, known.0, &known.1);
         let (other, to_one) = Exchange::begin(End::New, new.0, &new.1);
         (one.agree(&to_one).unwrap(), other.agree(&to_other).unwrap())

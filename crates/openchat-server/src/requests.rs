@@ -22,6 +22,7 @@ mod fetch_join_info;
 pub(crate) mod follow;
 mod follow_log;
 pub(crate) mod hello;
+mod link;
 mod list_rooms;
 pub(crate) mod login;
 mod look_up;
@@ -69,6 +70,9 @@ async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answe
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
         (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
+        (Request::EnterLink(slot), _) => link::enter(state, asker, slot),
+        (Request::SendLink(request), _) => link::send(state, asker, request),
+        (Request::ReceiveLink(request), _) => link::receive(state, asker, request).await,
         (request, Some(device)) => carry_out_for(state, device, request).await,
         (_, None) => Err(login_first()),
     }
@@ -87,8 +91,13 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::Prove(request) => prove::handle(state, request).await,
         Request::CompareHeads(request) => compare_heads::handle(state, request).await,
         Request::PublishDevices(signed) => publish_devices::handle(state, device, signed).await,
+        Request::OpenLink => link::open(state, device),
+        Request::CloseLink(slot) => link::close(state, device, slot),
         Request::Append(_)
         | Request::FollowLog(_)
+        | Request::EnterLink(_)
+        | Request::SendLink(_)
+        | Request::ReceiveLink(_)
         | Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)
@@ -143,7 +152,7 @@ pub(crate) fn internal() -> Refusal {
 }
 
 /// Refuses bytes over their limit.
-fn within(what: &str, length: usize, limit: usize) -> Result<(), Refusal> {
+pub(crate) fn within(what: &str, length: usize, limit: usize) -> Result<(), Refusal> {
     if length <= limit {
         return Ok(());
     }

@@ -101,7 +101,8 @@ pub trait Store: Send + Sync + 'static {
     /// Adds the leaves of such an account. Nothing when it is in the log.
     async fn log_account(&self, uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Logs a list of devices, the next one after the newest of its user. The newest one again is no error.
+    /// Logs a list of devices, the next one after the newest of its user, and [revokes](Self::revoke_device) those that are
+    /// in it no more. The newest one again is no error.
     async fn publish_devices(
         &self,
         uid: Uid,

@@ -65,6 +65,7 @@ macro_rules! store_contract {
             key_log: leaves_of_a_label_are_a_chain;
             key_log: versions_of_a_device_list_only_grow;
             key_log: a_device_comes_with_its_list;
+            key_log: a_device_that_is_listed_no_more_is_revoked;
             key_log: an_erased_label_leaves_the_tree_as_it_is;
             room: a_creator_is_the_member_of_its_room;
             room: a_room_is_made_once;

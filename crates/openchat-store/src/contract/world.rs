@@ -78,7 +78,7 @@ impl World {
         let signed = SignedDeviceList { list: self.fresh::<16>().to_vec().into(), signature: vec![1].into() };
         let mut leaf = self.leaf(Kind::DeviceList, label);
         leaf.opening.body = Body::DeviceList(signed).to_bytes();
-        NewDeviceList { version, leaf }
+        NewDeviceList { version, leaf, devices: Vec::new() }
     }
 
     pub(super) fn leaf(&self, kind: Kind, label: Label) -> NewLeaf {

@@ -12,7 +12,7 @@ use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
 use openchat_protocol::tree::Tree;
-use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
+use openchat_protocol::{DeviceId, Did, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::State;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -207,6 +207,15 @@ impl State {
         known.packages.clear();
         self.welcomes.retain(|_, welcome| welcome.device != device);
         true
+    }
+
+    /// Revokes the devices of `uid` that are not among `listed`.
+    pub(super) fn revoke_others(&mut self, uid: Uid, listed: &[Did]) {
+        let is_other = |device: &DeviceId| device.uid == uid && !listed.contains(&device.did);
+        let others: Vec<_> = self.devices.keys().copied().filter(is_other).collect();
+        for device in others {
+            self.revoke_device(device);
+        }
     }
 
     pub(super) fn touch_device(&mut self, device: DeviceId, now: Timestamp) {
