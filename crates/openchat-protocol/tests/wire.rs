@@ -97,7 +97,12 @@ fn requests() -> Vec<Request> {
             last_resort: Some(bytes("last")),
             suite: 0xf0c1,
         }),
-        Request::ClaimKeyPackages(ClaimKeyPackages { uid: DEVICE.uid, suite: 0xf0c1 }),
+        Request::ClaimKeyPackages(ClaimKeyPackages { uid: DEVICE.uid, suite: 0xf0c1, device: None }),
+        Request::ClaimKeyPackages(ClaimKeyPackages {
+            uid: DEVICE.uid,
+            suite: 0xf0c1,
+            device: Some(DEVICE.did),
+        }),
         Request::AcknowledgeWelcome(AcknowledgeWelcome { room: ROOM, sequence: 300, joined: true }),
         Request::Ping,
         Request::FollowLog(FollowLog { known: 300, from: 7 }),

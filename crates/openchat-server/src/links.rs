@@ -1,5 +1,6 @@
 //! Where two devices of one user meet: messages that the server cannot read, in memory, for some minutes and three tries.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::requests::{internal, within};
 
 /// How long a rendezvous is open.
 const LIFE: Duration = Duration::from_secs(600);
+/// And for so long after the device that has opened it has said something.
+const LIVELY: Duration = Duration::from_secs(60);
 /// At once, of all users: with full queues they take 64 MiB.
 const OPEN: usize = 256;
 /// Numbers that are tried for a new one, of which at most one in four thousand is taken.
@@ -53,8 +56,8 @@ impl Links {
         }
         for _ in 0..DRAWS {
             let number = LinkSlot::of(u32::from_be_bytes(random()?));
-            if !slots.contains_key(&number) {
-                slots.insert(number, Slot::new(owner, now.plus(LIFE)));
+            if let Entry::Vacant(free) = slots.entry(number) {
+                free.insert(Slot::new(owner, now.plus(LIFE)));
                 return Ok(number);
             }
         }
@@ -91,7 +94,11 @@ impl Links {
         slot.admit(asker, &request.end)?;
         let queue = match request.end {
             LinkEnd::Known { attempt } if attempt != slot.attempt => return Err(superseded()),
-            LinkEnd::Known { .. } => &mut slot.to_new,
+            LinkEnd::Known { .. } => {
+                // A long history takes its time.
+                slot.until = slot.until.max(now.plus(LIVELY));
+                &mut slot.to_new
+            }
             LinkEnd::New { .. } => &mut slot.to_known,
         };
         if queue.len() >= LINK_QUEUE {

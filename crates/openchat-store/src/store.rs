@@ -203,7 +203,7 @@ pub trait Store: Send + Sync + 'static {
     /// One-time packages of a device, of each suite that it has any package of, in the order of suites.
     async fn key_package_counts(&self, device: DeviceId) -> Result<Vec<KeyPackageCount>, StoreError>;
 
-    /// One package for each device of a user that is not revoked and has any of the suite: a one-time package, which nobody gets
+    /// One package for each device of a user, or for the one that is named, that is not revoked and has any of the suite: a one-time package, which nobody gets
     /// again, or else the last resort.
     async fn claim_key_packages(&self, claim: ClaimKeyPackages)
     -> Result<Vec<ClaimedKeyPackage>, StoreError>;

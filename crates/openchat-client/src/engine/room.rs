@@ -9,6 +9,7 @@ use openchat_protocol::room::{Follow, PendingWelcome};
 use openchat_protocol::{DeviceId, MessageId, Request, RoomId, Timestamp, Uid};
 
 use super::core::Core;
+use super::devices::Newcomers;
 use super::session::Purpose;
 use super::step::Ticket;
 use crate::command::Answer;
@@ -119,6 +120,8 @@ pub(super) struct Room {
     pub(super) other_logs: HashSet<DeviceId>,
     /// Waits until this device has read that it was removed.
     pub(super) welcome: Option<PendingWelcome>,
+    /// Devices of this user that are to come in.
+    pub(super) newcomers: Newcomers,
     /// The room never came to be.
     pub(super) is_gone: bool,
     /// The newest epoch in which it was seen whether the inviter of this profile is here.
@@ -162,6 +165,7 @@ impl Room {
             told_of_log: 0,
             other_logs: HashSet::new(),
             welcome: None,
+            newcomers: Newcomers::default(),
             is_gone: false,
             offered_in: None,
             people_kept: false,
@@ -255,9 +259,10 @@ impl Room {
         let update = (self.reading == Reading::Live).then_some(self.record.update_at);
         let removal = self.removal_due.filter(|_| self.reading == Reading::Live);
         let renewal = self.renewal_due.filter(|_| self.reading == Reading::Live);
+        let newcomers = self.newcomers.next_timer().filter(|_| self.reading == Reading::Live);
         let pause = Some(self.not_before);
         // What is due already was tried when it became due; what held it up will set it going again.
-        [update, removal, renewal, pause].into_iter().flatten().filter(|at| *at > now).min()
+        [update, removal, renewal, newcomers, pause].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// This device stands otherwise to the room.
@@ -282,6 +287,7 @@ impl Room {
         self.promised.clear();
         self.counters.clear();
         self.chain.clear();
+        self.newcomers = Newcomers::default();
         cx.write(Write::RoomClosed(self.id()));
         self.become_(cx, membership);
         self.forget_kept(cx);

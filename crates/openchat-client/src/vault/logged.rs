@@ -100,6 +100,9 @@ pub struct LoggedPerson {
     /// The devices in it.
     #[n(4)]
     pub devices: Vec<ListedDevice>,
+    /// Devices that were in an earlier list and are no more.
+    #[cbor(n(5), default)]
+    pub revoked: Vec<ListedDevice>,
 }
 
 /// What is known of the log of keys.

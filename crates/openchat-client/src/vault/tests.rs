@@ -481,8 +481,14 @@ fn the_log_of_keys_is_kept_label_by_label() {
         forked: Some(SeenFork { by: Some(BOB), evidence: Some("proof".into()) }),
     };
     let device = ListedDevice { did: Did([3; 10]), key: [5; 32] };
-    let person =
-        |seq| LoggedPerson { uid: BOB, label: Label([6; 32]), seq, version: 1, devices: vec![device] };
+    let person = |seq| LoggedPerson {
+        uid: BOB,
+        label: Label([6; 32]),
+        seq,
+        version: 1,
+        devices: vec![device],
+        revoked: vec![device],
+    };
     for round in 1..3 {
         vault
             .apply(&Change::from_iter([

@@ -102,6 +102,7 @@ macro_rules! store_contract {
             removal: who_is_removed_and_added_by_one_commit_stays;
             key_package: packages_are_counted_and_limited;
             key_package: the_last_resort_is_given_when_all_others_are_gone;
+            key_package: packages_of_one_device_are_claimed_alone;
             key_package: concurrent_claims_never_share_a_package;
             key_package: each_suite_has_packages_of_its_own;
             key_package: suites_of_a_device_are_limited;

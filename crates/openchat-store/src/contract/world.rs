@@ -288,7 +288,7 @@ impl World {
 
     /// Claims packages of the usual suite.
     pub(super) async fn claim(&self, uid: Uid) -> Vec<ClaimedKeyPackage> {
-        self.store.claim_key_packages(ClaimKeyPackages { uid, suite: SUITE }).await.unwrap()
+        self.store.claim_key_packages(ClaimKeyPackages { uid, suite: SUITE, device: None }).await.unwrap()
     }
 
     /// One-time packages of the usual suite.

@@ -279,7 +279,8 @@ impl State {
     }
 
     pub(super) fn claim_key_packages(&mut self, claim: ClaimKeyPackages) -> Vec<ClaimedKeyPackage> {
-        let of_user = self.devices.values_mut().filter(|device| device.known.device.uid == claim.uid);
+        let wanted = |it: DeviceId| it.uid == claim.uid && claim.device.is_none_or(|did| did == it.did);
+        let of_user = self.devices.values_mut().filter(|device| wanted(device.known.device));
         let claim = |device: &mut Device| {
             let packages = device.packages.get_mut(&claim.suite)?;
             let key_package = packages.one_time.pop_front().or_else(|| packages.last_resort.clone())?;
