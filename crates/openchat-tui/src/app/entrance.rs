@@ -87,7 +87,7 @@ impl Secret {
         self.0.chars().count()
     }
 
-    fn handle(&mut self, key: KeyEvent) {
+    pub(super) fn handle(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.0.clear(),
             KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => self.push(c),
@@ -97,7 +97,7 @@ impl Secret {
     }
 
     /// Growing would leave a copy behind: there is room from the beginning.
-    fn push(&mut self, c: char) {
+    pub(super) fn push(&mut self, c: char) {
         const LONGEST: usize = 1024;
         if self.0.capacity() < LONGEST {
             let mut roomy = Zeroizing::new(String::with_capacity(LONGEST));
@@ -109,7 +109,7 @@ impl Secret {
         }
     }
 
-    fn password(&self) -> Password {
+    pub(super) fn password(&self) -> Password {
         Password::new(self.0.as_str())
     }
 
