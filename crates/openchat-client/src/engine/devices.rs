@@ -32,6 +32,16 @@ pub(super) struct Newcomers {
     in_vain: u32,
 }
 
+/// The keys of a room and what is known of the log, both as they were.
+type State = (u64, u64);
+
+/// When it was last seen that a room is as the lists say: to look at every device takes time.
+#[derive(Debug, Default)]
+pub(super) struct AsListed {
+    without_revoked: Option<State>,
+    complete: Option<State>,
+}
+
 impl Newcomers {
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
         self.due
@@ -169,6 +179,10 @@ impl Room {
     /// Removes devices that are in their user's list no more: a user's own at once; those of others, where this user may,
     /// before anything is said.
     pub(super) fn remove_revoked(&mut self, cx: &mut Core) -> bool {
+        let state = self.state(cx);
+        if !cx.log.is_current || self.as_listed.without_revoked == state {
+            return false;
+        }
         let (me, has_to_send) = (cx.me(), self.has_to_send(cx));
         let Some(group) = &self.group else { return false };
         let may_remove = |uid| uid == me.uid || has_to_send && group.is_admin(me.uid);
@@ -177,9 +191,14 @@ impl Room {
             standing == Standing::Revoked || standing == Standing::Ghost && member.device.uid == me.uid
         };
         let roster = self.roster();
-        let out = roster.iter().filter(|it| it.device != me && may_remove(it.device.uid) && is_out(it));
-        let out: Vec<DeviceId> = out.map(|member| member.device).collect();
-        if out.is_empty() || !cx.log.is_current {
+        let out = roster.iter().filter(|it| it.device != me && is_out(it)).map(|it| it.device);
+        let mut out: Vec<DeviceId> = out.collect();
+        if out.is_empty() {
+            self.as_listed.without_revoked = state;
+            return false;
+        }
+        out.retain(|device| may_remove(device.uid));
+        if out.is_empty() {
             return false;
         }
         let draft = self.group.as_mut().map(|group| group.remove(&out, &[], cx.now));
@@ -188,13 +207,16 @@ impl Room {
 
     /// Adds devices of this user that are listed and not here.
     pub(super) fn add_newcomers(&mut self, cx: &mut Core) -> bool {
-        if self.record.membership != Membership::Member || !cx.log.is_current {
+        let state = self.state(cx);
+        let may_add = self.record.membership == Membership::Member && cx.log.is_current;
+        if !may_add || self.as_listed.complete == state {
             return false;
         }
         let missing = self.missing_devices(cx);
         self.newcomers.packages.retain(|package| missing.contains(&package.device.did));
         if missing.is_empty() {
             self.newcomers = Newcomers::default();
+            self.as_listed.complete = state;
             return false;
         }
         let packages = std::mem::take(&mut self.newcomers.packages);
@@ -204,6 +226,10 @@ impl Room {
         }
         self.claim_for_newcomers(cx, &missing);
         false
+    }
+
+    fn state(&self, cx: &Core) -> Option<State> {
+        Some((self.group.as_ref()?.epoch(), cx.log.generation))
     }
 
     fn missing_devices(&self, cx: &Core) -> HashSet<Did> {

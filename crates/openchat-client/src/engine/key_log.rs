@@ -61,6 +61,8 @@ pub(super) struct KeyLog {
     /// Alarms that were raised on this connection.
     told: HashSet<String>,
     changed: bool,
+    /// Grows with every change of what is known.
+    pub(super) generation: u64,
 }
 
 impl KeyLog {
@@ -89,6 +91,7 @@ impl KeyLog {
             look_at: Timestamp::END,
             told: HashSet::new(),
             changed: false,
+            generation: 0,
         })
     }
 
@@ -123,6 +126,7 @@ impl KeyLog {
 
     pub(super) fn change(&mut self) -> &mut Self {
         self.changed = true;
+        self.generation += 1;
         self
     }
 

@@ -9,7 +9,7 @@ use openchat_protocol::room::{Follow, PendingWelcome};
 use openchat_protocol::{DeviceId, MessageId, Request, RoomId, Timestamp, Uid};
 
 use super::core::Core;
-use super::devices::Newcomers;
+use super::devices::{AsListed, Newcomers};
 use super::session::Purpose;
 use super::step::Ticket;
 use crate::command::Answer;
@@ -122,6 +122,7 @@ pub(super) struct Room {
     pub(super) welcome: Option<PendingWelcome>,
     /// Devices of this user that are to come in.
     pub(super) newcomers: Newcomers,
+    pub(super) as_listed: AsListed,
     /// The room never came to be.
     pub(super) is_gone: bool,
     /// The newest epoch in which it was seen whether the inviter of this profile is here.
@@ -166,6 +167,7 @@ impl Room {
             other_logs: HashSet::new(),
             welcome: None,
             newcomers: Newcomers::default(),
+            as_listed: AsListed::default(),
             is_gone: false,
             offered_in: None,
             people_kept: false,
@@ -287,7 +289,7 @@ impl Room {
         self.promised.clear();
         self.counters.clear();
         self.chain.clear();
-        self.newcomers = Newcomers::default();
+        (self.newcomers, self.as_listed) = (Newcomers::default(), AsListed::default());
         cx.write(Write::RoomClosed(self.id()));
         self.become_(cx, membership);
         self.forget_kept(cx);
@@ -366,6 +368,7 @@ impl Room {
     /// Other keys, and another tree.
     pub(super) fn set_group(&mut self, group: RoomGroup) {
         self.group = Some(group);
+        self.as_listed = AsListed::default();
         self.tree_epoch = None;
         self.group_changed = true;
     }

@@ -160,7 +160,11 @@ impl Linking {
         let key = PublicKey::from_point(&new.point)
             .map_err(|_| ClientError::new(ErrorKind::Protocol, "the new device has shown no usable key"))?;
         let LinkOpened { version, devices, head, .. } = &self.opened;
-        if devices.len() >= DEVICES_PER_USER || devices.iter().any(|it| it.did == new.did) {
+        if devices.iter().any(|it| it.did == new.did) {
+            let message = "the new device is known with another key: nothing was linked";
+            return Err(ClientError::new(ErrorKind::Protocol, message));
+        }
+        if devices.len() >= DEVICES_PER_USER {
             let message = format!("you have {} devices, and no more are possible", devices.len());
             return Err(ClientError::new(ErrorKind::Refused, message)
                 .with_help("revoke one that you no longer use: openchat devices revoke ID"));

@@ -1,7 +1,7 @@
 //! Before the profile is open: host or join, name and password; or the password of a profile that is there.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use openchat_client::{ClientError, ErrorKind, InviteLink, Password};
+use openchat_client::{ClientError, DeviceLink, ErrorKind, InviteLink, Password};
 use openchat_protocol::{Timestamp, UserName};
 use ratatui_textarea::TextArea;
 use zeroize::Zeroizing;
@@ -193,7 +193,12 @@ impl Form {
     }
 }
 
-fn link(text: &str) -> Result<InviteLink, String> {
+pub(super) fn link(text: &str) -> Result<InviteLink, String> {
+    if DeviceLink::is_meant(text) {
+        return Err(
+            "this is the link of a device of yours: leave with Ctrl-C, and openchat join 'LINK'".to_owned()
+        );
+    }
     text.parse().map_err(|why| format!("{why}"))
 }
 

@@ -47,3 +47,10 @@ fn devices_are_listed_and_one_is_put_out_with_the_password_only() {
 fn app_is_free(app: &mut App) -> bool {
     !picture(app, 110, 24).contains("Your password")
 }
+
+#[test]
+fn the_link_of_a_device_is_no_invite_and_says_where_it_goes() {
+    let link = "openchat://host:1/link#x.123456-abcd-efgh";
+    let refused = super::super::entrance::link(link).unwrap_err();
+    assert!(refused.contains("openchat join"), "{refused}");
+}
