@@ -179,7 +179,7 @@ impl Linking {
             identity_key: credentials.identity_key.clone(),
             chain: std::iter::once(ByteVec::from(certificate)).chain(above).collect(),
             devices,
-            contacts: contacts.into_iter().map(Into::into).collect(),
+            contacts,
             head: *head,
         })
     }

@@ -14,13 +14,12 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::key_log::SeenHead;
-use openchat_protocol::{Did, Timestamp, Uid, UserName};
+use openchat_protocol::{Did, UserName};
 use zeroize::Zeroize;
 
 pub(crate) use self::history::{PastLine, PastRoom, Place};
 pub use self::known::{LinkStep, Linking};
 pub use self::new::join_as_device;
-use crate::trust::{Basis, Claimant};
 use crate::vault::Contact;
 
 /// What the new device says of itself.
@@ -60,7 +59,7 @@ struct Belongings {
     devices: SignedDeviceList,
     /// Everybody whose name is known, and what that rests on.
     #[n(4)]
-    contacts: Vec<Acquainted>,
+    contacts: Vec<Contact>,
     /// The newest head of the log of keys, which the server has to continue for the new device as well.
     #[n(5)]
     head: Option<SeenHead>,
@@ -69,34 +68,5 @@ struct Belongings {
 impl Drop for Belongings {
     fn drop(&mut self) {
         self.identity_key.zeroize();
-    }
-}
-
-/// A [`Contact`] on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-struct Acquainted {
-    #[n(0)]
-    uid: Uid,
-    #[n(1)]
-    name: UserName,
-    #[n(2)]
-    first_seen: Timestamp,
-    #[n(3)]
-    basis: Basis,
-    #[n(4)]
-    claimants: Vec<Claimant>,
-}
-
-impl From<Contact> for Acquainted {
-    fn from(contact: Contact) -> Self {
-        let Contact { uid, name, first_seen, basis, claimants } = contact;
-        Self { uid, name, first_seen, basis, claimants }
-    }
-}
-
-impl From<Acquainted> for Contact {
-    fn from(acquainted: Acquainted) -> Self {
-        let Acquainted { uid, name, first_seen, basis, claimants } = acquainted;
-        Self { uid, name, first_seen, basis, claimants }
     }
 }

@@ -8,7 +8,6 @@ use openchat_identity::{DeviceKey, DeviceLink, IdentityKey, KeyFolder, Password,
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::linking::{LinkEnd, ReceiveLink, SendLink};
 use openchat_protocol::{DeviceId, Did, RefusalCode, Request, Response, Timestamp};
-use openchat_transparency::Auditor;
 use tokio::time::sleep;
 
 use super::exchange::{Failed, Post, Talk, agree_new};
@@ -188,23 +187,14 @@ fn first_change(
     belongings: &Belongings,
 ) -> Result<Change, ClientError> {
     let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
-    for acquainted in &belongings.contacts {
-        first.push(Write::Contact(acquainted.clone().into()));
+    for contact in &belongings.contacts {
+        first.push(Write::Contact(contact.clone()));
     }
     let Some(head) = belongings.head else { return Ok(first) };
-    // From the first leaf on, as any new device; and to the head that the other one was shown.
-    let auditor = Auditor::new(door.connection.anchor.genesis_record(), Timestamp(0))
+    let heard = HeardHead { head, by: credentials.device.uid, since: Timestamp::now() };
+    let log = StoredKeyLog::hearing(door.connection.anchor.genesis_record(), heard)
         .map_err(|error| refused(&error.to_string()))?;
-    if auditor.is_signed(&head) {
-        let heard = HeardHead { head, by: credentials.device.uid, since: Timestamp::now() };
-        first.push(Write::KeyLog(Box::new(StoredKeyLog {
-            auditor: auditor.state().into(),
-            own: None,
-            unproven: None,
-            heard: vec![heard],
-            forked: None,
-        })));
-    }
+    first.push(Write::KeyLog(Box::new(log)));
     Ok(first)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use openchat_identity::linking::LinkingError;
 use openchat_identity::{LinkCode, Password};
-use openchat_protocol::{DeviceId, LinkSlot, MessageId, RoomId, ServerFingerprint};
+use openchat_protocol::{DeviceId, LinkSlot, MessageId, RoomId, ServerFingerprint, Timestamp, Uid};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -119,18 +119,6 @@ async fn nothing_that_is_said_is_in_clear_and_nothing_can_be_altered() {
     let (known, _) = exchange((&code, &code), (nobody, flip), "secret").await;
     let altered = LinkingError::Altered.to_string();
     assert!(matches!(known, Err(Failed::ForGood(error)) if error.to_string().contains(&altered)));
-}
-
-#[test]
-fn a_contact_arrives_as_it_was() {
-    let contact = Contact {
-        uid: Uid([1; 16]),
-        name: "bob".parse().unwrap(),
-        first_seen: Timestamp(1),
-        basis: Basis::Compared { at: Timestamp(2) },
-        claimants: vec![Claimant { uid: Uid([2; 16]), at: Timestamp(3), refused: true }],
-    };
-    assert_eq!(Contact::from(Acquainted::from(contact.clone())), contact);
 }
 
 const ROOM: RoomId = RoomId([7; 16]);
