@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use openchat_e2ee::Suite;
+use openchat_protocol::device_list::ListedDevice;
+use openchat_protocol::key_log::SeenHead;
 use openchat_protocol::room::RoomSummary;
-use openchat_protocol::{MessageId, RoomId, RoomName, UserName};
+use openchat_protocol::{Did, LinkSlot, MessageId, Request, Response, RoomId, RoomName, UserName};
 
 use crate::event::Member;
 use crate::trust::Acquaintance;
@@ -168,6 +170,19 @@ pub enum Command {
         /// Whose.
         name: UserName,
     },
+    /// The devices of this user. → [`Answer::Devices`]
+    Devices,
+    /// Publishes a list without a device; the server ends it at once, and rooms put it out. → [`Answer::Done`]
+    RevokeDevice {
+        /// The beginning of its identifier.
+        id: String,
+    },
+    /// A rendezvous for a device that is to be linked. → [`Answer::LinkOpened`]
+    OpenLink,
+    /// A request about such a rendezvous. → [`Answer::Rendezvous`]
+    Rendezvous(Box<Request>),
+    /// Looks whether there is a new list of this user's devices. → [`Answer::Done`]
+    FollowDevices,
 }
 
 /// Without what people say.
@@ -194,6 +209,11 @@ impl fmt::Debug for Command {
             Self::Compare { .. } => "Compare",
             Self::Decide { .. } => "Decide",
             Self::AcceptKey { .. } => "AcceptKey",
+            Self::Devices => "Devices",
+            Self::RevokeDevice { .. } => "RevokeDevice",
+            Self::OpenLink => "OpenLink",
+            Self::Rendezvous(_) => "Rendezvous",
+            Self::FollowDevices => "FollowDevices",
         })
     }
 }
@@ -211,6 +231,34 @@ pub struct RoomDetails {
     pub members: Vec<Member>,
     /// Whether the room's policy lets this profile remove others.
     pub is_admin: bool,
+}
+
+/// A device of this user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnDevice {
+    /// Its identifier.
+    pub did: Did,
+    /// This very one.
+    pub is_this: bool,
+    /// In how many of this device's rooms it is.
+    pub rooms: usize,
+}
+
+/// A rendezvous that is open, and what the new device is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkOpened {
+    /// Its number.
+    pub slot: LinkSlot,
+    /// Where the new device reaches the server.
+    pub host: String,
+    /// And its port.
+    pub port: u16,
+    /// The version of the newest list of devices.
+    pub version: u32,
+    /// The devices in it.
+    pub devices: Vec<ListedDevice>,
+    /// The newest head of the log of keys that this device was shown.
+    pub head: Option<SeenHead>,
 }
 
 /// The answer to a [`Command`] that was carried out.
@@ -234,6 +282,12 @@ pub enum Answer {
     Acquaintances(Vec<Acquaintance>),
     /// To [`Command::SafetyNumber`].
     Acquaintance(Box<Acquaintance>),
+    /// To [`Command::Devices`].
+    Devices(Vec<OwnDevice>),
+    /// To [`Command::OpenLink`].
+    LinkOpened(Box<LinkOpened>),
+    /// To [`Command::Rendezvous`].
+    Rendezvous(Box<Response>),
 }
 
 /// Without the secret of an invite.
@@ -249,6 +303,9 @@ impl fmt::Debug for Answer {
             Self::Invite(_) => f.write_str("Invite(..)"),
             Self::Acquaintances(all) => f.debug_tuple("Acquaintances").field(all).finish(),
             Self::Acquaintance(one) => f.debug_tuple("Acquaintance").field(one).finish(),
+            Self::Devices(devices) => f.debug_tuple("Devices").field(devices).finish(),
+            Self::LinkOpened(opened) => f.debug_tuple("LinkOpened").field(opened).finish(),
+            Self::Rendezvous(_) => f.write_str("Rendezvous(..)"),
         }
     }
 }

@@ -41,7 +41,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// For the last bytes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether this device needs a new certificate, while it stays connected.
+const RENEWAL_LOOK: Duration = Duration::from_secs(3600);
+
 type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
+
+type Renewing = Pin<Box<dyn Future<Output = Result<Option<Vec<ByteVec>>, ClientError>> + Send>>;
 
 /// A connection, and the certificates of this device if new ones were made for it.
 struct Connected {
@@ -111,6 +116,9 @@ pub(crate) struct Driver {
     /// Since when there is no connection.
     away: Option<Instant>,
     jitter: Jitter,
+    /// A new certificate that is being made.
+    renewing: Option<Renewing>,
+    renewal_looked: Instant,
 }
 
 impl Driver {
@@ -129,6 +137,8 @@ impl Driver {
             tried: Instant::now(),
             away: None,
             jitter: Jitter::new(seed()),
+            renewing: None,
+            renewal_looked: Instant::now(),
         })
     }
 
@@ -144,9 +154,11 @@ impl Driver {
                     None => break None,
                 },
                 happened = self.link.next() => self.handle_link(happened),
+                renewed = ready(&mut self.renewing) => self.handle_renewed(renewed),
                 () = sleep(timer) => {
                     let step = self.engine.handle_timer(Timestamp::now());
                     self.carry_out(step);
+                    self.renew_if_due();
                 }
             }
         };
@@ -209,6 +221,28 @@ impl Driver {
             }
             Happened::Failed(error) if error.is_temporary() => self.lose(HangUp::Again(error.into())),
             Happened::Failed(error) => self.lose(HangUp::ForGood(error.into())),
+        }
+    }
+
+    /// A connection can outlive the certificate that it was made with, and leaves of rooms carry that as well.
+    fn renew_if_due(&mut self) {
+        let is_open = matches!(self.link, Link::Open(_));
+        if is_open && self.renewing.is_none() && self.renewal_looked.elapsed() >= RENEWAL_LOOK {
+            self.renewal_looked = Instant::now();
+            let credentials = self.engine.credentials().clone();
+            self.renewing = Some(Box::pin(async move { renew(&credentials).await }));
+        }
+    }
+
+    fn handle_renewed(&mut self, renewed: Result<Option<Vec<ByteVec>>, ClientError>) {
+        match renewed {
+            Ok(Some(chain)) => {
+                let step = self.engine.handle_renewed(chain, Timestamp::now());
+                self.carry_out(step);
+            }
+            Ok(None) => {}
+            // There is a month for it.
+            Err(error) => tracing::warn!(%error, "this device's certificate cannot be renewed"),
         }
     }
 
@@ -343,6 +377,14 @@ impl Driver {
             }
         }
     }
+}
+
+/// What is being made, when it is ready; never when there is nothing.
+async fn ready(renewing: &mut Option<Renewing>) -> Result<Option<Vec<ByteVec>>, ClientError> {
+    let Some(work) = renewing else { return pending().await };
+    let renewed = work.await;
+    *renewing = None;
+    renewed
 }
 
 async fn connect(credentials: Credentials) -> Result<Connected, ConnectionError> {

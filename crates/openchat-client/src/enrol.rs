@@ -10,12 +10,15 @@ use std::thread;
 use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
+use openchat_identity::challenge;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{
     DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey,
 };
-use openchat_protocol::account::{EnrolDevice, Greeting, Hello, Register, Registered, RegistrationPolicy};
+use openchat_protocol::account::{
+    EnrolDevice, Greeting, Hello, Login, Register, Registered, RegistrationPolicy,
+};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::{
     ClientFrame, DeviceId, Did, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, RoomName,
@@ -303,7 +306,7 @@ fn with_device(
 }
 
 /// Makes the device known to the server, then notes in the vault that it is.
-async fn enrol_device(
+pub(crate) async fn enrol_device(
     door: &mut Door,
     mut vault: Vault,
     mut credentials: Credentials,
@@ -324,7 +327,7 @@ async fn enrol_device(
 /// Answers with the new chain.
 pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVec>>, ClientError> {
     let now = Timestamp::now();
-    if profile_of(credentials).expires.since(now) > RENEWAL {
+    if !is_renewal_due(profile_of(credentials).expires, now) {
         return Ok(None);
     }
     let unusable = |why: String| ClientError::new(ErrorKind::Damaged, why);
@@ -340,6 +343,10 @@ pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVe
         Ok(_) => Err(unexpected()),
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+fn is_renewal_due(expires: Timestamp, now: Timestamp) -> bool {
+    expires.since(now) <= RENEWAL
 }
 
 /// What everybody may know about a profile.
@@ -368,20 +375,23 @@ pub(crate) fn bad_certificate(why: &str) -> ClientError {
     ClientError::new(ErrorKind::Protocol, format!("the certificate that the server issued is refused: {why}"))
 }
 
-fn unexpected() -> ClientError {
+pub(crate) fn unexpected() -> ClientError {
     ClientError::new(ErrorKind::Protocol, "the server breaks the protocol: an answer of another kind")
 }
 
 /// A connection for the few requests that need no login.
-struct Door {
-    connection: Connection,
+pub(crate) struct Door {
+    pub(crate) connection: Connection,
     greeting: Greeting,
     next_id: u64,
 }
 
 impl Door {
-    async fn open(server: Server) -> Result<Self, ClientError> {
-        let mut connection = Connection::open(server, None).await?;
+    pub(crate) async fn open(server: Server) -> Result<Self, ClientError> {
+        Self::greet(Connection::open(server, None).await?).await
+    }
+
+    async fn greet(mut connection: Connection) -> Result<Self, ClientError> {
         let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
         match exchange(&mut connection, 1, Request::Hello(hello)).await? {
             Ok(Response::Greeting(greeting)) => Ok(Self { connection, greeting, next_id: 2 }),
@@ -390,7 +400,24 @@ impl Door {
         }
     }
 
-    async fn ask(&mut self, request: Request) -> Result<Result<Response, Refusal>, ClientError> {
+    /// The same, logged in as the device that `credentials` are of.
+    pub(crate) async fn open_as(credentials: &Credentials) -> Result<Self, ClientError> {
+        let key = DeviceKey::from_pkcs8(&credentials.device_key)
+            .map_err(|it| ClientError::new(ErrorKind::Damaged, it.to_string()))?;
+        let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
+        let connection = Connection::open(server_of(credentials), Some((&key, chain))).await?;
+        let mut door = Self::greet(connection).await?;
+        let nonce = door.greeting.nonce.as_slice().try_into().map_err(|_| unexpected())?;
+        let (device, exporter) = (credentials.device, door.connection.exporter);
+        let signature = challenge::sign(&key, &credentials.server, device, &nonce, &exporter);
+        match door.ask(Request::Login(Login { signature: signature.into() })).await? {
+            Ok(Response::LoggedIn(_)) => Ok(door),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Result<Response, Refusal>, ClientError> {
         let id = self.next_id;
         self.next_id += 1;
         Ok(exchange(&mut self.connection, id, request).await?)
@@ -470,5 +497,18 @@ async fn answer(connection: &mut Connection, id: u64) -> Result<Result<Response,
             ServerFrame::Event(openchat_protocol::Event::Goodbye(refusal)) => return Ok(Err(refusal)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_renewed_in_the_last_third_of_its_life() {
+        let day = |days: u64| Timestamp(days * 24 * 3600 * 1000);
+        assert!(!is_renewal_due(day(90), day(59)));
+        assert!(is_renewal_due(day(90), day(60)));
+        assert!(is_renewal_due(day(90), day(91)), "also when it has run out");
     }
 }

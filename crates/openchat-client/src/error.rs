@@ -105,7 +105,9 @@ fn kind_of(code: RefusalCode) -> ErrorKind {
         Code::Malformed | Code::Unsupported | Code::NotLoggedIn => ErrorKind::Protocol,
         Code::Version => ErrorKind::Version,
         Code::AccountDisabled | Code::DeviceRevoked => ErrorKind::LockedOut,
-        Code::AccountUnknown | Code::InviteUnknown | Code::RoomUnknown => ErrorKind::NotFound,
+        Code::AccountUnknown | Code::InviteUnknown | Code::RoomUnknown | Code::LinkUnknown => {
+            ErrorKind::NotFound
+        }
         Code::LogDiverged | Code::SetBack => ErrorKind::Alarm,
         Code::Stopping => ErrorKind::Network,
         Code::Storage | Code::Internal => ErrorKind::Storage,
@@ -122,6 +124,7 @@ fn help_for(code: RefusalCode) -> Option<&'static str> {
         Code::InviteUnknown | Code::InviteUsed | Code::InviteExpired => {
             "ask for a new link: the host makes one with `openchat invite`"
         }
+        Code::LinkUnknown => "make a new one on the device that you have: openchat link",
         Code::NameTaken => "choose another name: `openchat join LINK --name OTHER`",
         Code::RoomTaken => "join that one, or choose another name",
         Code::RateLimited | Code::Stopping => "wait a moment; the client tries again by itself",

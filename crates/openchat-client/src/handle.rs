@@ -361,7 +361,7 @@ impl ClientHandle {
         })
     }
 
-    async fn in_vault<T: Send + 'static>(
+    pub(crate) async fn in_vault<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vault) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, ClientError> {
@@ -380,7 +380,7 @@ fn unknown_key(id: &fernet::KeyId) -> ClientError {
         .with_help("it was sealed in another room, or while this device was not in it")
 }
 
-fn unexpected(answer: &Answer) -> ClientError {
+pub(crate) fn unexpected(answer: &Answer) -> ClientError {
     ClientError::new(ErrorKind::Internal, format!("the client gave an answer of another kind: {answer:?}"))
 }
 

@@ -14,6 +14,7 @@ pub mod event;
 pub mod folder;
 pub mod handle;
 pub mod likeness;
+pub mod linking;
 pub mod mention;
 pub mod open;
 mod random;
@@ -22,7 +23,7 @@ pub mod trust;
 pub mod vault;
 
 pub use audit::{Audit, audit, verify_evidence};
-pub use command::{Access, Answer, Command, RoomDetails, RoomSuite};
+pub use command::{Access, Answer, Command, LinkOpened, OwnDevice, RoomDetails, RoomSuite};
 pub use enrol::{Enrolled, enrol};
 pub use error::{ClientError, ErrorKind};
 pub use event::{
@@ -31,10 +32,11 @@ pub use event::{
 };
 pub use handle::{ClientHandle, Events};
 pub use likeness::nearest;
+pub use linking::{LinkStep, Linking, join_as_device};
 pub use mention::mentions;
 pub use open::{exists, open};
 pub use openchat_identity::comparison::ShortCode;
-pub use openchat_identity::{InviteLink, Password, RecoveryCode, SafetyNumber};
+pub use openchat_identity::{DeviceLink, InviteLink, Password, RecoveryCode, SafetyNumber};
 pub use recovery::{Restored, make_kit, restore};
 pub use trust::{Acquaintance, Basis, Comparing, Outcome, RoomTrust, Trust, TrustChange};
 pub use vault::{EpochKey, Searched, Sought, Span};

@@ -14,7 +14,6 @@ use openchat_protocol::{
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::connection::Server;
-use crate::engine::new_record;
 use crate::enrol::{Enrolled, Enrolment, Origin, bad_certificate, in_thread};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Membership, Profile};
@@ -133,7 +132,7 @@ impl KeptRoom {
     /// As if this device were about to come in from outside.
     fn record(&self) -> RoomRecord {
         let room_key = self.key.as_ref().map(|key| RoomKey::from_bytes(**key));
-        let fresh = new_record(self.room, self.name.clone(), self.listed, Membership::Joining);
+        let fresh = RoomRecord::new(self.room, self.name.clone(), self.listed, Membership::Joining);
         RoomRecord { room_key, ..fresh }
     }
 }

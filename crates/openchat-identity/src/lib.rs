@@ -8,6 +8,7 @@ mod certificate;
 pub mod challenge;
 pub mod comparison;
 pub mod device;
+pub mod device_link;
 pub mod device_list;
 #[cfg(test)]
 mod drafts;
@@ -15,6 +16,7 @@ mod ecdsa;
 pub mod hardening;
 pub mod invite;
 pub mod key_file;
+pub mod linking;
 pub mod password;
 pub mod profile;
 pub mod recovery;
@@ -27,6 +29,7 @@ pub mod vouch;
 
 pub use authority::Authority;
 pub use device::DeviceKey;
+pub use device_link::{DeviceLink, LinkCode};
 pub use invite::{InviteLink, InviteToken};
 pub use key_file::{IdentityKey, KeyFolder};
 pub use password::Password;

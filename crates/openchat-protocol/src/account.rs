@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::address::Address;
 use crate::device_list::SignedDeviceList;
-use crate::ids::{DeviceId, Incarnation, InviteHash, RoomId, ServerFingerprint, Uid};
+use crate::ids::{DeviceId, Did, Incarnation, InviteHash, RoomId, ServerFingerprint, Uid};
 use crate::names::{RoomName, UserName};
 use crate::room::JoinedRoom;
 use crate::time::Timestamp;
@@ -198,6 +198,9 @@ pub struct ClaimKeyPackages {
     /// The cipher suite of the room they are for.
     #[n(1)]
     pub suite: u16,
+    /// Of this device alone.
+    #[n(2)]
+    pub device: Option<Did>,
 }
 
 /// Key packages of one cipher suite, for others to add this device while it is away.

@@ -48,6 +48,12 @@ pub const PAGE_RECORDS: usize = 256;
 pub const PAGE_BYTES: usize = 512 << 10;
 /// Open invites of one user.
 pub const INVITES_PER_USER: usize = 100;
+/// A message between two devices that are being linked.
+pub const LINK_MESSAGE: usize = 32 << 10;
+/// Such messages that wait for one end.
+pub const LINK_QUEUE: usize = 4;
+/// Tries of one rendezvous.
+pub const LINK_TRIES: u8 = 3;
 /// Leaves in one page of the key log.
 pub const LOG_PAGE: usize = 2048;
 /// The same before login.

@@ -96,6 +96,9 @@ pub enum RefusalCode {
     /// The server's database is older than what the asker has of it: it was set back.
     #[n(30)]
     SetBack,
+    /// There is no such rendezvous: it was closed, is too old, or its three tries were used up.
+    #[n(29)]
+    LinkUnknown,
 }
 
 /// A request was not carried out, and nothing was changed.

@@ -11,6 +11,7 @@ use crate::device_list::SignedDeviceList;
 use crate::give_back::{GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use crate::ids::RoomId;
 use crate::key_log::{CompareHeads, FollowLog, Prove};
+use crate::linking::{LinkSlot, ReceiveLink, SendLink};
 use crate::room::{CreateRoom, FetchJoinInfo, Follow};
 
 /// A request. Each is answered once, under its own id, in any order.
@@ -85,4 +86,19 @@ pub enum Request {
     /// An account, or a device of one, that it has lost; also before login. → `Done`
     #[n(32)]
     GiveBackAccount(#[n(0)] GiveBackAccount),
+    /// A rendezvous for a new device of the asker's user; the one before is over. → `LinkOpened`
+    #[n(24)]
+    OpenLink,
+    /// Also before login. → `LinkEntered`
+    #[n(25)]
+    EnterLink(#[n(0)] LinkSlot),
+    /// Also before login. → `Done`
+    #[n(26)]
+    SendLink(#[n(0)] SendLink),
+    /// Also before login. → `LinkMessage`
+    #[n(27)]
+    ReceiveLink(#[n(0)] ReceiveLink),
+    /// By the device that has opened it. → `Done`
+    #[n(28)]
+    CloseLink(#[n(0)] LinkSlot),
 }

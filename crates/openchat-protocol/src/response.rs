@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::account::{Account, ClaimedKeyPackage, Greeting, LoggedIn, Registered};
 use crate::append::Appended;
 use crate::key_log::{Compared, Proven};
+use crate::linking::{LinkEntered, LinkMessage, LinkSlot};
 use crate::record::Position;
 use crate::room::{JoinInfo, RoomSummary};
 
@@ -54,4 +55,13 @@ pub enum Response {
     /// To `GiveBackRecords`: where the room's log ends now.
     #[n(30)]
     LogEnd(#[n(0)] Position),
+    /// To `OpenLink`.
+    #[n(23)]
+    LinkOpened(#[n(0)] LinkSlot),
+    /// To `EnterLink`.
+    #[n(24)]
+    LinkEntered(#[n(0)] LinkEntered),
+    /// To `ReceiveLink`: nothing when nothing has come yet.
+    #[n(25)]
+    LinkMessage(#[n(0)] Option<LinkMessage>),
 }

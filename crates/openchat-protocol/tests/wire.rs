@@ -13,6 +13,7 @@ use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, G
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
 use openchat_protocol::give_back::{Disclosed, GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
+use openchat_protocol::linking::{LinkEnd, LinkEntered, LinkMessage, LinkSlot, ReceiveLink, SendLink};
 use openchat_protocol::message::peek_id;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::{
@@ -97,7 +98,12 @@ fn requests() -> Vec<Request> {
             last_resort: Some(bytes("last")),
             suite: 0xf0c1,
         }),
-        Request::ClaimKeyPackages(ClaimKeyPackages { uid: DEVICE.uid, suite: 0xf0c1 }),
+        Request::ClaimKeyPackages(ClaimKeyPackages { uid: DEVICE.uid, suite: 0xf0c1, device: None }),
+        Request::ClaimKeyPackages(ClaimKeyPackages {
+            uid: DEVICE.uid,
+            suite: 0xf0c1,
+            device: Some(DEVICE.did),
+        }),
         Request::AcknowledgeWelcome(AcknowledgeWelcome { room: ROOM, sequence: 300, joined: true }),
         Request::Ping,
         Request::FollowLog(FollowLog { known: 300, from: 7 }),
@@ -116,6 +122,15 @@ fn requests() -> Vec<Request> {
             name_opening: Disclosed { nonce: [1; 32], body: bytes("issued") },
             user_opening: Disclosed { nonce: [2; 32], body: bytes("list") },
         }),
+        Request::OpenLink,
+        Request::EnterLink(LinkSlot(123_456)),
+        Request::SendLink(SendLink {
+            slot: LinkSlot(123_456),
+            end: LinkEnd::New { key: bytes("key") },
+            message: bytes("message"),
+        }),
+        Request::ReceiveLink(ReceiveLink { slot: LinkSlot(123_456), end: LinkEnd::Known { attempt: 2 } }),
+        Request::CloseLink(LinkSlot(123_456)),
     ]
 }
 
@@ -174,6 +189,10 @@ fn responses() -> Vec<Response> {
         }),
         Response::Compared(Compared { root: [9; 32], proof: bytes("proof") }),
         Response::LogEnd(POSITION),
+        Response::LinkOpened(LinkSlot(123_456)),
+        Response::LinkEntered(LinkEntered { key: bytes("key") }),
+        Response::LinkMessage(None),
+        Response::LinkMessage(Some(LinkMessage { attempt: 2, message: bytes("message") })),
     ]
 }
 

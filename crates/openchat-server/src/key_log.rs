@@ -180,7 +180,8 @@ impl KeyLog {
         signed: SignedDeviceList,
     ) -> Result<NewDeviceList, KeyLogError> {
         let (label, _) = self.vrf.prove(&Subject::User(list.uid))?;
-        Ok(NewDeviceList { version: list.version, leaf: leaf(label, &Body::DeviceList(signed))? })
+        let devices = list.devices.iter().map(|device| device.did).collect();
+        Ok(NewDeviceList { version: list.version, leaf: leaf(label, &Body::DeviceList(signed))?, devices })
     }
 
     /// Under which label the log keeps somebody.

@@ -13,6 +13,7 @@ mod doorbell;
 mod fanout;
 mod issuer;
 mod key_log;
+mod links;
 mod listener;
 mod listing;
 mod live;

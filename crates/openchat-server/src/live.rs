@@ -1,6 +1,7 @@
 //! Who is connected now: strangers by age, devices by user, so that a connection can be ended from outside.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openchat_protocol::{DeviceId, Did, Refusal, RefusalCode, Timestamp, Uid};
@@ -94,10 +95,17 @@ impl Live {
         lists.devices.get(&device).into_iter().flatten().for_each(|known| known.bell.end(reason));
     }
 
-    pub(crate) fn end_user(&self, uid: Uid, reason: &Refusal) {
-        let (first, last) = (Did([0; Did::LENGTH]), Did([u8::MAX; Did::LENGTH]));
+    /// Ends the connections of a user's devices that are not `listed`.
+    pub(crate) fn end_others(&self, uid: Uid, listed: &[Did], reason: &Refusal) {
         let lists = self.lists();
-        let devices = lists.devices.range(DeviceId { uid, did: first }..=DeviceId { uid, did: last });
+        let of_user = lists.devices.range(all_of(uid));
+        let others = of_user.filter(|(device, _)| !listed.contains(&device.did));
+        others.flat_map(|(_, known)| known).for_each(|known| known.bell.end(reason));
+    }
+
+    pub(crate) fn end_user(&self, uid: Uid, reason: &Refusal) {
+        let lists = self.lists();
+        let devices = lists.devices.range(all_of(uid));
         devices.flat_map(|(_, known)| known).for_each(|known| known.bell.end(reason));
     }
 
@@ -129,6 +137,11 @@ impl Live {
     fn lists(&self) -> MutexGuard<'_, Lists> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn all_of(uid: Uid) -> RangeInclusive<DeviceId> {
+    let (first, last) = (Did([0; Did::LENGTH]), Did([u8::MAX; Did::LENGTH]));
+    DeviceId { uid, did: first }..=DeviceId { uid, did: last }
 }
 
 impl Presence {

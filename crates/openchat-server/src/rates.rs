@@ -22,6 +22,9 @@ const WANTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 /// Pages of the log of keys that one address gets in a minute without a login: 300,000 leaves.
 const LOG_PAGES: NonZeroU32 = NonZeroU32::MIN.saturating_add(599);
 
+/// Tries to link a device that one address has in a minute.
+const LINK_ENTRIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(11);
+
 /// A limiter with one state per key.
 pub(crate) struct Rate<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock>,
@@ -75,6 +78,8 @@ pub(crate) struct Rates {
     pub(crate) wanted: Rate<RoomId>,
     /// Pages of the log of keys for who is not logged in.
     pub(crate) log_pages: Rate<Network>,
+    /// Entries to a rendezvous of devices.
+    pub(crate) link_entries: Rate<Network>,
 }
 
 impl Rates {
@@ -99,6 +104,7 @@ impl Rates {
             wishes: Rate::new(Quota::per_minute(NonZeroU32::MIN).allow_burst(WISHES)),
             wanted: Rate::new(Quota::per_minute(WANTED).allow_burst(NonZeroU32::MIN)),
             log_pages: Rate::new(Quota::per_minute(LOG_PAGES)),
+            link_entries: Rate::new(Quota::per_minute(LINK_ENTRIES)),
         }
     }
 
@@ -115,6 +121,7 @@ impl Rates {
         self.wishes.limiter.retain_recent();
         self.wanted.limiter.retain_recent();
         self.log_pages.limiter.retain_recent();
+        self.link_entries.limiter.retain_recent();
     }
 }
 

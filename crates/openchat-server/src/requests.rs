@@ -25,6 +25,7 @@ mod give_back_account;
 mod give_back_leaves;
 mod give_back_records;
 pub(crate) mod hello;
+mod link;
 mod list_rooms;
 pub(crate) mod login;
 mod look_up;
@@ -74,6 +75,9 @@ async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answe
         (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
         (Request::GiveBackLeaves(request), _) => give_back_leaves::handle(state, asker, request).await,
         (Request::GiveBackAccount(request), _) => give_back_account::handle(state, asker, request).await,
+        (Request::EnterLink(slot), _) => link::enter(state, asker, slot),
+        (Request::SendLink(request), _) => link::send(state, asker, request),
+        (Request::ReceiveLink(request), _) => link::receive(state, asker, request).await,
         (request, Some(device)) => carry_out_for(state, device, request).await,
         (_, None) => Err(login_first()),
     }
@@ -93,10 +97,15 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::CompareHeads(request) => compare_heads::handle(state, request).await,
         Request::PublishDevices(signed) => publish_devices::handle(state, device, signed).await,
         Request::GiveBackRecords(request) => give_back_records::handle(state, device, request).await,
+        Request::OpenLink => link::open(state, device),
+        Request::CloseLink(slot) => link::close(state, device, slot),
         Request::Append(_)
         | Request::FollowLog(_)
         | Request::GiveBackLeaves(_)
         | Request::GiveBackAccount(_)
+        | Request::EnterLink(_)
+        | Request::SendLink(_)
+        | Request::ReceiveLink(_)
         | Request::Hello(_)
         | Request::Register(_)
         | Request::EnrolDevice(_)
@@ -151,7 +160,7 @@ pub(crate) fn internal() -> Refusal {
 }
 
 /// Refuses bytes over their limit.
-fn within(what: &str, length: usize, limit: usize) -> Result<(), Refusal> {
+pub(crate) fn within(what: &str, length: usize, limit: usize) -> Result<(), Refusal> {
     if length <= limit {
         return Ok(());
     }

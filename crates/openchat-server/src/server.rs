@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::fanout::Rooms;
 use crate::issuer::Issuer;
 use crate::key_log::{KeyLog, KeyLogError};
+use crate::links::Links;
 use crate::listener::Listener;
 use crate::listing::Listing;
 use crate::live::Live;
@@ -117,6 +118,7 @@ impl Server {
             rooms: Arc::new(Rooms::default()),
             live: Arc::new(Live::new(&config.limits)),
             rates: Rates::new(&config.limits),
+            links: Links::default(),
             budget: Budget::default(),
             listing: Listing::default(),
             clock,

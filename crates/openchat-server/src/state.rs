@@ -14,6 +14,7 @@ use crate::config::Limits;
 use crate::fanout::Rooms;
 use crate::issuer::Issuer;
 use crate::key_log::KeyLog;
+use crate::links::Links;
 use crate::listing::Listing;
 use crate::live::Live;
 use crate::rates::Rates;
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(crate) rates: Rates,
     pub(crate) budget: Budget,
     pub(crate) listing: Listing,
+    pub(crate) links: Links,
     pub(crate) clock: Clock,
     pub(crate) signed_head: SignedHead,
     /// A user has shown that this database is older than what the server has signed.

@@ -73,6 +73,7 @@ async fn sweep_store(state: &State) -> bool {
 async fn sweep(state: &State) {
     state.rates.forget_rested();
     state.budget.forget_rested();
+    state.links.forget_old(state.now());
     state.live.end_expired(state.now());
     for (room, device) in state.rooms.followed() {
         match state.store.membership(room, device).await {

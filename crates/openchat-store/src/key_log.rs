@@ -1,6 +1,6 @@
 //! The log of keys as a store keeps it: leaves, what they stand for, and the nodes of the tree over them.
 
-use openchat_protocol::Timestamp;
+use openchat_protocol::{Did, Timestamp};
 use openchat_transparency::tree::{self, Nodes};
 use openchat_transparency::{Body, Entry, Hash, Kind, Label, Leaf, Opening, Path, TreeError};
 
@@ -38,6 +38,8 @@ pub struct NewDeviceList {
     pub version: u32,
     /// Under the label of its user.
     pub leaf: NewLeaf,
+    /// The devices in it. Those of the user that are not are revoked.
+    pub devices: Vec<Did>,
 }
 
 impl NewDeviceList {

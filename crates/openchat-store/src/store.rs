@@ -107,7 +107,8 @@ pub trait Store: Send + Sync + 'static {
     /// Adds the leaves of such an account. Nothing when it is in the log.
     async fn log_account(&self, uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Logs a list of devices, the next one after the newest of its user. The newest one again is no error.
+    /// Logs a list of devices, the next one after the newest of its user, and [revokes](Self::revoke_device) those that are
+    /// in it no more. The newest one again is no error.
     async fn publish_devices(
         &self,
         uid: Uid,
@@ -208,7 +209,7 @@ pub trait Store: Send + Sync + 'static {
     /// One-time packages of a device, of each suite that it has any package of, in the order of suites.
     async fn key_package_counts(&self, device: DeviceId) -> Result<Vec<KeyPackageCount>, StoreError>;
 
-    /// One package for each device of a user that is not revoked and has any of the suite: a one-time package, which nobody gets
+    /// One package for each device of a user, or for the one that is named, that is not revoked and has any of the suite: a one-time package, which nobody gets
     /// again, or else the last resort.
     async fn claim_key_packages(&self, claim: ClaimKeyPackages)
     -> Result<Vec<ClaimedKeyPackage>, StoreError>;

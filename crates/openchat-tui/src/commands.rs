@@ -70,6 +70,7 @@ pub const COMMANDS: &[Listed] = &[
         name(rest, "accept", "NAME").map(Command::Accept)
     }),
     row(("trust", &[]), "", "whose keys are known, and what that rests on", Anywhere, |_| Ok(Command::Trust)),
+    row(("devices", &[]), "[revoke ID]", "your devices; put one out", Anywhere, devices),
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),
@@ -129,6 +130,10 @@ pub enum Command {
     Accept(UserName),
     /// Show whose keys are known.
     Trust,
+    /// Show the devices of this user.
+    Devices,
+    /// Put out the device whose identifier begins so.
+    Revoke(String),
     /// Make an invite link.
     Invite,
     /// Send again what could not be sent here.
@@ -326,6 +331,15 @@ fn notify(rest: &str) -> Result<Command, CommandError> {
     Notify::named(rest).map(Command::Notify).ok_or_else(|| choice(rest, Notify::NAMES))
 }
 
+fn devices(rest: &str) -> Result<Command, CommandError> {
+    match rest.split_once(char::is_whitespace).unwrap_or((rest, "")) {
+        ("", _) => Ok(Command::Devices),
+        ("revoke", "") => Err(CommandError::Missing("devices revoke", "ID")),
+        ("revoke", id) => Ok(Command::Revoke(id.trim().chars().take(40).collect())),
+        _ => Err(choice(rest, &["revoke ID"])),
+    }
+}
+
 fn theme(rest: &str) -> Result<Command, CommandError> {
     if rest.is_empty() {
         return Ok(Command::Theme(None));
@@ -368,6 +382,7 @@ mod tests {
                 "" | "[NAME]" => "",
                 "all|mentions|none" => "all",
                 "emacs|vim" => "vim",
+                "[revoke ID]" => "revoke 4zq7",
                 _ => "somebody",
             };
             let line = format!("/{} {argument}", command.name);

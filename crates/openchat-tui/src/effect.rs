@@ -27,6 +27,8 @@ pub enum Effect {
     GiveUp(TaskId),
     /// Look up what is on disk.
     Read(Read),
+    /// Put out the device whose identifier begins so, if the password is that of the profile.
+    Revoke(String, Password),
     /// Try to connect now.
     Reconnect,
     /// Keep something of the screen's own in the vault.
@@ -88,6 +90,8 @@ pub enum Then {
     ShowPeople,
     /// Show the number that two people compare.
     ShowNumber,
+    /// Show the devices of this user.
+    ShowDevices,
     /// These words could not be queued: put them back into the composer.
     Sent(RoomId, String),
 }

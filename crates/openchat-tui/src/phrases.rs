@@ -1,8 +1,8 @@
 //! What happened, in words for people: announcements, alarms, states, times.
 
 use openchat_client::{
-    Alarm, Basis, Comparing, ConnectionState, Entry, EpochChanged, InviteFault, Outcome, Person, RoomDetails,
-    RoomSuite, RoomTrust, Trust, TrustChange,
+    Alarm, Basis, Comparing, ConnectionState, Entry, EpochChanged, InviteFault, Outcome, OwnDevice, Person,
+    RoomDetails, RoomSuite, RoomTrust, Trust, TrustChange,
 };
 use openchat_protocol::{ServerFingerprint, Timestamp, UserName};
 use time::OffsetDateTime;
@@ -68,6 +68,16 @@ pub fn announcement(author: &Person, entry: &Entry<Person>) -> (String, bool) {
         // `Entry` may grow with the client.
         _ => quiet(format!("{author} did something that this version cannot show")),
     }
+}
+
+/// A device of this user, in one row.
+pub fn device(device: &OwnDevice) -> String {
+    let rooms = match device.rooms {
+        1 => "1 room".to_owned(),
+        many => format!("{many} rooms"),
+    };
+    let this = if device.is_this { "  (this one)" } else { "" };
+    format!("{}  in {rooms}{this}", device.did)
 }
 
 /// What an alarm means for the person who reads it.

@@ -36,7 +36,7 @@ pub(crate) fn password(prompt: &str) -> Result<Password, Failure> {
 }
 
 /// One line that is not shown, not even when it is typed at the moment of the question.
-fn unseen(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn unseen(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let _changed = terminal::Changed::without_echo();
     output::ask(prompt);
     terminal::read_line().map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))

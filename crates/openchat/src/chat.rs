@@ -1,6 +1,7 @@
 //! `openchat chat`: the line client. A menu as in the beginning: create a room, join one by name, list them; then type.
 
 mod console;
+mod devices;
 mod doing;
 mod showing;
 mod verify;
@@ -70,6 +71,7 @@ pub(crate) async fn talk(
         is_offline: false,
         trouble: None,
         failed: None,
+        revoking: None,
     };
     let outcome = chat.run(room).await;
     chat.client.stop().await;
@@ -93,6 +95,8 @@ struct Chat {
     trouble: Option<ClientError>,
     /// The first thing that could not be done.
     failed: Option<Failure>,
+    /// The device that is put out when the password is right.
+    revoking: Option<String>,
 }
 
 /// The room on the screen.
@@ -204,6 +208,9 @@ impl Chat {
     }
 
     fn prompt(&self) {
+        if self.revoking.is_some() {
+            return self.console.ask_secret("Your password: ");
+        }
         let prompt = match &self.here {
             Some(here) => format!("{}> ", text::room(&here.room.name)),
             None => "> ".to_owned(),
@@ -214,6 +221,11 @@ impl Chat {
     async fn take(&mut self, input: Input) -> Next {
         let line = match input {
             Input::Line(line) => line,
+            Input::Secret(typed) => {
+                self.revoke(typed.as_str()).await;
+                return Next::Go;
+            }
+            Input::Interrupt if self.revoking.take().is_some() => return Next::Go,
             Input::Interrupt => ":q".to_owned(),
             Input::End => return Next::End,
         };

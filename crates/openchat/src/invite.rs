@@ -85,7 +85,7 @@ async fn check_room(client: &ClientHandle, name: &RoomName, surface: Surface) ->
     }
 }
 
-const LOCAL: &str = "This link works on this machine only: it names a loopback address. The host of the server sets \
+pub(crate) const LOCAL: &str = "This link works on this machine only: it names a loopback address. The host of the server sets \
                      the one that others reach: openchat serve --address HOST:PORT (or up --address).";
 
 /// A year, in seconds.

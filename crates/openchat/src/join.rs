@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 
 use clap::Args;
 use openchat_client::Profile;
-use openchat_identity::{InviteLink, KeyFolder, Password};
+use openchat_identity::{DeviceLink, InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
 use openchat_tui::Door;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, chat, output, screen, serve, session, text};
+use crate::{ask, chat, link, output, screen, serve, session, text};
 
 /// How a newcomer's questions are answered by a script.
 const NO_QUESTIONS: &str = "the same command with --name NAME --password-file FILE";
@@ -21,7 +21,7 @@ const NO_QUESTIONS: &str = "the same command with --name NAME --password-file FI
                   openchat join - --name bob --password-file pw < link.txt"
 )]
 pub(crate) struct Arguments {
-    /// The invite link; `-` takes it from standard input, where no process list shows it
+    /// The link of an invite, or of a device of yours; `-` takes it from standard input, where no process list shows it
     link: String,
     /// Your name on this server
     #[arg(long)]
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let from_input = arguments.link == "-";
     let link = if from_input { first_line()? } else { arguments.link };
+    if DeviceLink::is_meant(&link) {
+        return join_as_device(context, &link, (arguments.only, from_input)).await;
+    }
     let link: InviteLink = link.trim().parse().map_err(|error| Failure::new(Kind::Usage, error))?;
     let is_interactive = !from_input && !arguments.only && screen::is_possible();
     if is_interactive && arguments.name.is_none() && context.password_file.is_none() {
@@ -60,6 +63,32 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         return screen::show(context, opened, serve::Place::default(), enrolled.room, None).await;
     }
     chat::talk(client, events, enrolled.room).await
+}
+
+/// Another device of the user who shows the link.
+async fn join_as_device(
+    context: &Context,
+    link: &str,
+    (only, from_input): (bool, bool),
+) -> Result<(), Failure> {
+    let link: DeviceLink = link.parse().map_err(|error| Failure::new(Kind::Usage, error))?;
+    let password = new_password(context)?;
+    let folder = context.folders.profile();
+    let mut progress = link::Progress::default();
+    let mut told = |step| progress.tell(step);
+    let enrolled = tokio::task::block_in_place(|| {
+        openchat_client::join_as_device(&folder, &link, &password, &mut told)
+    })?;
+    tell(context, &enrolled.profile)?;
+    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
+    if only || from_input || !std::io::stdin().is_terminal() {
+        return session::visit(client, events, None).await;
+    }
+    if screen::is_possible() {
+        let opened = Door::Opened(client, events);
+        return screen::show(context, opened, serve::Place::default(), None, None).await;
+    }
+    chat::talk(client, events, None).await
 }
 
 fn first_line() -> Result<String, Failure> {

@@ -5,11 +5,13 @@ mod advice;
 mod ask;
 mod chat;
 mod demo;
+mod devices;
 mod failure;
 mod folders;
 mod invite;
 mod join;
 mod key;
+mod link;
 mod log;
 mod output;
 mod recovery;
@@ -72,8 +74,12 @@ enum Command {
     Serve(serve::Arguments),
     /// Make a link that lets someone in
     Invite(invite::Arguments),
-    /// Make an account with an invite link, then chat
+    /// Make an account with an invite link, or a device with a device's link, then chat
     Join(join::Arguments),
+    /// Make a link by which another machine becomes a device of yours
+    Link(link::Arguments),
+    /// List your devices, or put one out
+    Devices(devices::Arguments),
     /// Chat, line by line
     Chat(chat::Arguments),
     /// List the rooms on the server
@@ -163,6 +169,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Invite(arguments) => invite::run(context, arguments).await,
         Command::Join(arguments) => join::run(context, arguments).await,
+        Command::Link(arguments) => link::run(context, arguments).await,
+        Command::Devices(arguments) => devices::run(context, arguments).await,
         Command::Chat(arguments) => chat::run(context, arguments).await,
         Command::Rooms(arguments) => rooms::run(context, arguments).await,
         Command::Send(arguments) => send::run(context, arguments).await,

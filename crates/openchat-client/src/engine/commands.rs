@@ -59,6 +59,11 @@ impl Engine {
             Command::Compare { room, name } => self.compare(ticket, room, &name),
             Command::Decide { name, same } => self.decide(ticket, &name, same),
             Command::AcceptKey { name } => self.accept_key(ticket, &name),
+            Command::Devices => self.own_devices(ticket),
+            Command::RevokeDevice { id } => self.revoke_device(ticket, &id),
+            Command::OpenLink => self.open_link(ticket),
+            Command::Rendezvous(request) => self.pass_on(ticket, *request),
+            Command::FollowDevices => self.follow_devices(ticket),
         }
         self.finish()
     }
@@ -180,11 +185,8 @@ impl Engine {
             self.cx.keep_invite(invite);
         }
         let credentials = &self.cx.credentials;
-        // Whoever is invited may be elsewhere than this device: the host knows best how the server is reached.
-        let (host, port) = match &self.cx.session.address {
-            Some(address) => (address.host().to_owned(), address.port()),
-            None => (credentials.host.clone(), credentials.port),
-        };
+        // Whoever is invited may be elsewhere than this device.
+        let (host, port) = self.cx.reached_at();
         let link = InviteLink {
             host,
             port,

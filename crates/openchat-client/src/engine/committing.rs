@@ -223,7 +223,7 @@ impl Room {
 }
 
 /// Adds what can be added: one broken device must not keep its user's others out.
-fn add_usable(
+pub(super) fn add_usable(
     group: &mut RoomGroup,
     mut packages: Vec<ClaimedKeyPackage>,
     now: Timestamp,

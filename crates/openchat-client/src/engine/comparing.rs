@@ -3,7 +3,7 @@
 //!
 //! An exchange lives in memory and for [`LIFE`]: one code, one look at it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use openchat_e2ee::Verification;
@@ -26,12 +26,17 @@ use crate::trust::{Comparing, Outcome};
 /// From the first step to the decision of a person.
 const LIFE: Duration = Duration::from_secs(10 * 60);
 
+/// Exchanges of other devices that are remembered.
+const ELSEWHERE: usize = 64;
+
 /// Comparisons under way, one with each person.
 #[derive(Default)]
 pub(super) struct Comparisons {
     under_way: HashMap<Uid, Exchange>,
     /// Who was told that this device knows nothing of an exchange. Told once, or somebody could have it talk without end.
     turned_away: HashSet<Uid>,
+    /// What this user's other devices have begun: the newest of them.
+    elsewhere: VecDeque<ExchangeId>,
 }
 
 /// One comparison.
@@ -57,6 +62,24 @@ impl Comparisons {
         self.under_way.values().map(|exchange| exchange.until).min()
     }
 
+    /// Another device of this user takes part in an exchange: this one stays out of it.
+    fn note_elsewhere(&mut self, step: &Verification) {
+        match step {
+            Verification::Begin { exchange, .. } => {
+                self.elsewhere.push_back(**exchange);
+                if self.elsewhere.len() > ELSEWHERE {
+                    self.elsewhere.pop_front();
+                }
+            }
+            Verification::Accept { exchange, .. } => {
+                self.under_way.retain(|_, it| {
+                    it.about.exchange != **exchange || !matches!(it.stage, Stage::Asked { .. })
+                });
+            }
+            _ => {}
+        }
+    }
+
     fn of(&self, uid: Uid, exchange: &ExchangeId) -> Option<&Exchange> {
         self.under_way.get(&uid).filter(|it| it.about.exchange == *exchange)
     }
@@ -75,7 +98,7 @@ impl Room {
     ) {
         let from = sender.uid;
         if from == cx.me().uid {
-            return;
+            return cx.comparisons.note_elsewhere(step);
         }
         match step {
             Verification::InviteProof { invite, name, room, proof } => {
@@ -147,7 +170,8 @@ impl Room {
     fn accepted(&mut self, cx: &mut Core, by: DeviceId, id: &ExchangeId, theirs: &Nonce) {
         let Some(exchange) = cx.comparisons.of(by.uid, id).filter(|it| it.about.room == self.id()) else {
             // Of a comparison that this device knows no more: else the other one would wait for it.
-            let is_unknown = !cx.comparisons.under_way.contains_key(&by.uid);
+            let is_unknown =
+                !cx.comparisons.under_way.contains_key(&by.uid) && !cx.comparisons.elsewhere.contains(id);
             if is_unknown && cx.comparisons.turned_away.insert(by.uid) {
                 self.say_verification(cx, Verification::Cancel { exchange: (*id).into(), with: by.uid });
             }

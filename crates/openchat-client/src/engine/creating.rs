@@ -6,14 +6,13 @@ use openchat_protocol::room::CreateRoom;
 use openchat_protocol::{Refusal, Request, RoomId, RoomName};
 
 use super::core::Core;
-use super::joining::new_record;
 use super::room::{Busy, Room};
 use super::session::Purpose;
 use crate::command::{Access, RoomSuite};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, Membership};
 use crate::random;
-use crate::vault::{StoredEpoch, Write};
+use crate::vault::{RoomRecord, StoredEpoch, Write};
 
 impl Room {
     /// A room with this device as its only member.
@@ -33,7 +32,7 @@ impl Room {
             }
         };
         let (group, _) = cx.device.create_room(id, policy, suite.into(), cx.now).map_err(cannot_make)?;
-        let mut room = Self::new(new_record(id, name, listed, Membership::Creating));
+        let mut room = Self::new(RoomRecord::new(id, name, listed, Membership::Creating));
         room.set_group(group);
         room.record_changed();
         Ok(room)

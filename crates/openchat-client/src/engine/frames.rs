@@ -12,7 +12,7 @@ use openchat_protocol::{
 
 use super::Engine;
 use super::core::Core;
-use super::joining::{new_record, says_not_in};
+use super::joining::says_not_in;
 use super::login::hang_up;
 use super::room::{Busy, Reading, Room, Wish};
 use super::sending::no_room;
@@ -21,6 +21,7 @@ use super::step::{Step, Ticket};
 use crate::command::Answer;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Event, Membership};
+use crate::vault::RoomRecord;
 
 /// When the server says "too fast" without saying for how long.
 const TOO_FAST: u64 = 1_000;
@@ -78,6 +79,11 @@ impl Engine {
             (Purpose::PublishDevices, Response::Done) => self.cx.handle_devices_published(),
             (Purpose::GiveBackLeaves, Response::Done) => self.handle_leaves_given_back(),
             (Purpose::GiveBackAccount, Response::Done) => self.handle_account_given_back(),
+            (Purpose::RevokeDevice(ticket), Response::Done) => self.follow_devices(ticket),
+            (Purpose::OpenLink(ticket), Response::LinkOpened(slot)) => self.link_opened(ticket, slot),
+            (Purpose::Rendezvous(ticket), response) => {
+                self.cx.answer(ticket, Ok(Answer::Rendezvous(Box::new(response))));
+            }
             (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(suite, count);
             }
@@ -117,6 +123,7 @@ impl Engine {
             (Purpose::Leave(_), Response::Appended(appended)) => room.handle_leave_appended(cx, *appended),
             (Purpose::GiveBackRecords(_), Response::LogEnd(end)) => room.handle_log_end(cx, *end),
             (Purpose::MakeAgain(_), Response::Done) => room.made_again(),
+            (Purpose::Newcomers(_), Response::KeyPackages(packages)) => room.handle_newcomers(cx, packages),
             _ => cx.breaks_protocol("an answer of another kind"),
         });
     }
@@ -144,6 +151,7 @@ impl Engine {
             }
             Purpose::FollowLog => self.cx.handle_follow_refused(refusal),
             Purpose::PublishDevices => self.cx.handle_devices_refused(refusal),
+            Purpose::RevokeDevice(ticket) => self.revocation_refused(*ticket, refusal),
             Purpose::PublishKeyPackages(_) => self.cx.emit(Event::Trouble(refusal.clone().into())),
             // An acknowledgement that comes too late is of no use to anybody.
             Purpose::Ping | Purpose::Notice | Purpose::CompareHeads(..) => {}
@@ -173,6 +181,7 @@ impl Engine {
                 room.not_busy_with(Busy::GivingBack);
                 room.wait_for_others(cx);
             }
+            Purpose::Newcomers(_) => room.handle_newcomers_refused(cx),
             _ => {}
         });
     }
@@ -183,10 +192,9 @@ impl Engine {
                 ClientError::new(ErrorKind::Protocol, format!("the server gave another room than #{name}"));
             return self.cx.answer(ticket, Err(error));
         }
-        let room = self
-            .rooms
-            .entry(info.room)
-            .or_insert_with(|| Room::new(new_record(info.room, name.clone(), true, Membership::Joining)));
+        let room = self.rooms.entry(info.room).or_insert_with(|| {
+            Room::new(RoomRecord::new(info.room, name.clone(), true, Membership::Joining))
+        });
         if room.is_in() {
             return self.cx.answer(ticket, Ok(Answer::Room(info.room)));
         }
@@ -202,7 +210,7 @@ impl Engine {
         let id = pending.room;
         // Its name is inside the encryption: until that is open the room has a name of its identifier.
         let Ok(unnamed) = format!("r{id}").parse() else { return };
-        let fresh = || Room::new(new_record(id, unnamed, false, Membership::Joining));
+        let fresh = || Room::new(RoomRecord::new(id, unnamed, false, Membership::Joining));
         self.rooms.entry(id).or_insert_with(fresh);
         self.with_room(id, |room, cx| room.handle_welcome(cx, pending));
     }
@@ -228,7 +236,7 @@ impl Engine {
         let group = self.rooms.get(&room).and_then(|room| room.group.as_ref());
         match group.map(|group| group.suite().id()) {
             Some(suite) => {
-                let claim = Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite });
+                let claim = Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite, device: None });
                 self.cx.ask(claim, Purpose::KeyPackages(ticket, room, uid));
             }
             None => self.cx.answer(ticket, Err(no_room(room))),
@@ -278,7 +286,10 @@ impl Purpose {
             | Self::CreateInvite(ticket, _)
             | Self::JoinByName(ticket, _)
             | Self::Identity(ticket, ..)
-            | Self::KeyPackages(ticket, ..) => Some(*ticket),
+            | Self::KeyPackages(ticket, ..)
+            | Self::RevokeDevice(ticket)
+            | Self::OpenLink(ticket)
+            | Self::Rendezvous(ticket) => Some(*ticket),
             _ => None,
         }
     }
@@ -290,6 +301,7 @@ impl Purpose {
             | Self::Message(room, _)
             | Self::Commit(room, _)
             | Self::Leave(room)
+            | Self::Newcomers(room)
             | Self::Follow(room)
             | Self::GiveBackRecords(room)
             | Self::MakeAgain(room) => Some(*room),

@@ -4,7 +4,7 @@ use openchat_e2ee::JoinError;
 use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::record::{Position, Record, RecordKind};
 use openchat_protocol::room::{FetchJoinInfo, JoinInfo, PendingWelcome, RoomSelector};
-use openchat_protocol::{Refusal, RefusalCode, Request, RoomId, RoomName, Timestamp, Uid};
+use openchat_protocol::{Refusal, RefusalCode, Request, Timestamp, Uid};
 
 use super::core::Core;
 use super::room::{Busy, Room};
@@ -12,29 +12,10 @@ use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Entry, Event, Membership};
 use crate::random;
-use crate::vault::{OwnCommit, RoomRecord, StoredEpoch, Write};
+use crate::vault::{OwnCommit, StoredEpoch, Write};
 
 /// Attempts to join, within some five seconds, before whoever waits for it is told that it fails.
 const ATTEMPTS: u32 = 6;
-
-/// The record of a room that this device is about to be in.
-pub(crate) fn new_record(room: RoomId, name: RoomName, listed: bool, membership: Membership) -> RoomRecord {
-    RoomRecord {
-        room,
-        name,
-        listed,
-        membership,
-        cursor: Position::start(room),
-        commit: Position::start(room),
-        sealed: 0,
-        until_update: u32::MAX,
-        update_at: Timestamp::END,
-        departed: Vec::new(),
-        was_in: false,
-        unheard: None,
-        room_key: None,
-    }
-}
 
 impl Room {
     /// Sends the external commit that is on its way, or asks for what is needed to make one.

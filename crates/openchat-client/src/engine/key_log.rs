@@ -35,6 +35,8 @@ pub(super) enum Standing {
     Listed,
     /// Not known yet.
     Unproven,
+    /// Was in its user's list, and is no more.
+    Revoked,
     /// Not in its user's list, though that was asked for since the device was seen.
     Ghost,
 }
@@ -65,6 +67,8 @@ pub(super) struct KeyLog {
     /// What the server lacks from here on was given back to it on this connection.
     pub(super) gave_from: Option<u64>,
     changed: bool,
+    /// Grows with every change of what is known.
+    pub(super) generation: u64,
 }
 
 impl KeyLog {
@@ -96,6 +100,7 @@ impl KeyLog {
             whole,
             gave_from: None,
             changed: false,
+            generation: 0,
         })
     }
 
@@ -136,21 +141,28 @@ impl KeyLog {
 
     pub(super) fn change(&mut self) -> &mut Self {
         self.changed = true;
+        self.generation += 1;
         self
     }
 
     /// How a leaf of a room's tree stands.
     pub(super) fn standing(&self, member: &Member) -> Standing {
         let Some(person) = self.people.get(&member.device.uid) else { return Standing::Unproven };
-        if person.version == 0 || person.seq < self.auditor.count(&person.label) {
+        if person.version == 0 || !self.is_newest(person) {
             return Standing::Unproven;
         }
         let listed = ListedDevice { did: member.device.did, key: member.key };
         match person.devices.contains(&listed) {
             true => Standing::Listed,
+            false if person.revoked.contains(&listed) => Standing::Revoked,
             false if self.ghosts.contains(&member.device) => Standing::Ghost,
             false => Standing::Unproven,
         }
+    }
+
+    /// Whether the log, as far as it was followed, says nothing newer of somebody.
+    pub(super) fn is_newest(&self, person: &LoggedPerson) -> bool {
+        person.seq >= self.auditor.count(&person.label)
     }
 
     fn stored(&self) -> StoredKeyLog {

@@ -155,7 +155,14 @@ impl Room {
         self.record.departed.retain(|known| known.device != notice.device);
         self.record.departed.push(notice);
         self.record_changed();
-        self.add_line(cx, record.sequence, record.time, uid, Entry::Left);
+        // A user leaves with all devices, one after the other: the last one is told.
+        let has_left = |device: DeviceId| self.record.departed.iter().any(|notice| notice.device == device);
+        if !self.roster().iter().any(|it| it.device.uid == uid && !has_left(it.device)) {
+            self.add_line(cx, record.sequence, record.time, uid, Entry::Left);
+        }
+        if uid == cx.me().uid && self.record.membership == Membership::Member {
+            self.become_(cx, Membership::Leaving);
+        }
         self.plan_removal(cx);
     }
 

@@ -8,6 +8,7 @@ mod committing;
 mod comparing;
 mod core;
 mod creating;
+mod devices;
 mod frames;
 mod giving_back;
 mod gossip;
@@ -39,7 +40,6 @@ use openchat_protocol::{RoomId, Timestamp};
 
 use self::comparing::Comparisons;
 use self::core::Core;
-pub(crate) use self::joining::new_record;
 use self::key_log::KeyLog;
 use self::key_packages::KeyPackages;
 use self::people::People;

@@ -21,6 +21,9 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Event};
 use crate::vault::{LoggedPerson, OwnLabels, ProvenPerson, Write};
 
+/// Devices of one person that are remembered as revoked: until they are removed everywhere.
+const REVOKED: usize = 64;
+
 impl Engine {
     /// The log is as it should be, or more is known of somebody: rooms may go on.
     pub(super) fn handle_log_news(&mut self) {
@@ -81,6 +84,9 @@ impl Room {
             match cx.log.standing(&member) {
                 Standing::Listed => continue,
                 Standing::Unproven => cx.ask_proof(member.device.uid),
+                // Who may remove it does; what is yet to be read may say that it is done.
+                Standing::Revoked => {}
+                Standing::Ghost if !self.is_settled() => {}
                 Standing::Ghost => {
                     let (who, device) = (cx.people.person(member.device.uid), member.device);
                     cx.raise(Alarm::GhostDevice { room: self.id(), who, device });
@@ -149,13 +155,23 @@ impl Core {
             return Err(unbelievable(account, reason));
         }
         let (label, seq) = (by_uid.leaf.label, by_uid.leaf.seq);
-        let person = LoggedPerson { uid: account.uid, label, seq, version, devices, proven: kept };
+        let revoked = self.revoked(account.uid, &devices);
+        let person = LoggedPerson { uid: account.uid, label, seq, version, devices, proven: kept, revoked };
         if self.log.people.get(&account.uid) != Some(&person) {
             self.write(Write::KeyLogPerson(person.clone()));
         }
         self.log.people.insert(account.uid, person);
         // The devices are the key's, whoever has the name by now.
         self.check_issued(account, &by_name)
+    }
+
+    /// Devices that lists of `uid` have had, and this one does not.
+    fn revoked(&self, uid: Uid, devices: &[ListedDevice]) -> Vec<ListedDevice> {
+        let known = self.log.people.get(&uid);
+        let before = known.into_iter().flat_map(|known| known.devices.iter().chain(&known.revoked));
+        let mut revoked: Vec<_> = before.filter(|device| !devices.contains(device)).copied().collect();
+        revoked.drain(..revoked.len().saturating_sub(REVOKED));
+        revoked
     }
 
     fn identity_key(&self, account: &Account) -> Result<PublicKey, ClientError> {

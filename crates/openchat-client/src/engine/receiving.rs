@@ -42,8 +42,9 @@ impl Room {
             self.ended(cx);
             return self.use_waiting_welcome(cx);
         }
-        if self.record.cursor.sequence >= page.head {
+        if self.record.cursor.sequence >= page.head && self.reading != Reading::Live {
             self.reading = Reading::Live;
+            self.vouch(cx);
         }
     }
 

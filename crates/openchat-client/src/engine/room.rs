@@ -9,6 +9,7 @@ use openchat_protocol::room::{Follow, PendingWelcome};
 use openchat_protocol::{DeviceId, MessageId, Request, RoomId, Timestamp, Uid};
 
 use super::core::Core;
+use super::devices::{AsListed, Newcomers};
 use super::giving_back::GivenBack;
 use super::session::Purpose;
 use super::step::Ticket;
@@ -126,6 +127,9 @@ pub(super) struct Room {
     pub(super) other_logs: HashSet<DeviceId>,
     /// Waits until this device has read that it was removed.
     pub(super) welcome: Option<PendingWelcome>,
+    /// Devices of this user that are to come in.
+    pub(super) newcomers: Newcomers,
+    pub(super) as_listed: AsListed,
     /// The room never came to be.
     pub(super) is_gone: bool,
     /// The newest epoch in which it was seen whether the inviter of this profile is here.
@@ -171,6 +175,8 @@ impl Room {
             told_of_log: 0,
             other_logs: HashSet::new(),
             welcome: None,
+            newcomers: Newcomers::default(),
+            as_listed: AsListed::default(),
             is_gone: false,
             offered_in: None,
             people_kept: false,
@@ -271,9 +277,10 @@ impl Room {
         let update = (self.reading == Reading::Live).then_some(self.record.update_at);
         let removal = self.removal_due.filter(|_| self.reading == Reading::Live);
         let renewal = self.renewal_due.filter(|_| self.reading == Reading::Live);
+        let newcomers = self.newcomers.next_timer().filter(|_| self.reading == Reading::Live);
         let pause = Some(self.not_before);
         // What is due already was tried when it became due; what held it up will set it going again.
-        [update, removal, renewal, pause].into_iter().flatten().filter(|at| *at > now).min()
+        [update, removal, renewal, newcomers, pause].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// This device stands otherwise to the room.
@@ -298,6 +305,7 @@ impl Room {
         self.promised.clear();
         self.counters.clear();
         self.chain.clear();
+        (self.newcomers, self.as_listed) = (Newcomers::default(), AsListed::default());
         cx.write(Write::RoomClosed(self.id()));
         self.become_(cx, membership);
         self.forget_kept(cx);
@@ -376,6 +384,7 @@ impl Room {
     /// Other keys, and another tree.
     pub(super) fn set_group(&mut self, group: RoomGroup) {
         self.group = Some(group);
+        self.as_listed = AsListed::default();
         self.tree_epoch = None;
         self.group_changed = true;
     }

@@ -59,6 +59,13 @@ pub(super) enum Purpose {
     MakeAgain(RoomId),
     GiveBackLeaves,
     GiveBackAccount,
+    /// The same, without a device that somebody wants out.
+    RevokeDevice(Ticket),
+    OpenLink(Ticket),
+    /// A message between this device and one that is being linked.
+    Rendezvous(Ticket),
+    /// Key packages of own devices that a room does not have yet.
+    Newcomers(RoomId),
 }
 
 /// What is wanted with somebody who is looked up.

@@ -1,6 +1,7 @@
 //! Two or three engines with real vaults, a fake server, and a clock that is told the time.
 
 mod astray;
+mod devices;
 mod evil;
 mod key_log;
 mod lost;

@@ -119,6 +119,9 @@ pub struct LoggedPerson {
     /// What proves it, should the server lose it.
     #[n(5)]
     pub proven: Option<ProvenPerson>,
+    /// Devices that were in an earlier list and are no more.
+    #[cbor(n(6), default)]
+    pub revoked: Vec<ListedDevice>,
 }
 
 /// What the newest leaves of somebody were made for.

@@ -13,6 +13,7 @@ mod key;
 mod load;
 mod logged;
 mod names;
+mod past;
 mod record;
 mod schema;
 mod search;
@@ -47,6 +48,7 @@ pub use record::{
 pub use search::{Searched, Sought};
 
 use crate::event::{EpochChanged, Line, RoomOverview};
+use crate::linking::{PastLine, PastRoom, Place};
 
 const KEY_FILE: &str = "vault.key";
 const DATABASE: &str = "vault.db";
@@ -129,10 +131,36 @@ impl Vault {
         self.read(load::credentials)
     }
 
+    /// Whether this is the password of the vault.
+    pub fn check_password(&self, password: &Password) -> Result<(), VaultError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        key::open(&folder.join(KEY_FILE), password).map(drop)
+    }
+
+    /// Everybody whose name is known.
+    pub fn contacts(&self) -> Result<Vec<Contact>, VaultError> {
+        self.read(load::contacts)
+    }
+
     /// Lines of a room, the oldest first; lines of one record stay together, so that it may be a few more than `limit`.
     pub fn history(&self, room: RoomId, span: Span, limit: u32) -> Result<Vec<Line>, VaultError> {
         let me = self.credentials()?.device.uid;
         self.read(|database| history::lines(database, room, span, limit, me))
+    }
+
+    /// Lines of all rooms after a place, in the order of their places.
+    pub(crate) fn past(&self, after: Option<Place>, limit: u32) -> Result<Vec<PastLine>, VaultError> {
+        self.read(|database| past::lines(database, after, limit))
+    }
+
+    /// How many lines all rooms have after a place.
+    pub(crate) fn count_history(&self, after: Option<Place>) -> Result<u64, VaultError> {
+        self.read(|database| past::count(database, after))
+    }
+
+    /// All rooms, as another device is told of them.
+    pub(crate) fn past_rooms(&self) -> Result<Vec<PastRoom>, VaultError> {
+        self.read(past::past_rooms)
     }
 
     /// Looks for words in a part of a room's history, the newest lines before the sequence `before` first.

@@ -149,6 +149,27 @@ pub struct RoomRecord {
     pub room_key: Option<RoomKey>,
 }
 
+impl RoomRecord {
+    /// A room of which nothing is read yet.
+    pub fn new(room: RoomId, name: RoomName, listed: bool, membership: Membership) -> Self {
+        Self {
+            room,
+            name,
+            listed,
+            membership,
+            cursor: Position::start(room),
+            commit: Position::start(room),
+            sealed: 0,
+            until_update: u32::MAX,
+            update_at: Timestamp::END,
+            departed: Vec::new(),
+            was_in: false,
+            unheard: None,
+            room_key: None,
+        }
+    }
+}
+
 /// This device came in from outside, and cannot know yet whether the room is in the same keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Unheard {

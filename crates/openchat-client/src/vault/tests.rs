@@ -495,6 +495,7 @@ fn the_log_of_keys_is_kept_label_by_label() {
             by_name: disclosed(1),
             by_uid: disclosed(2),
         }),
+        revoked: vec![device],
     };
     for round in 1..3 {
         vault

@@ -26,7 +26,11 @@ pub(crate) async fn handle(state: &State, request: EnrolDevice) -> Answer {
     check_account(state, &member).await?;
     let list = list(state, &member, request.list).await?;
     let device = NewDevice { device: member.device(), public_key: member.device_key().to_vec(), chain, list };
+    let (uid, listed) = (device.device.uid, device.list.as_ref().map(|list| list.devices.clone()));
     state.store.enrol_device(device, now).await.map_err(|error| refusal(&error))?;
+    if let Some(listed) = listed {
+        state.live.end_others(uid, &listed, &login::device_revoked());
+    }
     Ok(Response::Done)
 }
 

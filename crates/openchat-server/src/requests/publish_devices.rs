@@ -7,6 +7,7 @@ use openchat_protocol::limits::CERTIFICATE;
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Response};
 use openchat_store::key_log::DeviceListError;
 
+use crate::requests::login::device_revoked;
 use crate::requests::{Answer, internal, log_failed, login_first, store_failed, within};
 use crate::state::State;
 
@@ -16,8 +17,11 @@ pub(crate) async fn handle(state: &State, asker: DeviceId, signed: SignedDeviceL
     let account = account.map_err(|error| store_failed(&error))?.ok_or_else(login_first)?;
     let list = checked(state, &account.identity_spki, &signed)?;
     let new = state.key_log.devices(&list, signed).map_err(|error| log_failed(&error))?;
+    let listed = new.devices.clone();
     let published = state.store.publish_devices(asker.uid, new, state.now()).await;
-    published.map(|()| Response::Done).map_err(|error| refusal(&error))
+    published.map_err(|error| refusal(&error))?;
+    state.live.end_others(asker.uid, &listed, &device_revoked());
+    Ok(Response::Done)
 }
 
 /// The list, if the key has signed it for this server.

@@ -13,7 +13,7 @@ fn upload(suite: u16, one_time: &[&[u8]]) -> Request {
 }
 
 async fn claim(wire: &mut Wire, uid: Uid, suite: u16) -> Vec<u8> {
-    match wire.ask(Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite })).await {
+    match wire.ask(Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite, device: None })).await {
         Ok(Response::KeyPackages(packages)) => packages[0].key_package.to_vec(),
         other => panic!("{other:?}"),
     }
@@ -48,7 +48,8 @@ async fn each_suite_has_key_packages_of_its_own_and_there_are_few_suites() {
     let uid = two.bobs.id.uid;
     assert_eq!(claim(&mut two.alice, uid, 2).await, b"suite 2");
     assert_eq!(claim(&mut two.alice, uid, 2).await, b"last");
-    let none = two.alice.ask(Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite: 99 })).await;
+    let none =
+        two.alice.ask(Request::ClaimKeyPackages(ClaimKeyPackages { uid, suite: 99, device: None })).await;
     assert_eq!(none, Ok(Response::KeyPackages(vec![])));
     let (_, logged_in) = Wire::try_log_in(&two.world, &two.bobs).await.unwrap();
     let expected = [(1, 1), (2, 0), (3, 1), (4, 1)];

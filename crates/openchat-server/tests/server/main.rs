@@ -22,6 +22,7 @@ mod key_log;
 mod key_packages;
 mod large_answers;
 mod lifecycle;
+mod linking;
 mod login;
 mod mls;
 mod removal;

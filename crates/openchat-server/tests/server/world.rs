@@ -115,10 +115,28 @@ impl World {
     }
 
     pub(crate) async fn enrol(&self, device: &Device) -> Result<Response, Refusal> {
+        self.enrol_with(device, self.list(device, 1)).await
+    }
+
+    /// Enrols a device with a list that its user has signed.
+    pub(crate) async fn enrol_with(
+        &self,
+        device: &Device,
+        list: SignedDeviceList,
+    ) -> Result<Response, Refusal> {
         let mut wire = Wire::connect(self, None).await;
         wire.hello().await;
         let chain = device.chain.iter().cloned().map(Into::into).collect();
-        wire.ask(Request::EnrolDevice(EnrolDevice { chain, list: Some(self.list(device, 1)) })).await
+        wire.ask(Request::EnrolDevice(EnrolDevice { chain, list: Some(list) })).await
+    }
+
+    /// One more device of a user, which is yet to be enrolled.
+    pub(crate) fn another_device(&self, first: &Device, did: Did) -> Device {
+        let identity = IdentityKey::from_pkcs8(&first.identity.to_pkcs8()).unwrap();
+        let key = DeviceKey::generate();
+        let certificate = issue_device_certificate(&identity, key.public_key(), did, self.clock.now());
+        let chain = std::iter::once(certificate).chain(first.chain[1..].iter().cloned()).collect();
+        Device { id: DeviceId { uid: identity.uid(), did }, identity, key, chain }
     }
 
     /// The list of this one device.

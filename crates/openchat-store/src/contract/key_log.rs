@@ -137,7 +137,7 @@ pub async fn a_device_comes_with_its_list(world: &World) {
     let uid = world.user("alice").await.uid;
     let before = state(world).await.size;
     let mut new = world.new_device(uid);
-    let list = world.list(2, Label([6; 32]));
+    let list = NewDeviceList { devices: vec![new.device.did], ..world.list(2, Label([6; 32])) };
     new.list = Some(list.clone());
     world.store.enrol_device(new.clone(), NOW).await.unwrap_err();
     assert_eq!(world.store.device(new.device).await, Ok(None));
@@ -147,6 +147,18 @@ pub async fn a_device_comes_with_its_list(world: &World) {
     world.store.enrol_device(new.clone(), NOW).await.unwrap();
     assert!(world.store.device(new.device).await.unwrap().is_some());
     assert_eq!(state(world).await.size, before + 1);
+}
+
+/// What a list leaves out cannot log in any more, nor be added to a room; others' devices have nothing to do with it.
+pub async fn a_device_that_is_listed_no_more_is_revoked(world: &World) {
+    let uid = world.user("alice").await.uid;
+    let (kept, lost) = (world.device(uid).await, world.device(uid).await);
+    let other = world.user("bob").await;
+    let list = NewDeviceList { devices: vec![kept.did], ..world.list(1, Label([6; 32])) };
+    world.store.publish_devices(uid, list, NOW).await.unwrap();
+    let is_revoked = async |device| world.store.device(device).await.unwrap().unwrap().revoked;
+    assert!(is_revoked(lost).await);
+    assert!(!is_revoked(kept).await && !is_revoked(other).await);
 }
 
 /// What a leaf stands for goes, for all leaves of the label; the tree stays.

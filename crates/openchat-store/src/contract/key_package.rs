@@ -30,6 +30,19 @@ pub async fn packages_are_counted_and_limited(world: &World) {
     assert_eq!(world.store.key_package_counts(stranger).await, Ok(vec![]));
 }
 
+/// What is wanted of one device takes nothing from the others.
+pub async fn packages_of_one_device_are_claimed_alone(world: &World) {
+    let alice = world.user("alice").await;
+    let other = world.device(alice.uid).await;
+    for device in [alice, other] {
+        world.store.publish_key_packages(device, world.packages(2, false)).await.unwrap();
+    }
+    let claim = ClaimKeyPackages { uid: alice.uid, suite: SUITE, device: Some(other.did) };
+    let claimed = world.store.claim_key_packages(claim).await.unwrap();
+    assert_eq!(claimed.iter().map(|claimed| claimed.device).collect::<Vec<_>>(), [other]);
+    assert_eq!((world.packages_left(alice).await, world.packages_left(other).await), (2, 1));
+}
+
 /// The oldest first, each once; then the newest last resort, again and again.
 pub async fn the_last_resort_is_given_when_all_others_are_gone(world: &World) {
     let alice = world.user("alice").await;
@@ -81,7 +94,8 @@ pub async fn each_suite_has_packages_of_its_own(world: &World) {
     assert_eq!(world.store.publish_key_packages(alice, old.clone()).await, Ok(1));
     assert_eq!(world.store.key_package_counts(alice).await, Ok(vec![count(7, 1), count(8, 2)]));
     let claim = async |suite| {
-        let claimed = world.store.claim_key_packages(ClaimKeyPackages { uid: alice.uid, suite }).await;
+        let claimed =
+            world.store.claim_key_packages(ClaimKeyPackages { uid: alice.uid, suite, device: None }).await;
         claimed.unwrap().into_iter().map(|claimed| claimed.key_package).next()
     };
     assert_eq!((claim(7).await, claim(7).await), (old.one_time.first().cloned(), old.last_resort));

@@ -66,6 +66,7 @@ macro_rules! store_contract {
             key_log: leaves_of_a_label_are_a_chain;
             key_log: versions_of_a_device_list_only_grow;
             key_log: a_device_comes_with_its_list;
+            key_log: a_device_that_is_listed_no_more_is_revoked;
             key_log: an_erased_label_leaves_the_tree_as_it_is;
             room: a_creator_is_the_member_of_its_room;
             room: a_room_is_made_once;
@@ -102,6 +103,7 @@ macro_rules! store_contract {
             removal: who_is_removed_and_added_by_one_commit_stays;
             key_package: packages_are_counted_and_limited;
             key_package: the_last_resort_is_given_when_all_others_are_gone;
+            key_package: packages_of_one_device_are_claimed_alone;
             key_package: concurrent_claims_never_share_a_package;
             key_package: each_suite_has_packages_of_its_own;
             key_package: suites_of_a_device_are_limited;

@@ -78,7 +78,7 @@ impl World {
         let signed = SignedDeviceList { list: self.fresh::<16>().to_vec().into(), signature: vec![1].into() };
         let mut leaf = self.leaf(Kind::DeviceList, label);
         leaf.opening.body = Body::DeviceList(signed).to_bytes();
-        NewDeviceList { version, leaf }
+        NewDeviceList { version, leaf, devices: Vec::new() }
     }
 
     pub(super) fn leaf(&self, kind: Kind, label: Label) -> NewLeaf {
@@ -288,7 +288,7 @@ impl World {
 
     /// Claims packages of the usual suite.
     pub(super) async fn claim(&self, uid: Uid) -> Vec<ClaimedKeyPackage> {
-        self.store.claim_key_packages(ClaimKeyPackages { uid, suite: SUITE }).await.unwrap()
+        self.store.claim_key_packages(ClaimKeyPackages { uid, suite: SUITE, device: None }).await.unwrap()
     }
 
     /// One-time packages of the usual suite.

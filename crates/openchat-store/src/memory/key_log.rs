@@ -172,6 +172,7 @@ impl State {
         }
         self.key_log.append(&list.leaf, now)?;
         self.key_log.versions.insert(uid, list.version);
+        self.revoke_others(uid, &list.devices);
         Ok(())
     }
 }

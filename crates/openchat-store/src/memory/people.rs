@@ -12,7 +12,7 @@ use openchat_protocol::limits::{DEVICES_PER_USER, INVITES_PER_USER, KEY_PACKAGE_
 use openchat_protocol::record::Base;
 use openchat_protocol::room::PendingWelcome;
 use openchat_protocol::tree::Tree;
-use openchat_protocol::{DeviceId, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
+use openchat_protocol::{DeviceId, Did, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::State;
 use crate::account::{CreateAccountError, NewAccount, StoredAccount};
@@ -232,6 +232,15 @@ impl State {
         true
     }
 
+    /// Revokes the devices of `uid` that are not among `listed`.
+    pub(super) fn revoke_others(&mut self, uid: Uid, listed: &[Did]) {
+        let is_other = |device: &DeviceId| device.uid == uid && !listed.contains(&device.did);
+        let others: Vec<_> = self.devices.keys().copied().filter(is_other).collect();
+        for device in others {
+            self.revoke_device(device);
+        }
+    }
+
     pub(super) fn touch_device(&mut self, device: DeviceId, now: Timestamp) {
         if let Some(device) = self.devices.get_mut(&device) {
             device.last_seen = device.last_seen.max(now);
@@ -293,7 +302,8 @@ impl State {
     }
 
     pub(super) fn claim_key_packages(&mut self, claim: ClaimKeyPackages) -> Vec<ClaimedKeyPackage> {
-        let of_user = self.devices.values_mut().filter(|device| device.known.device.uid == claim.uid);
+        let wanted = |it: DeviceId| it.uid == claim.uid && claim.device.is_none_or(|did| did == it.did);
+        let of_user = self.devices.values_mut().filter(|device| wanted(device.known.device));
         let claim = |device: &mut Device| {
             let packages = device.packages.get_mut(&claim.suite)?;
             let key_package = packages.one_time.pop_front().or_else(|| packages.last_resort.clone())?;

@@ -2,7 +2,7 @@
 
 use minicbor::bytes::ByteVec;
 use openchat_protocol::limits::DEVICES_PER_USER;
-use openchat_protocol::{DeviceId, Timestamp, Uid, codec};
+use openchat_protocol::{DeviceId, Did, Timestamp, Uid, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{damaged, device_id, int, timestamp, user_name};
@@ -101,6 +101,10 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDevice> {
 }
 
 pub(super) fn revoke(connection: &Connection, device: DeviceId) -> Result<bool, Failure<StoreError>> {
+    Ok(revoke_row(connection, device)?)
+}
+
+fn revoke_row(connection: &Connection, device: DeviceId) -> rusqlite::Result<bool> {
     let id = connection
         .prepare_cached("UPDATE device SET revoked = 1 WHERE uid = ?1 AND did = ?2 RETURNING id")?
         .query_row(params![device.uid.0, device.did.0], |row| row.get(0))
@@ -109,6 +113,17 @@ pub(super) fn revoke(connection: &Connection, device: DeviceId) -> Result<bool, 
     key_package::forget_all(connection, id)?;
     welcome::forget_all(connection, id)?;
     Ok(true)
+}
+
+/// Revokes the devices of `uid` that are not among `listed`.
+pub(super) fn revoke_others<E>(connection: &Connection, uid: Uid, listed: &[Did]) -> Result<(), Failure<E>> {
+    let mut find = connection.prepare_cached("SELECT uid, did FROM device WHERE uid = ?1 AND NOT revoked")?;
+    let devices: Vec<DeviceId> =
+        find.query_map([uid.0], |row| device_id(row, 0))?.collect::<Result<_, _>>()?;
+    for device in devices.into_iter().filter(|device| !listed.contains(&device.did)) {
+        revoke_row(connection, device)?;
+    }
+    Ok(())
 }
 
 pub(super) fn touch(

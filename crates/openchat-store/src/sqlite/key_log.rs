@@ -5,9 +5,9 @@ use openchat_transparency::tree::{self, Nodes};
 use openchat_transparency::{Entry, Hash, Kind, Label, Leaf, Opening, Path, TreeError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::account;
 use super::columns::{damaged, int};
 use super::failure::Failure;
+use super::{account, device};
 use crate::StoreError;
 use crate::account::StoredAccount;
 use crate::key_log::{self, DeviceListError, LogState, LoggedEntries, LoggedTail, NewDeviceList, NewLeaf};
@@ -232,7 +232,7 @@ pub(super) fn publish_devices(
     connection
         .prepare_cached("UPDATE account SET list_version = ?2 WHERE uid = ?1")?
         .execute(params![uid.0, list.version])?;
-    Ok(())
+    device::revoke_others(connection, uid, &list.devices)
 }
 
 /// Whether this very list is the newest one already.

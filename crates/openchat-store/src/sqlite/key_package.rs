@@ -89,7 +89,7 @@ pub(super) fn claim(
         .query_map([claim.uid.0], |row| Ok((row.get(0)?, device_id(row, 1)?)))?
         .collect::<Result<_, _>>()?;
     let mut claimed = Vec::with_capacity(devices.len());
-    for (row, device) in devices {
+    for (row, device) in devices.into_iter().filter(|(_, it)| claim.device.is_none_or(|did| did == it.did)) {
         if let Some(package) = claim_one(connection, row, claim.suite)? {
             claimed.push(ClaimedKeyPackage { device, key_package: package.into() });
         }

@@ -43,6 +43,9 @@ impl Chat {
                 search.query.insert_str(text.lines().next().unwrap_or_default());
                 self.search_anew(out);
             }
+            Some(Overlay::Revoke(_, password)) => {
+                text.lines().take(1).flat_map(str::chars).for_each(|c| password.push(c));
+            }
             Some(_) => {}
             None if text.lines().count() > LINES_AT_ONCE => {
                 self.overlay = Some(Overlay::Ask(Question::Paste(text)));

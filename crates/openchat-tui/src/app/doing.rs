@@ -4,6 +4,7 @@ use openchat_client::{Access, Command as Ask, Membership, RoomSuite};
 use openchat_protocol::{RoomId, RoomName, UserName};
 
 use super::chat::Chat;
+use super::entrance::Secret;
 use super::overlay::{Overlay, Question};
 use super::picker::Picker;
 use super::timeline::Timeline;
@@ -84,6 +85,8 @@ impl Chat {
                 }
             }
             (Command::Trust, _) => out.push(Effect::Ask(Ask::Acquaintances, Then::ShowPeople)),
+            (Command::Devices, _) => out.push(Effect::Ask(Ask::Devices, Then::ShowDevices)),
+            (Command::Revoke(id), _) => self.overlay = Some(Overlay::Revoke(id, Secret::default())),
             (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
             (Command::Invite, _) => {
                 let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());

@@ -1,7 +1,7 @@
 //! Before the profile is open: host or join, name and password; or the password of a profile that is there.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use openchat_client::{ClientError, ErrorKind, InviteLink, Password};
+use openchat_client::{ClientError, DeviceLink, ErrorKind, InviteLink, Password};
 use openchat_protocol::{Timestamp, UserName};
 use ratatui_textarea::TextArea;
 use zeroize::Zeroizing;
@@ -87,7 +87,7 @@ impl Secret {
         self.0.chars().count()
     }
 
-    fn handle(&mut self, key: KeyEvent) {
+    pub(super) fn handle(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.0.clear(),
             KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => self.push(c),
@@ -97,7 +97,7 @@ impl Secret {
     }
 
     /// Growing would leave a copy behind: there is room from the beginning.
-    fn push(&mut self, c: char) {
+    pub(super) fn push(&mut self, c: char) {
         const LONGEST: usize = 1024;
         if self.0.capacity() < LONGEST {
             let mut roomy = Zeroizing::new(String::with_capacity(LONGEST));
@@ -109,7 +109,7 @@ impl Secret {
         }
     }
 
-    fn password(&self) -> Password {
+    pub(super) fn password(&self) -> Password {
         Password::new(self.0.as_str())
     }
 
@@ -193,7 +193,12 @@ impl Form {
     }
 }
 
-fn link(text: &str) -> Result<InviteLink, String> {
+pub(super) fn link(text: &str) -> Result<InviteLink, String> {
+    if DeviceLink::is_meant(text) {
+        return Err(
+            "this is the link of a device of yours: leave with Ctrl-C, and openchat join 'LINK'".to_owned()
+        );
+    }
     text.parse().map_err(|why| format!("{why}"))
 }
 

@@ -34,6 +34,8 @@ impl Chat {
             Some(Overlay::Picker(_)) => self.press_in_picker(key, settings, theme, out),
             Some(Overlay::Search(_)) => self.press_in_search(key, theme, out),
             Some(Overlay::Ask(_)) => self.answer(key.code, out),
+            Some(Overlay::Revoke(..)) if key.code == KeyCode::Enter => self.revoke(out),
+            Some(Overlay::Revoke(_, password)) => password.handle(key),
             Some(Overlay::Tasks) => self.press_in_tasks(key.code, theme, out),
             Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
                 out.push(Effect::Copy(link.clone()));
@@ -41,6 +43,12 @@ impl Chat {
             }
             _ if matches!(key.code, KeyCode::Enter | KeyCode::Char('q')) => self.close_overlay(theme),
             _ => {}
+        }
+    }
+
+    fn revoke(&mut self, out: &mut Vec<Effect>) {
+        if let Some(Overlay::Revoke(id, password)) = self.overlay.take() {
+            out.push(Effect::Revoke(id, password.password()));
         }
     }
 

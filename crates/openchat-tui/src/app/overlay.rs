@@ -1,8 +1,9 @@
 //! What lies over the chat: a picker, a page of words, an invite, a question.
 
-use openchat_client::{Acquaintance, EpochChanged, Line, RoomDetails};
+use openchat_client::{Acquaintance, EpochChanged, Line, OwnDevice, RoomDetails};
 use openchat_protocol::RoomId;
 
+use super::entrance::Secret;
 use super::picker::Picker;
 use super::search::Search;
 
@@ -28,6 +29,10 @@ pub enum Overlay {
     People(Vec<Acquaintance>),
     /// What is known of somebody's key, and the number that both compare, with its QR code.
     Number(Box<Acquaintance>),
+    /// The devices of this user.
+    Devices(Vec<OwnDevice>),
+    /// The password, before the device whose identifier begins so is put out.
+    Revoke(String, Secret),
     /// A question.
     Ask(Question),
 }

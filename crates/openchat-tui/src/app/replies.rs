@@ -60,6 +60,9 @@ impl Chat {
             }
             (Then::ShowInvite, Ok(Answer::Invite(link))) => self.overlay = Some(Overlay::Invite(link)),
             (Then::ShowPeople, Ok(Answer::Acquaintances(all))) => self.overlay = Some(Overlay::People(all)),
+            (Then::ShowDevices, Ok(Answer::Devices(devices))) => {
+                self.overlay = Some(Overlay::Devices(devices));
+            }
             (Then::ShowNumber, Ok(Answer::Acquaintance(known))) => {
                 self.overlay = Some(Overlay::Number(known));
             }

@@ -16,6 +16,7 @@ use super::overlay::Overlay;
 use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
+mod devices;
 mod panes;
 mod pictures;
 mod pointing;

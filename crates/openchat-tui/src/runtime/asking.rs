@@ -3,11 +3,11 @@
 use std::pin::Pin;
 
 use futures_util::future::abortable;
-use openchat_client::{ClientError, ClientHandle, Span};
+use openchat_client::{Answer, ClientError, ClientHandle, Password, Span};
 
 use super::Runtime;
 use crate::app::timeline::PAGE;
-use crate::effect::{Effect, Found, Incoming, Read};
+use crate::effect::{Effect, Found, Incoming, Read, Then};
 
 /// Steps of the crypto log that are shown.
 const EPOCHS: u32 = 200;
@@ -28,6 +28,10 @@ impl Runtime {
                 Effect::Remember(key, value) => {
                     client.remember(&key, value).await.err().map(|error| Incoming::Found(Err(error)))
                 }
+                Effect::Revoke(id, password) => {
+                    let said = Then::Say("that device is out: it gets nothing more".to_owned());
+                    Some(Incoming::Answered(said, revoke(&client, id, password).await))
+                }
                 Effect::Reconnect => client.reconnect().await.err().map(Incoming::NotOpened),
                 _ => None,
             }
@@ -43,6 +47,11 @@ impl Runtime {
             None => self.asked.push(Box::pin(asked)),
         }
     }
+}
+
+async fn revoke(client: &ClientHandle, id: String, password: Password) -> Result<Answer, ClientError> {
+    client.check_password(password).await?;
+    client.revoke_device(id).await.map(|()| Answer::Done)
 }
 
 async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError> {

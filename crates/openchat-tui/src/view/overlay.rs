@@ -59,6 +59,20 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
             page("Whose keys are known", &rows, &mut chat.page, theme, frame);
         }
         Some(Overlay::Number(known)) => number(known, theme, frame),
+        Some(Overlay::Devices(devices)) => {
+            let mut rows: Vec<_> = devices.iter().map(phrases::device).map(Line::raw).collect();
+            rows.push(Line::styled("/devices revoke ID puts one out · openchat link adds one", theme.quiet));
+            page("Your devices", &rows, &mut chat.page, theme, frame);
+        }
+        Some(Overlay::Revoke(id, password)) => {
+            let dots = "•".repeat(password.length().min(usize::from(page_width(frame))));
+            let rows = [
+                Line::raw(format!("The device {} gets nothing more, and cannot log in again.", harmless(id))),
+                Line::raw(format!("Your password: {dots}")),
+                Line::styled("Enter puts it out · Esc leaves it", theme.quiet),
+            ];
+            page("Put out a device", &rows, &mut Page::default(), theme, frame);
+        }
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
             page("Sure?", &rows, &mut Page::default(), theme, frame);

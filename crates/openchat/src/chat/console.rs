@@ -6,9 +6,10 @@ use anstream::ColorChoice;
 use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Kind};
-use crate::terminal;
+use crate::{ask, terminal};
 
 /// Lines typed ahead of the program.
 const TYPED_AHEAD: usize = 64;
@@ -17,6 +18,8 @@ const TYPED_AHEAD: usize = 64;
 pub(crate) enum Input {
     /// A line without its end.
     Line(String),
+    /// What was typed unseen, when a secret was asked for.
+    Secret(Zeroizing<String>),
     /// Ctrl-C.
     Interrupt,
     /// Ctrl-D, or the end of the pipe.
@@ -35,9 +38,17 @@ enum Output {
     /// The editor prints above the line that is being typed, and asks for the next line when it gets a prompt.
     Editor {
         printer: Box<dyn ExternalPrinter + Send>,
-        prompts: std::sync::mpsc::Sender<String>,
+        prompts: std::sync::mpsc::Sender<Wanted>,
     },
     Plain,
+}
+
+/// What the person is asked for.
+enum Wanted {
+    /// A line.
+    Line(String),
+    /// A line that is not shown, nor kept.
+    Secret(String),
 }
 
 impl Console {
@@ -71,7 +82,14 @@ impl Console {
     pub(crate) fn prompt(&self, prompt: &str) {
         if let Output::Editor { prompts, .. } = &self.output {
             // The editor's thread ends only with the input, which is seen as `Input::End`.
-            drop(prompts.send(prompt.to_owned()));
+            drop(prompts.send(Wanted::Line(prompt.to_owned())));
+        }
+    }
+
+    /// Asks for a line that is not shown. A pipe has none.
+    pub(crate) fn ask_secret(&self, prompt: &str) {
+        if let Output::Editor { prompts, .. } = &self.output {
+            drop(prompts.send(Wanted::Secret(prompt.to_owned())));
         }
     }
 
@@ -109,9 +127,19 @@ impl Console {
 }
 
 /// One line for each prompt, until the input ends or nobody asks any more.
-fn edit(editor: &mut DefaultEditor, asked: &std::sync::mpsc::Receiver<String>, typed: &mpsc::Sender<Input>) {
-    while let Ok(prompt) = asked.recv() {
-        let input = match editor.readline(&prompt) {
+fn edit(editor: &mut DefaultEditor, asked: &std::sync::mpsc::Receiver<Wanted>, typed: &mpsc::Sender<Input>) {
+    while let Ok(wanted) = asked.recv() {
+        let read = match wanted {
+            Wanted::Line(prompt) => editor.readline(&prompt),
+            Wanted::Secret(prompt) => {
+                let secret = ask::unseen(&prompt).map_or(Input::Interrupt, Input::Secret);
+                if typed.blocking_send(secret).is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let input = match read {
             Ok(line) => {
                 // History is a comfort: a line that cannot be kept is still sent.
                 let _ = editor.add_history_entry(line.as_str());

@@ -36,6 +36,8 @@ impl Chat {
             Command::Remove(name) => self.client.remove_member(self.here()?.room.room, name).await?,
             Command::Invite => self.invite().await?,
             Command::Trust => self.trust().await?,
+            Command::Devices => self.devices().await?,
+            Command::Revoke(id) => self.ask_to_revoke(id)?,
             Command::Verify(name, how) => self.verify(name, how).await?,
             Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,

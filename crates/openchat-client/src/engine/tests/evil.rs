@@ -211,14 +211,20 @@ fn a_ghost_device_is_told_and_nothing_is_said_before_it() {
     let bob = world.clients[BOB].device;
     let ghost = world.ghost_of(BOB);
     assert_eq!(ghost.uid, bob.uid);
+    world.disconnect(BOB);
+    let before = world.epoch(ALICE, room);
     world.join_as_ghost(BOB, ghost, room);
     world.pass(LOOK);
     let told = |alarm: &&Alarm| matches!(alarm, Alarm::GhostDevice { device, .. } if *device == ghost);
     assert!(world.alarms(ALICE).iter().any(told), "{:?}", world.alarms(ALICE));
     world.say(ALICE, room, "who reads this?");
     assert_eq!(waiting(&world, ALICE, room), 1, "the message waits");
-    let epoch = world.epoch(ALICE, room);
-    assert_eq!(epoch, world.epoch(BOB, room), "the commit is as valid for one as for the other");
+    assert_eq!(world.epoch(ALICE, room), before.map(|epoch| epoch + 1), "the commit is valid all the same");
+    // Its user is told as well, and puts it out.
+    world.connect(BOB);
+    world.pass(LOOK);
+    assert!(world.alarms(BOB).iter().any(told), "{:?}", world.alarms(BOB));
+    assert_eq!(world.said(BOB, room), ["alice: who reads this?"]);
 }
 
 /// 9, by whoever hands out key packages.

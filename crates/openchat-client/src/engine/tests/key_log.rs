@@ -100,6 +100,16 @@ impl FakeLog {
         self.append(label, &Body::DeviceList(signed), now);
     }
 
+    /// How many lists of devices somebody has.
+    pub(super) fn versions(&self, uid: openchat_protocol::Uid) -> u32 {
+        let label = self.label(&Subject::User(uid));
+        let lists = self
+            .leaves
+            .iter()
+            .filter(|(leaf, _)| leaf.label == label && leaf.kind == openchat_transparency::Kind::DeviceList);
+        u32::try_from(lists.count()).unwrap()
+    }
+
     /// The log as it was with `size` leaves.
     pub(super) fn rolled_back(&self, size: u64) -> Self {
         let mut old = Self { nodes: MemoryNodes::default(), leaves: Vec::new(), ..self.clone() };

@@ -233,7 +233,10 @@ impl FakeServer {
             Request::ClaimKeyPackages(wanted) => {
                 let uid = self.claims_instead.unwrap_or(wanted.uid);
                 let packages = &mut self.key_packages;
-                let fits = |(device, suite): &(DeviceId, u16)| device.uid == uid && *suite == wanted.suite;
+                let is_meant = |it: &DeviceId| wanted.device.is_none_or(|did| did == it.did);
+                let fits = |(device, suite): &(DeviceId, u16)| {
+                    device.uid == uid && *suite == wanted.suite && is_meant(device)
+                };
                 let claimed = packages.iter_mut().filter(|(key, _)| fits(key)).filter_map(claim);
                 let claimed = claimed.chain(self.more_packages.iter().cloned());
                 Ok(Response::KeyPackages(claimed.collect()))

@@ -125,11 +125,10 @@ impl World {
             device,
             identity_key: identity.to_pkcs8().to_vec().into(),
             device_key: device_key.to_pkcs8().to_vec().into(),
-            chain: chain.clone(),
+            chain,
             enrolled: true,
             devices: Some(devices.clone()),
         };
-        self.server.chains.insert(device, chain);
         let account = Account {
             uid: issued.uid,
             name: name.parse().unwrap(),
@@ -141,6 +140,13 @@ impl World {
             self.server.log.list(issued.uid, devices, START);
         }
         self.server.accounts.push(account);
+        self.add_profile(credentials)
+    }
+
+    /// A device that the server is to know already.
+    pub(super) fn add_profile(&mut self, credentials: Credentials) -> usize {
+        let device = credentials.device;
+        self.server.chains.insert(device, credentials.chain.clone());
         let folder = tempfile::tempdir().unwrap();
         let first = Change::from_iter([Write::Credentials(Box::new(credentials))]);
         let vault = Vault::create(folder.path(), &password(), &first).unwrap();
