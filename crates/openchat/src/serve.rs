@@ -118,6 +118,10 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
     let now = Timestamp::now();
     let authority_folder = config.authority_folder();
     let is_new = !authority_folder.exists();
+    if place.restored.is_some() && is_new {
+        let what = format!("there is no server to have been restored in {}", folder.display());
+        return Err(Failure::new(Kind::Usage, what).help("put the copy of its folder there first"));
+    }
     let authority = Authority::open_or_create(&authority_folder, now)?;
     let fingerprint = authority.fingerprint();
     let store: Arc<dyn Store> = Arc::new(database(place, &folder.join("server.db"), now)?);
@@ -136,10 +140,6 @@ pub(crate) async fn host(context: &Context, place: &Place) -> Result<Hosted, Fai
 /// The database, in a new life if its host says that it was restored.
 fn database(place: &Place, path: &Path, now: Timestamp) -> Result<SqliteStore, Failure> {
     let Some(seconds) = place.restored else { return Ok(SqliteStore::open(path)?) };
-    if !path.exists() {
-        let what = format!("there is no database to have been restored: {} is missing", path.display());
-        return Err(Failure::new(Kind::Usage, what).help("put the copy there first"));
-    }
     Ok(SqliteStore::open_restored(path, now.plus(Duration::from_secs(seconds.into())))?)
 }
 
