@@ -28,7 +28,7 @@ async fn who_registers_enrols_and_logs_in_is_known_to_others() {
         panic!("alice is known")
     };
     assert_eq!((account.uid, account.identity_certificate.as_slice()), (alice.id.uid, &*alice.chain[1]));
-    let nobody = Request::LookUp(AccountSelector::Name("nobody".parse().unwrap()));
+    let nobody = Request::LookUp(AccountSelector::Name("stranger".parse().unwrap()));
     assert_eq!(code(wire.ask(nobody).await), RefusalCode::AccountUnknown);
 }
 

@@ -28,7 +28,7 @@ async fn the_operator_disables_an_account_at_once_and_enables_it_again() {
     assert_eq!(code(Wire::try_log_in(&world, &alice).await.map(|_| ())), RefusalCode::AccountDisabled);
     admin.set_disabled("alice".parse().unwrap(), false).await.unwrap();
     Wire::log_in(&world, &alice).await;
-    let unknown = admin.set_disabled("nobody".parse().unwrap(), true).await;
+    let unknown = admin.set_disabled("stranger".parse().unwrap(), true).await;
     assert!(matches!(unknown, Err(AdminError::Refused(why)) if why.contains("no account of this name")));
 }
 

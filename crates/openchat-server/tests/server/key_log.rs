@@ -89,7 +89,7 @@ async fn what_is_issued_is_in_the_log_and_proven_to_who_asks() {
     assert_eq!((uid, name.as_str()), (alice.id.uid, "alice"));
     let Body::DeviceList(signed) = by_uid else { panic!("{by_uid:?}") };
     assert_eq!(signed.list, world.list(&alice, 1).list);
-    let nobody = Prove { who: AccountSelector::Name("nobody".parse().unwrap()), known: 0 };
+    let nobody = Prove { who: AccountSelector::Name("stranger".parse().unwrap()), known: 0 };
     assert_eq!(code(wire.ask(Request::Prove(nobody)).await), RefusalCode::AccountUnknown);
 }
 
