@@ -132,11 +132,14 @@ impl Links {
         }
     }
 
-    /// Ends a rendezvous of `owner`.
-    pub(crate) fn close(&self, owner: DeviceId, number: LinkSlot) {
+    /// Ends a rendezvous of `owner`. What waits for the other end can still be taken for a while.
+    pub(crate) fn close(&self, owner: DeviceId, number: LinkSlot, now: Timestamp) {
         let mut slots = self.slots();
-        if let Some(slot) = slots.get(&number).filter(|slot| slot.owner == owner) {
-            slot.changed.notify_waiters();
+        let Some(slot) = slots.get_mut(&number).filter(|slot| slot.owner == owner) else { return };
+        slot.attempt = LINK_TRIES;
+        slot.until = slot.until.min(now.plus(LIVELY));
+        slot.changed.notify_waiters();
+        if slot.to_new.is_empty() {
             slots.remove(&number);
         }
     }
@@ -289,15 +292,28 @@ mod tests {
     fn it_is_over_when_it_is_closed_reopened_or_old() {
         let links = Links::default();
         let slot = links.open(ALICE, NOW).unwrap();
-        links.close(BOB, slot);
+        links.close(BOB, slot, NOW);
         links.enter(slot, NOW).unwrap();
-        links.close(ALICE, slot);
+        links.close(ALICE, slot, NOW);
         assert!(is_unknown(links.enter(slot, NOW)));
         let before = links.open(ALICE, NOW).unwrap();
         let slot = links.open(ALICE, NOW).unwrap();
         assert!(before == slot || is_unknown(links.enter(before, NOW)), "a device has one");
         assert!(is_unknown(links.enter(slot, NOW.plus(LIFE))));
         links.forget_old(NOW.plus(LIFE));
+        assert!(is_unknown(links.enter(slot, NOW)));
+    }
+
+    #[tokio::test]
+    async fn the_last_word_is_heard_after_the_end() {
+        let links = Links::default();
+        let slot = links.open(ALICE, NOW).unwrap();
+        let entered = links.enter(slot, NOW).unwrap();
+        put(&links, Some(ALICE), slot, LinkEnd::Known { attempt: 1 }).unwrap();
+        links.close(ALICE, slot, NOW);
+        let new = ReceiveLink { slot, end: new_end(&entered) };
+        assert!(links.receive(None, new.clone(), NOW).await.unwrap().is_some());
+        assert!(is_unknown(links.receive(None, new, NOW.plus(LIVELY)).await));
         assert!(is_unknown(links.enter(slot, NOW)));
     }
 

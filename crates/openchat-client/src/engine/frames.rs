@@ -301,10 +301,10 @@ impl Purpose {
             | Self::Message(room, _)
             | Self::Commit(room, _)
             | Self::Leave(room)
-            | Self::Newcomers(room)
             | Self::Follow(room)
             | Self::GiveBackRecords(room)
-            | Self::MakeAgain(room) => Some(*room),
+            | Self::MakeAgain(room)
+            | Self::Newcomers(room) => Some(*room),
             _ => None,
         }
     }

@@ -156,7 +156,8 @@ impl Core {
         }
         let (label, seq) = (by_uid.leaf.label, by_uid.leaf.seq);
         let revoked = self.revoked(account.uid, &devices);
-        let person = LoggedPerson { uid: account.uid, label, seq, version, devices, proven: kept, revoked };
+        let uid = account.uid;
+        let person = LoggedPerson { uid, label, seq, version, devices, proven: kept, revoked };
         if self.log.people.get(&account.uid) != Some(&person) {
             self.write(Write::KeyLogPerson(person.clone()));
         }

@@ -25,6 +25,6 @@ pub(crate) async fn receive(state: &State, asker: Asker, request: ReceiveLink) -
 }
 
 pub(crate) fn close(state: &State, device: DeviceId, slot: LinkSlot) -> Answer {
-    state.links.close(device, slot);
+    state.links.close(device, slot, state.now());
     Ok(Response::Done)
 }
