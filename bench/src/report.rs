@@ -174,7 +174,9 @@ fn lateness(results: &Results, out: &mut String) {
     let cell = |workload: Workload, peer: Peer| {
         let of = |figure| results.median(workload, peer, figure);
         match (of("p50"), of("p99")) {
-            (Some(_), Some(_)) if of("kept up").is_some_and(|share| share < FULL) => "overloaded".to_owned(),
+            (Some(_), Some(_)) if of("kept up").is_some_and(|share| share < FULL) => {
+                "did not keep up".to_owned()
+            }
             (Some(middle), Some(late)) => format!("{middle:.1} / {late:.1}"),
             _ => failure(results, workload, peer),
         }

@@ -33,6 +33,8 @@ pub(super) async fn run(
     connect(running, others, live).await?;
     let waiting = std::cell::RefCell::new(Vec::new());
     connect(running, speakers, |seat, client| waiting.borrow_mut().push((seat, client))).await?;
+    // What the server spends from the first word until the last has been heard is what all deliveries cost.
+    let whole = Watch::start(running.process.id());
     waiting.into_inner().into_iter().for_each(|(seat, client)| live(seat, client));
     let pacer = Rc::clone(&ledger);
     let pacer = tokio::task::spawn_local(async move { pacer.run_pace().await });
@@ -40,8 +42,10 @@ pub(super) async fn run(
     let outcome = measured(running, &ledger, pace, listeners, span).await;
     pacer.abort();
     ledger.end();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
     limited("what was said is not heard", SETTLING, ledger.settled()).await?;
+    let spent = whole.stop().server;
+    outcome.figures.insert("us", spent.as_secs_f64() * 1e6 / ledger.total().max(1) as f64);
     Ok(outcome)
 }
 
@@ -62,7 +66,6 @@ async fn measured(
     let (delivered, sent) = (ledger.total() - before, ledger.sent() - sent);
     let mut figures = busy(&seen);
     figures.insert("rate", delivered as f64 / seen.time.as_secs_f64());
-    figures.insert("us", seen.server.as_secs_f64() * 1e6 / delivered.max(1) as f64);
     if let Pace::Every(_) = pace {
         // Fewer than were said in that time: it does not keep up.
         figures.insert("kept up", delivered as f64 / (sent * listeners).max(1) as f64);
