@@ -86,7 +86,13 @@ impl Terminal {
         shell
     }
 
-    fn run(home: &Openchat, mut command: CommandBuilder, size: (u16, u16), more: &[(&str, &str)]) -> Self {
+    /// Any program in a terminal of `size`, with more in its environment.
+    pub fn run(
+        home: &Openchat,
+        mut command: CommandBuilder,
+        size: (u16, u16),
+        more: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let tty = open_tty(&pair.master.tty_name().expect("its name"));
         let modes_before = tcgetattr(&tty).expect("the modes of the terminal");

@@ -40,6 +40,26 @@ fn a_signal_while_a_password_is_asked_for_gives_the_terminal_back() {
 }
 
 #[test]
+fn what_the_line_client_prints_is_broken_between_words() {
+    let (home, _server) = alice();
+    home.run_with_input("alice", &["chat"], "create lobby\n").ok();
+    let mut terminal = Terminal::open_sized(&home, "alice", &["chat", "lobby"], (40, 80));
+    terminal.sees("Password");
+    terminal.enter(PASSWORD);
+    terminal.sees("alice made the room");
+    terminal.enter("/info");
+    terminal.sees(
+        "open to      everybody with an account here, the host included; coming in is\n        announced",
+    );
+    terminal.enter("/sav\t new.txt");
+    terminal.sees("new.txt has all 1 lines of this room");
+    terminal.enter(":q");
+    terminal.sees("create a room");
+    terminal.enter(":q");
+    assert!(terminal.end().success(), "{}", terminal.screen());
+}
+
+#[test]
 fn a_password_that_is_typed_the_moment_it_is_asked_for_is_not_shown() {
     let (home, _server) = alice();
     for _ in 0..10 {

@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "openchat-server",
             "openchat-client",
             "openchat-transparency",
+            "openchat-tui",
         ],
     ),
     (

@@ -14,6 +14,8 @@ pub enum ErrorKind {
     NotFound,
     /// The server, or a rule of the room, does not allow it.
     Refused,
+    /// The name, or one that looks like it, is another account's.
+    NameTaken,
     /// The account was disabled or the device was revoked: this profile cannot log in any more.
     LockedOut,
     /// The password does not open the key file or the vault.
@@ -109,6 +111,7 @@ fn kind_of(code: RefusalCode) -> ErrorKind {
             ErrorKind::NotFound
         }
         Code::LogDiverged | Code::SetBack => ErrorKind::Alarm,
+        Code::NameTaken => ErrorKind::NameTaken,
         Code::Stopping => ErrorKind::Network,
         Code::Storage | Code::Internal => ErrorKind::Storage,
         _ => ErrorKind::Refused,

@@ -172,6 +172,8 @@ pub enum Outcome {
     Same,
     /// The codes were different: somebody stands in between, or one of the two has misread.
     Differs,
+    /// The other one says that the codes were different, whatever was said here.
+    SaidToDiffer,
     /// The other one does not want to, or not any more.
     Cancelled,
     /// It took too long.

@@ -82,6 +82,16 @@ pub enum Verification {
         #[n(1)]
         with: Uid,
     },
+    /// The sender's person says that the two codes are not the same.
+    #[n(6)]
+    Differ {
+        /// In which exchange.
+        #[n(0)]
+        exchange: ByteArray<16>,
+        /// Who is told so.
+        #[n(1)]
+        with: Uid,
+    },
 }
 
 /// The step alone.
@@ -94,6 +104,7 @@ impl fmt::Debug for Verification {
             Self::Accept { .. } => "Accept",
             Self::Reveal { .. } => "Reveal",
             Self::Cancel { .. } => "Cancel",
+            Self::Differ { .. } => "Differ",
         })
     }
 }
@@ -116,6 +127,7 @@ mod tests {
             Verification::Accept { exchange, nonce: [6; 32].into() },
             Verification::Reveal { exchange, nonce: [7; 32].into() },
             Verification::Cancel { exchange, with: Uid([4; 16]) },
+            Verification::Differ { exchange, with: Uid([4; 16]) },
         ]
     }
 
@@ -165,6 +177,7 @@ mod tests {
                 format!("820382{x16}{}", h32("06")),
                 format!("820482{x16}{}", h32("07")),
                 format!("820582{x16}50{}", "04".repeat(16)),
+                format!("820682{x16}50{}", "04".repeat(16)),
             ]
         );
     }

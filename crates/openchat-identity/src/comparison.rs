@@ -49,6 +49,13 @@ pub struct Party {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShortCode(u64);
 
+impl ShortCode {
+    /// The last twelve digits of a number.
+    pub fn of(number: u64) -> Self {
+        Self(number % 10_u64.pow(u32::try_from(DIGITS).unwrap_or_default()))
+    }
+}
+
 impl Comparison {
     /// What the initiator sends first.
     pub fn commit(&self, nonce: &Nonce) -> Commitment {
@@ -63,8 +70,7 @@ impl Comparison {
     /// The code over all that was said. The commitment must have been opened.
     pub fn code(&self, commitment: &Commitment, initiator: &Nonce, responder: &Nonce) -> ShortCode {
         let hash = hash(CODE, &[&self.bytes(), commitment, initiator, responder]);
-        let number = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-        ShortCode(number % 10_u64.pow(u32::try_from(DIGITS).unwrap_or_default()))
+        ShortCode::of(hash.first_chunk().copied().map_or(0, u64::from_be_bytes))
     }
 
     /// Keys stand behind their length; all else has one.

@@ -52,7 +52,7 @@ pub enum CreateAccountError {
     #[error("this invite has expired: ask for another one")]
     InviteExpired,
     /// The name, or one that looks like it, is taken.
-    #[error("this name, or one that looks like it, is taken: choose another one")]
+    #[error("this name, or one that looks like it, is taken")]
     NameTaken,
     /// The store failed.
     #[error(transparent)]

@@ -78,6 +78,10 @@ pub const COMMANDS: &[Listed] = &[
     row(("discard", &[]), "", "forget what could not be sent here", InRoom, |_| Ok(Command::Discard)),
     row(("info", &[]), "", "this room: keys, members, encryption", InRoom, |_| Ok(Command::Info)),
     row(("log", &[]), "", "how the keys of this room have changed", InRoom, |_| Ok(Command::Log)),
+    row(("save", &[]), "FILE", "write what is here of this room to a new file", InRoom, |rest| match rest {
+        "" => Err(CommandError::Missing("save", "FILE")),
+        file => Ok(Command::Save(file.to_owned())),
+    }),
     row(("rotate", &[]), "", "new keys for this device, now", InRoom, |_| Ok(Command::Rotate)),
     row(("read", &[]), "", "everything here is read", InRoom, |_| Ok(Command::Read)),
     row(("notify", &[]), "all|mentions|none", "what to be told of in this room", InRoom, notify),
@@ -144,6 +148,8 @@ pub enum Command {
     Info,
     /// How the keys have changed.
     Log,
+    /// Write the room's history to this file.
+    Save(String),
     /// New keys.
     Rotate,
     /// Everything is read.
@@ -227,6 +233,17 @@ impl Command {
             Written::Slash(words) => Ok(Self::Say(words)),
             Written::Command(command) => listed(command).and_then(|(listed, rest)| (listed.read)(rest)),
             Written::Words => Ok(Self::Say(text.trim_end().to_owned())),
+        }
+    }
+
+    /// Reads a command line of the full screen, where `:` begins a command as `/` does.
+    pub fn parse_command_line(text: &str) -> Result<Self, CommandError> {
+        match (Written::of(text.trim()), text.trim().strip_prefix(':')) {
+            (Written::Words, Some("")) => Ok(Self::Nothing),
+            (Written::Words, Some(command)) => {
+                listed(command.trim()).and_then(|(listed, rest)| (listed.read)(rest))
+            }
+            _ => Self::parse(text),
         }
     }
 

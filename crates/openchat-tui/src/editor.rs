@@ -15,6 +15,9 @@ pub(crate) enum EditorError {
     /// The file cannot be written or read.
     #[error("the draft's file cannot be used: {0}")]
     File(#[from] io::Error),
+    /// There is no such program.
+    #[error("`{0}` cannot be started: set EDITOR to your editor")]
+    Missing(String),
     /// The editor ended with an error.
     #[error("the editor did not end well")]
     Failed,
@@ -41,6 +44,10 @@ pub(crate) fn edit(folder: &Path, text: &str) -> Result<String, EditorError> {
     // As the shell would: the variable may hold options.
     let status =
         Command::new("sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(&draft.0).status()?;
+    // What the shell says of a command that it cannot find or start.
+    if matches!(status.code(), Some(126 | 127)) {
+        return Err(EditorError::Missing(editor));
+    }
     if !status.success() {
         return Err(EditorError::Failed);
     }

@@ -29,6 +29,8 @@ pub enum Effect {
     Read(Read),
     /// Put out the device whose identifier begins so, if the password is that of the profile.
     Revoke(String, Password),
+    /// Write a room's history to this file.
+    Save(RoomId, String),
     /// Try to connect now.
     Reconnect,
     /// Keep something of the screen's own in the vault.
@@ -107,6 +109,8 @@ pub enum Read {
     Around(RoomId, u64),
     /// How the keys of a room have changed.
     Epochs(RoomId),
+    /// Files whose names begin like this.
+    Files(String),
     /// One step of a search.
     Search {
         /// Of which search.
@@ -131,6 +135,8 @@ pub enum Found {
     Around(RoomId, u64, Vec<Line>),
     /// To [`Read::Search`], with its number.
     Searched(u64, Searched),
+    /// To [`Read::Files`]: what was looked for, and what there is.
+    Files(String, Vec<String>),
     /// To [`Read::Epochs`].
     Epochs(RoomId, Vec<EpochChanged>),
 }
@@ -150,6 +156,8 @@ pub enum Incoming {
     Answered(Then, Result<Answer, ClientError>),
     /// An answer to [`Effect::Read`].
     Found(Result<Found, ClientError>),
+    /// How many lines of a room are in this file now, or why none are.
+    Saved(Result<(String, usize), String>),
     /// What was written in `$EDITOR`, or why not.
     Edited(Result<String, String>),
     /// Some time has passed.

@@ -16,6 +16,7 @@ pub mod passage;
 pub mod phrases;
 pub mod qr;
 mod runtime;
+mod saving;
 pub mod settings;
 mod terminal;
 pub mod theme;
@@ -24,3 +25,4 @@ pub mod words;
 
 pub use opening::{make_lobby, remember_host};
 pub use runtime::{Door, Host, Hosted, Resumed, ScreenError, Setup, run};
+pub use saving::{SaveError, save};

@@ -287,6 +287,13 @@ pub fn comparing(with: &Person, stage: Comparing) -> (String, bool) {
             ),
             true,
         ),
+        Comparing::Ended(Outcome::SaidToDiffer) => (
+            format!(
+                "{who} says that the codes differ: somebody may stand between you. Say nothing secret; ask {with} by \
+                 voice, and tell the host"
+            ),
+            true,
+        ),
         Comparing::Ended(Outcome::Cancelled) => (format!("{with} has called the comparison off"), true),
         Comparing::Ended(Outcome::TimedOut) => {
             (format!("the comparison with {with} took too long: begin again"), true)

@@ -115,7 +115,9 @@ impl From<ClientError> for Failure {
         let kind = match error.kind() {
             ErrorKind::Usage => Kind::Usage,
             ErrorKind::NotFound => Kind::NotFound,
-            ErrorKind::Refused | ErrorKind::LockedOut | ErrorKind::Version => Kind::Refused,
+            ErrorKind::Refused | ErrorKind::NameTaken | ErrorKind::LockedOut | ErrorKind::Version => {
+                Kind::Refused
+            }
             ErrorKind::WrongPassword => Kind::WrongPassword,
             ErrorKind::Damaged | ErrorKind::Exposed => Kind::Damaged,
             ErrorKind::InUse => Kind::Busy,

@@ -6,6 +6,7 @@ use openchat_protocol::RoomName;
 use openchat_tui::phrases;
 pub(crate) use openchat_tui::phrases::{alarm, clock, day_and_clock};
 pub(crate) use openchat_tui::words::harmless;
+use openchat_tui::words::width;
 
 /// For names, announcements, warnings, and what is of lesser weight.
 pub(crate) const NAME: Style = AnsiColor::Cyan.on_default().bold();
@@ -35,6 +36,37 @@ pub(crate) fn line(line: &Line) -> String {
         }
         entry => format!("{clock} {}", announcement(author, entry)),
     }
+}
+
+/// `text` broken between words for a terminal of `columns`. What goes on is set in, so that nothing that was said begins a
+/// line of its own. A word that is longer than a line, such as a link, stays whole: it is copied as one.
+pub(crate) fn wrapped(text: &str, columns: usize) -> String {
+    text.split('\n').map(|line| wrapped_line(line, columns)).collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, columns: usize) -> String {
+    /// Columns before what goes on.
+    const INDENT: usize = 8;
+    let cells = |part: &str| width(&anstream::adapter::strip_str(part).to_string());
+    if cells(line) <= columns {
+        return line.to_owned();
+    }
+    let leading = line.chars().take_while(|c| *c == ' ').count();
+    let indent = leading.max(INDENT).min(columns / 2);
+    let (mut out, mut used, mut has_words) = (String::new(), 0, false);
+    for piece in line.split_inclusive(' ') {
+        let word = cells(piece.trim_end_matches(' '));
+        if has_words && used + word > columns {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            (used, has_words) = (indent, false);
+        }
+        has_words |= word > 0;
+        out.push_str(piece);
+        used += cells(piece);
+    }
+    out
 }
 
 /// Before the name of an author: what the key rests on. Names are letters, and what was said begins after them.
@@ -107,6 +139,20 @@ mod tests {
             assert_eq!(said(trust, "hi"), format!("00:00 {sign} eve  hi"));
         }
         assert_eq!(said(Trust::Mine, "hi"), "00:00 eve  hi");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_links_not_at_all() {
+        let said = styled(NAME, "bob") + "  a word and another one, which goes on";
+        let broken = anstream::adapter::strip_str(&wrapped(&said, 20)).to_string();
+        assert_eq!(broken, "bob  a word and\n        another one,\n        which goes\n        on");
+        assert_eq!(wrapped("short\n  as it is", 20), "short\n  as it is");
+        let link = format!("openchat://{}", "x".repeat(40));
+        assert_eq!(wrapped(&link, 20), link);
+        assert_eq!(wrapped(&format!("see {link} now"), 20), format!("see\n        {link}\n        now"));
+        for columns in 0..9 {
+            assert!(wrapped("a few words", columns).split_whitespace().eq(["a", "few", "words"]));
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) fn sequence(key: &str) -> Option<String> {
         "pagedown" => "\x1b[6~",
         "f1" => "\x1bOP",
         "f2" => "\x1bOQ",
+        "f3" => "\x1bOR",
+        "f4" => "\x1bOS",
+        "f6" => "\x1b[17~",
         _ => match letter(key) {
             Some(letter) => return Some(format!("\x1b[{letter}")),
             None if key.chars().count() == 1 => key,

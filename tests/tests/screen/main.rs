@@ -1,9 +1,14 @@
 //! The binary at a terminal: what a person types and sees there.
 
+mod comparing;
+mod finding;
 mod first_run;
 mod keys;
 mod leaving;
+mod panes;
+mod panic;
 mod talking;
+mod tasks;
 
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess, Terminal};

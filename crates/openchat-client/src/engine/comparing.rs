@@ -33,6 +33,8 @@ const ELSEWHERE: usize = 64;
 #[derive(Default)]
 pub(super) struct Comparisons {
     under_way: HashMap<Uid, Exchange>,
+    /// With whom the codes were the same here, by the last exchange: the other one may see it otherwise.
+    same: HashMap<Uid, (ExchangeId, RoomId)>,
     /// Who was told that this device knows nothing of an exchange. Told once, or somebody could have it talk without end.
     turned_away: HashSet<Uid>,
     /// What this user's other devices have begun: the newest of them.
@@ -121,6 +123,10 @@ impl Room {
                     cx.end_comparison(from, Outcome::Cancelled);
                 }
             }
+            Verification::Differ { exchange, with } if *with == cx.me().uid => {
+                self.said_to_differ(cx, from, exchange);
+            }
+            Verification::Differ { .. } => {}
         }
     }
 
@@ -198,6 +204,16 @@ impl Room {
                 self.show_code(cx, by.uid, code);
             }
             _ => {}
+        }
+    }
+
+    /// The other one's person has seen another code, whatever the person here has decided.
+    fn said_to_differ(&self, cx: &mut Core, by: Uid, id: &ExchangeId) {
+        if cx.comparisons.of(by, id).is_some_and(|it| it.about.room == self.id()) {
+            cx.end_comparison(by, Outcome::SaidToDiffer);
+        } else if cx.comparisons.same.get(&by) == Some(&(*id, self.id())) {
+            cx.comparisons.same.remove(&by);
+            cx.tell_comparison(self.id(), by, Comparing::Ended(Outcome::SaidToDiffer));
         }
     }
 
@@ -293,10 +309,11 @@ impl Engine {
                 true => {
                     self.cx.know_by_comparison(uid);
                     self.cx.end_comparison(uid, Outcome::Same);
+                    self.cx.comparisons.same.insert(uid, (exchange, room));
                 }
                 false => {
                     self.cx.end_comparison(uid, Outcome::Differs);
-                    self.cancel(room, exchange, uid);
+                    self.say_in(room, Verification::Differ { exchange: exchange.into(), with: uid });
                 }
             }
             Answer::Done
@@ -322,9 +339,9 @@ impl Engine {
         })
     }
 
-    fn cancel(&mut self, room: RoomId, exchange: ExchangeId, with: Uid) {
+    fn say_in(&mut self, room: RoomId, step: Verification) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            room.say_verification(&mut self.cx, Verification::Cancel { exchange: exchange.into(), with });
+            room.say_verification(&mut self.cx, step);
             room.progress(&mut self.cx);
         }
     }
@@ -336,7 +353,7 @@ impl Engine {
         let old: Vec<_> = old.map(|(uid, it)| (*uid, it.about.room, it.about.exchange)).collect();
         for (uid, room, exchange) in old {
             self.cx.end_comparison(uid, Outcome::TimedOut);
-            self.cancel(room, exchange, uid);
+            self.say_in(room, Verification::Cancel { exchange: exchange.into(), with: uid });
         }
     }
 }

@@ -79,6 +79,7 @@ impl Chat {
                     self.tell("no such key: F1 shows what works here");
                 } else if self.mode == Mode::Compose {
                     self.type_key(key);
+                    self.leave_empty_command_line();
                 }
             }
         }
@@ -98,6 +99,14 @@ impl Chat {
         self.draft_is_new = true;
     }
 
+    /// A command line of which nothing is left is none.
+    fn leave_empty_command_line(&mut self) {
+        if let Some(back) = self.composer.command_line().filter(|_| self.composer.area.is_empty()) {
+            self.composer.end_command();
+            self.mode = back;
+        }
+    }
+
     pub(super) fn act(
         &mut self,
         action: Action,
@@ -108,10 +117,11 @@ impl Chat {
         if !matches!(action, Action::Complete) {
             self.completion = None;
         }
+        let stays_normal = settings.keymap.scheme == Scheme::Vim && self.mode == Mode::Normal;
         match action {
             Action::Send => self.submit(settings, theme, out),
             Action::NewLine => self.write("\n"),
-            Action::Complete => self.complete(),
+            Action::Complete => self.complete(out),
             Action::Picker => self.open_picker(),
             Action::Menu => self.overlay = Some(Overlay::Picker(Box::new(Picker::menu()))),
             Action::NextUnread => self.visit_next_unread(out),
@@ -126,7 +136,8 @@ impl Chat {
             Action::CryptoLog => self.carry_out(Command::Log, settings, theme, out),
             Action::Invite => self.carry_out(Command::Invite, settings, theme, out),
             Action::Editor => out.push(Effect::Edit(self.composer.text())),
-            Action::Split => self.split(None, out),
+            Action::CommandLine => self.begin_command(":", settings.keymap.scheme),
+            Action::Split => self.split(None, settings, out),
             Action::OtherRoom => self.go_beside(out),
             Action::OneRoom => self.close_beside(),
             Action::Search => self.show_search("", out),
@@ -135,6 +146,9 @@ impl Chat {
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),
             _ => self.act_on_timeline(action, out),
+        }
+        if stays_normal && action.goes_to_a_room() {
+            self.mode = Mode::Normal;
         }
     }
 
@@ -210,6 +224,8 @@ impl Chat {
         match (self.mode, scheme) {
             (Mode::Compose, Scheme::Vim) => {
                 self.notice = None;
+                self.completion = None;
+                self.composer.end_command();
                 self.mode = Mode::Normal;
                 if let Some(timeline) = &mut self.timeline {
                     timeline.choose_up();
@@ -229,6 +245,10 @@ impl Chat {
     /// Closes one thing after the other: alarms, the notice, the choice, the way back to the newest line.
     fn escape(&mut self, scheme: Scheme, out: &mut Vec<Effect>) {
         if self.alarms.pop().is_some() || self.notice.take().is_some() {
+            return;
+        }
+        if self.composer.command_line().is_some() {
+            self.composer.end_command();
             return;
         }
         if self.mode == Mode::Normal

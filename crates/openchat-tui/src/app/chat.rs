@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crossterm::event::Event as TerminalEvent;
 use openchat_client::{
-    ClientError, Command as Ask, ConnectionState, Entry, ErrorKind, Event, Member, Membership, Profile,
-    RoomOverview, RoomSuite,
+    ClientError, Command as Ask, ConnectionState, Entry, ErrorKind, Event, Member, Membership, Person,
+    Profile, RoomOverview, RoomSuite, ShortCode,
 };
 use openchat_protocol::{RoomId, RoomName, Timestamp};
 
@@ -67,6 +67,8 @@ pub struct Chat {
     pub shows_members: bool,
     /// What was last said to the person, and until when it stays.
     pub notice: Option<Notice>,
+    /// Codes that are being compared, and with whom.
+    pub codes: Vec<(Person, ShortCode)>,
     /// What must not be overlooked, until it is closed.
     pub alarms: Vec<String>,
     /// Keys typed so far of a longer sequence.
@@ -141,6 +143,7 @@ impl Chat {
             page: Page::default(),
             shows_members: true,
             notice: None,
+            codes: Vec::new(),
             alarms: Vec::new(),
             prefix: Vec::new(),
             mode: Mode::Compose,
@@ -226,11 +229,15 @@ impl Chat {
             Incoming::Answered(then, outcome) => self.handle_answer(then, outcome, out),
             Incoming::Found(Ok(found)) => self.handle_found(found, out),
             Incoming::Found(Err(error)) | Incoming::NotOpened(error) => self.found_nothing(&error),
+            Incoming::Saved(Ok((file, lines))) => {
+                self.tell(format!("{file} has all {lines} lines of this room"));
+            }
+            Incoming::Saved(Err(why)) => self.warn_of(why),
             Incoming::Edited(Ok(text)) => {
                 self.composer.set(text.trim_end());
                 self.draft_is_new = true;
             }
-            Incoming::Edited(Err(why)) => self.warn_of(format!("the editor gave nothing back: {why}")),
+            Incoming::Edited(Err(why)) => self.warn_of(format!("the message is as it was: {why}")),
             Incoming::Tick => self.tick(out),
             Incoming::Opened(_) => {}
         }
@@ -270,7 +277,7 @@ impl Chat {
             return;
         }
         let Some(room) = self.open_room() else { return };
-        let text = self.composer.text();
+        let text = self.composer.draft();
         let value = (!text.trim().is_empty()).then(|| text.clone().into_bytes());
         self.drafts.insert(room, text);
         out.push(Effect::Remember(format!("{DRAFT}{room}"), value));
@@ -390,7 +397,7 @@ impl Chat {
     }
 
     /// The line of an entry that mentions the reader.
-    pub fn mentions_me(&self, entry: &Entry<openchat_client::Person>) -> bool {
+    pub fn mentions_me(&self, entry: &Entry<Person>) -> bool {
         matches!(entry, Entry::Text { text, .. } if openchat_client::mentions(text, &self.me.name))
     }
 

@@ -3,7 +3,9 @@
 use openchat_client::{Member, RoomOverview};
 
 use super::chat::Chat;
-use crate::commands::{COMMANDS, Listed};
+use crate::commands::{COMMANDS, Listed, Works};
+use crate::effect::{Effect, Read};
+use crate::saving::files;
 
 /// Emoji that are offered for one word.
 const EMOJI: usize = 24;
@@ -87,9 +89,28 @@ fn argument(before: &str) -> Option<&'static Listed> {
     COMMANDS.iter().find(|it| it.name == command || it.aliases.contains(&command))
 }
 
+fn takes_a_file(listed: &Listed) -> bool {
+    listed.argument == "FILE"
+}
+
+/// What the last word of a line may become in the line client, which knows commands, emoji and files.
+pub fn in_lines(before: &str) -> Vec<String> {
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    if argument(before).is_some_and(takes_a_file) {
+        return files(word);
+    }
+    let is_for_lines = |word: &str| {
+        let listed = |it: &&Listed| word.strip_prefix('/') == Some(it.name);
+        COMMANDS.iter().find(listed).is_none_or(|it| it.works != Works::OnScreen)
+    };
+    let all = Completion::of(before, &[], &[]).map(|completion| completion.candidates).unwrap_or_default();
+    all.into_iter().map(|candidate| candidate.word).filter(|word| is_for_lines(word)).collect()
+}
+
 /// What may follow a command.
 fn arguments(listed: &Listed, rooms: &[RoomOverview], members: &[Member], word: &str) -> Vec<String> {
     let all: Vec<String> = match (listed.name, listed.argument) {
+        (_, "FILE") => Vec::new(),
         ("theme", _) => crate::theme::Theme::NAMES.iter().map(|name| (*name).to_owned()).collect(),
         ("create", _) => vec!["private".to_owned()],
         ("join", _) => rooms.iter().map(|room| format!("#{}", room.name)).collect(),
@@ -138,12 +159,32 @@ fn beginning(all: impl Iterator<Item = String>, word: &str) -> Vec<Candidate> {
 
 impl Chat {
     /// Tab: the next completion.
-    pub(super) fn complete(&mut self) {
+    pub(super) fn complete(&mut self, out: &mut Vec<Effect>) {
         let word = self.composer.word();
-        let goes_on = self.completion.as_ref().is_some_and(|completion| completion.wrote(&word));
+        let is_file = argument(&self.composer.before()).is_some_and(takes_a_file);
+        // Behind a folder, Tab looks into it.
+        let goes_on = self.completion.as_ref().is_some_and(|completion| completion.wrote(&word))
+            && !(is_file && word.ends_with('/'));
+        if is_file && !goes_on {
+            out.push(Effect::Read(Read::Files(word)));
+            return;
+        }
         if !goes_on {
             self.completion = Completion::of(&self.composer.before(), &self.rooms, &self.members);
         }
+        self.write_next(&word);
+    }
+
+    /// What there is on the disk for the word, if it is still the word.
+    pub(super) fn complete_files(&mut self, word: &str, files: Vec<String>) {
+        if self.composer.word() == word {
+            let plain = |word| Candidate { word, detail: String::new() };
+            self.completion = Completion::new(files.into_iter().map(plain).collect());
+            self.write_next(word);
+        }
+    }
+
+    fn write_next(&mut self, word: &str) {
         match self.completion.as_mut().and_then(Completion::next) {
             Some(candidate) => {
                 self.composer.replace_word(&candidate);

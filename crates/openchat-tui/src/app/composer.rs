@@ -4,6 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Style;
 use ratatui_textarea::{CursorMove, TextArea, WrapMode};
 
+use crate::keymap::Mode;
+
 /// Messages that the up key brings back.
 const REMEMBERED: usize = 100;
 
@@ -15,11 +17,13 @@ pub struct Composer {
     sent: Vec<String>,
     /// Which of them is in the editor.
     recalled: Option<usize>,
+    /// What was being written when a command line took its place, and where its end leads back to.
+    aside: Option<(String, Mode)>,
 }
 
 impl Default for Composer {
     fn default() -> Self {
-        Self { area: area(""), sent: Vec::new(), recalled: None }
+        Self { area: area(""), sent: Vec::new(), recalled: None, aside: None }
     }
 }
 
@@ -32,16 +36,59 @@ fn area(text: &str) -> TextArea<'static> {
     area
 }
 
+/// A key for an editor of one line or several. Whether it has changed something.
+pub(super) fn edit(area: &mut TextArea<'_>, key: KeyEvent) -> bool {
+    // As every shell has it; the widget would undo.
+    if key.code == KeyCode::Char('u') && key.modifiers == KeyModifiers::CONTROL {
+        area.delete_line_by_head()
+    } else {
+        area.input(key)
+    }
+}
+
 impl Composer {
     /// All that is written.
     pub fn text(&self) -> String {
         self.area.lines().join("\n")
     }
 
+    /// The message that is being written, whether a command line stands in its place or not.
+    pub fn draft(&self) -> String {
+        self.aside.as_ref().map_or_else(|| self.text(), |(message, _)| message.clone())
+    }
+
     /// Replaces what is written.
     pub fn set(&mut self, text: &str) {
         self.area = area(text);
         self.recalled = None;
+        self.aside = None;
+    }
+
+    /// A command line takes the place of the message. What it leads back to is the mode at its end.
+    pub fn begin_command(&mut self, text: &str, back: Mode) {
+        let message = self.draft();
+        self.set(text);
+        self.aside = Some((message, back));
+    }
+
+    /// The mode at the end of the command line, while there is one.
+    pub fn command_line(&self) -> Option<Mode> {
+        self.aside.as_ref().map(|(_, back)| *back)
+    }
+
+    /// The message is back in its place.
+    pub fn end_command(&mut self) {
+        if let Some((message, _)) = self.aside.take() {
+            self.set(&message);
+        }
+    }
+
+    /// Replaces the message, whether a command line stands in its place or not.
+    pub fn set_draft(&mut self, text: &str) {
+        match &mut self.aside {
+            Some((message, _)) => text.clone_into(message),
+            None => self.set(text),
+        }
     }
 
     /// Takes what is written, and remembers it for the up key.
@@ -53,18 +100,14 @@ impl Composer {
                 self.sent.remove(0);
             }
         }
-        self.set("");
+        let message = self.aside.take().map_or(String::new(), |(message, _)| message);
+        self.set(&message);
         text
     }
 
     /// A key for the editor.
     pub fn press(&mut self, key: KeyEvent) {
-        // As every shell has it; the widget would undo.
-        if key.code == KeyCode::Char('u') && key.modifiers == KeyModifiers::CONTROL {
-            self.area.delete_line_by_head();
-        } else {
-            self.area.input(key);
-        }
+        edit(&mut self.area, key);
     }
 
     /// Inserts at the cursor.
@@ -100,14 +143,18 @@ impl Composer {
         true
     }
 
-    /// What is written in front of the cursor: all of it, when commands begin on the first line.
+    /// What is written in front of the cursor: all of it, when commands begin on the first line. The `:` of a command
+    /// line is the `/` of a command.
     pub fn before(&self) -> String {
         let cursor = self.area.cursor();
         let mut lines = self.area.lines().iter().take(cursor.0 + 1).map(String::as_str);
         let last = lines.next_back().unwrap_or_default();
         let mut before: String = lines.flat_map(|line| [line, "\n"]).collect();
         before.extend(last.chars().take(cursor.1));
-        before
+        match before.strip_prefix(':') {
+            Some(command) if self.aside.is_some() => format!("/{command}"),
+            _ => before,
+        }
     }
 
     /// The word in front of the cursor.

@@ -22,7 +22,12 @@ impl Chat {
     pub(super) fn submit(&mut self, settings: &mut Settings, theme: &mut Theme, out: &mut Vec<Effect>) {
         let text = self.composer.text();
         let text = text.trim_end_matches('\n');
-        match Command::parse(text) {
+        let command_line = self.composer.command_line();
+        let command = match command_line {
+            Some(_) => Command::parse_command_line(text),
+            None => Command::parse(text),
+        };
+        match command {
             Ok(Command::Say(words)) if self.open_room().is_none() => {
                 self.warn_of(format!("there is no room open to say this in: {}", preview(&words)));
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
@@ -32,6 +37,9 @@ impl Chat {
                 self.notice = None;
                 self.draft_is_new = true;
                 self.carry_out(command, settings, theme, out);
+                if let Some(back) = command_line {
+                    self.mode = back;
+                }
             }
             Err(error) => self.warn_of(error.to_string()),
         }
@@ -64,10 +72,10 @@ impl Chat {
                 self.overlay = Some(Overlay::Picker(Box::new(Picker::menu())));
             }
             (Command::Quit, _) => self.quit(out),
-            (Command::Split(None), _) => self.split(None, out),
+            (Command::Split(None), _) => self.split(None, settings, out),
             (Command::Split(Some(name)), _) => {
                 match self.rooms.iter().find(|room| room.name == name).map(|room| room.room) {
-                    Some(room) => self.split(Some(room), out),
+                    Some(room) => self.split(Some(room), settings, out),
                     None => self.warn_of(format!("you are in no room #{name}: /join {name} first")),
                 }
             }
@@ -140,6 +148,7 @@ impl Chat {
                     }
                 }
             }
+            Command::Save(file) => out.push(Effect::Save(room, file)),
             Command::Info => out.push(Effect::Ask(Ask::Details { room }, Then::ShowDetails)),
             Command::Log => out.push(Effect::Read(Read::Epochs(room))),
             Command::Rotate => {
@@ -186,6 +195,14 @@ impl Chat {
             }
             Scheme::Vim => "vi keys: Esc, then ? shows what works; for ever: keys = \"vim\" in the settings",
         });
+    }
+
+    /// A command line in the place of the message, which comes back after it. Whoever was in vi's normal mode is so then.
+    pub(super) fn begin_command(&mut self, text: &str, scheme: Scheme) {
+        let back = if scheme == Scheme::Vim { self.mode } else { Mode::Compose };
+        self.composer.begin_command(text, back);
+        self.mode = Mode::Compose;
+        self.offer_completions();
     }
 
     pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {

@@ -321,6 +321,12 @@ impl Entrance {
             Some(form) => Page::Form(form),
             None => Page::Unlock(Secret::default()),
         };
+        if error.kind() == ErrorKind::NameTaken
+            && let Page::Form(form) = &mut self.page
+        {
+            form.at = Field::Name;
+            said = format!("{error}: choose another one");
+        }
         if error.kind() == ErrorKind::WrongPassword {
             self.wrong += 1;
             if self.wrong >= 3 {

@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use openchat_client::{Command as Ask, Entry};
 
 use super::chat::Chat;
+use super::composer::edit;
 use super::overlay::{Overlay, Question};
 use super::picker::Target;
 use crate::commands::Command;
 use crate::effect::{Effect, Then};
-use crate::keymap::Mode;
 use crate::settings::Settings;
 use crate::theme::Theme;
 
@@ -40,6 +40,9 @@ impl Chat {
             Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
                 out.push(Effect::Copy(link.clone()));
                 self.tell("the link is on the clipboard, if this terminal has one");
+            }
+            Some(Overlay::Number(_)) if matches!(key.code, KeyCode::Char('y' | 'n')) => {
+                self.answer_code(key.code == KeyCode::Char('y'), out);
             }
             _ if matches!(key.code, KeyCode::Enter | KeyCode::Char('q')) => self.close_overlay(theme),
             _ => {}
@@ -99,7 +102,7 @@ impl Chat {
                 return;
             }
             _ => {
-                if search.query.input(key) {
+                if edit(&mut search.query, key) {
                     self.search_anew(out);
                 }
                 return;
@@ -121,10 +124,12 @@ impl Chat {
     }
 
     fn close_overlay(&mut self, theme: &mut Theme) {
-        if let Some(Overlay::Tasks) = &self.overlay {
-            self.tasks.see();
+        match self.overlay.take() {
+            Some(Overlay::Tasks) => self.tasks.see(),
+            // The code is still to be answered.
+            Some(Overlay::Number(known)) => self.tell_code(&known),
+            _ => {}
         }
-        self.overlay = None;
         if let Some(before) = self.before_preview.take() {
             *theme = before;
         }
@@ -143,7 +148,7 @@ impl Chat {
             // Whoever begins a command means to write it.
             KeyCode::Char('/') if picker.typed().is_empty() => {
                 self.close_overlay(theme);
-                self.composer.set("/");
+                self.begin_command("/", settings.keymap.scheme);
                 return;
             }
             KeyCode::Up => picker.step(-1),
@@ -182,8 +187,7 @@ impl Chat {
             Target::Room(room) => self.open(room, out),
             Target::Join(name) => self.carry_out(Command::Join(name), settings, theme, out),
             Target::Write(text) if text.starts_with('/') => {
-                self.mode = Mode::Compose;
-                self.composer.set(&text);
+                self.begin_command(&text, settings.keymap.scheme);
             }
             Target::Write(text) => self.write(&text),
             Target::Run(line) => match Command::parse(&line) {

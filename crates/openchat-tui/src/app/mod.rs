@@ -2,6 +2,7 @@
 
 mod acting;
 pub mod chat;
+mod comparing;
 pub mod completion;
 pub mod composer;
 mod doing;
@@ -10,7 +11,7 @@ mod fronting;
 pub mod mouse;
 mod news;
 pub mod overlay;
-mod panes;
+pub(crate) mod panes;
 pub mod picker;
 mod replies;
 pub mod search;
@@ -36,6 +37,8 @@ pub struct App {
     pub settings: Settings,
     /// The colours of this moment: a preview changes them.
     pub theme: Theme,
+    /// Rows of the last picture that terminals may have drawn in their own ways.
+    pub spoilt_rows: Vec<u16>,
 }
 
 /// What is in front.
@@ -50,7 +53,7 @@ impl App {
     /// The screen as it comes up.
     pub fn new(entrance: Entrance, settings: Settings, suited: Theme) -> Self {
         let theme = settings.theme.clone().unwrap_or(suited);
-        Self { stage: Stage::Entrance(Box::new(entrance)), settings, theme }
+        Self { stage: Stage::Entrance(Box::new(entrance)), settings, theme, spoilt_rows: Vec::new() }
     }
 
     /// Something happened at `now`.

@@ -1,6 +1,6 @@
 //! What the client says by itself, and what it changes on the screen.
 
-use openchat_client::{Alarm, Comparing, ConnectionState, Delivery, Entry, Event, Line, Membership};
+use openchat_client::{Alarm, ConnectionState, Delivery, Entry, Event, Line, Membership};
 use openchat_protocol::{MessageId, RoomId};
 
 use super::chat::Chat;
@@ -9,9 +9,6 @@ use crate::effect::{Effect, Read, Then};
 use crate::phrases;
 use crate::settings::{Notify, Settings};
 use openchat_client::Command as Ask;
-
-/// How long the code of a comparison stays.
-const COMPARING: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &mut Vec<Effect>) {
     match event {
@@ -39,19 +36,7 @@ pub(super) fn handle(chat: &mut Chat, event: Event, settings: &Settings, out: &m
                 out.push(Effect::Ask(Ask::Members { room }, Then::Members(room)));
             }
         }
-        Event::Comparison { with, stage, .. } => {
-            let (words, is_warning) = phrases::comparing(&with, stage);
-            if is_warning {
-                chat.warn_of(words);
-            } else {
-                chat.tell(words);
-            }
-            // Long enough to be read out, and typed by the other one.
-            let until = chat.now.plus(COMPARING);
-            if let Some(notice) = chat.notice.as_mut().filter(|_| !matches!(stage, Comparing::Ended(_))) {
-                notice.until = until;
-            }
-        }
+        Event::Comparison { with, stage, .. } => super::comparing::handle(chat, &with, stage),
         Event::Trouble(error) => chat.warn(&error),
         Event::Alarm(alarm) => {
             let words = phrases::alarm(&alarm);

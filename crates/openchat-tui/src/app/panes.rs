@@ -6,8 +6,12 @@ use openchat_protocol::RoomId;
 use super::chat::Chat;
 use super::timeline::Timeline;
 use crate::effect::{Effect, Read, Then};
+use crate::keymap::Action;
+use crate::settings::Settings;
 use openchat_client::Command as Ask;
 
+/// Columns for which two rooms stand side by side.
+pub(crate) const BOTH: u16 = 72;
 /// Where the vault keeps the layout.
 pub(super) const LAYOUT: &str = "screen:layout";
 
@@ -62,17 +66,29 @@ impl Arrangement {
 
 impl Chat {
     /// Puts `room`, or the next one, beside the open one.
-    pub(super) fn split(&mut self, room: Option<RoomId>, out: &mut Vec<Effect>) {
+    pub(super) fn split(&mut self, room: Option<RoomId>, settings: &Settings, out: &mut Vec<Effect>) {
         let open = self.open_room();
         let other = || self.rooms.iter().map(|known| known.room).find(|known| Some(*known) != open);
         match room.or_else(other) {
             Some(room) if Some(room) == open => self.tell("that room is open already"),
             Some(room) => {
                 self.beside = Some(self.fresh_timeline(room, out));
-                self.tell("Ctrl-X o goes to the other room, Ctrl-X 1 closes it");
+                self.tell(self.how_two_rooms_work(settings));
             }
             None => self.tell("there is no other room: create one, or join one"),
         }
+    }
+
+    fn how_two_rooms_work(&self, settings: &Settings) -> String {
+        let key = |action| settings.keymap.keys_of(self.mode, action);
+        let goes = key(Action::OtherRoom).map(|key| format!("{key} goes to the other room"));
+        let closes = key(Action::OneRoom).unwrap_or_else(|| "/unsplit".to_owned());
+        // Before the first picture nobody knows.
+        let columns = self.places.status.width;
+        let is_narrow = columns > 0 && columns.saturating_sub(self.places.lines.x) < BOTH;
+        let narrow = is_narrow.then(|| "this window has no room for both at once".to_owned());
+        let parts = [narrow, goes, Some(format!("{closes} closes it"))];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
     /// The cursor goes to the other room.

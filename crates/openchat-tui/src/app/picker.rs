@@ -8,6 +8,7 @@ use openchat_protocol::room::RoomSummary;
 use openchat_protocol::{RoomId, RoomName};
 use ratatui_textarea::TextArea;
 
+use super::composer::edit;
 use super::entrance::text;
 use crate::commands::COMMANDS;
 use crate::theme::Theme;
@@ -181,7 +182,7 @@ impl Picker {
 
     /// A key for the query.
     pub fn press(&mut self, key: KeyEvent) {
-        if self.query.input(key) {
+        if edit(&mut self.query, key) {
             self.narrow();
         }
     }

@@ -3,7 +3,7 @@
 use openchat_client::{Answer, ClientError};
 use openchat_protocol::{RoomId, Timestamp};
 
-use super::chat::Chat;
+use super::chat::{Chat, DRAFT};
 use super::entrance::sentence;
 use super::overlay::Overlay;
 use super::picker::Picker;
@@ -26,7 +26,7 @@ impl Chat {
             then => (then, self.now),
         };
         match (then, outcome) {
-            (Then::Sent(room, text), Err(error)) => self.give_back(room, &text, &error),
+            (Then::Sent(room, text), Err(error)) => self.give_back(room, &text, &error, out),
             // What is asked by the screen itself is asked again; nobody waits for it.
             (Then::Members(_) | Then::Details(_), Err(_)) => {}
             (_, Err(error)) => self.warn(&error),
@@ -64,6 +64,10 @@ impl Chat {
                 self.overlay = Some(Overlay::Devices(devices));
             }
             (Then::ShowNumber, Ok(Answer::Acquaintance(known))) => {
+                // Its page shows the code, when there is one.
+                if self.code_with(&known).is_some() {
+                    self.notice = None;
+                }
                 self.overlay = Some(Overlay::Number(known));
             }
             _ => {}
@@ -88,11 +92,11 @@ impl Chat {
     }
 
     /// Words that could not be queued are not lost: they stand in front of what is being written, in their order.
-    fn give_back(&mut self, room: RoomId, text: &str, error: &ClientError) {
+    fn give_back(&mut self, room: RoomId, text: &str, error: &ClientError, out: &mut Vec<Effect>) {
         self.warn(error);
         let is_open = self.open_room() == Some(room);
         let present = match is_open {
-            true => self.composer.text(),
+            true => self.composer.draft(),
             false => self.drafts.remove(&room).unwrap_or_default(),
         };
         let before = self.given_back.remove(&room).filter(|before| present.starts_with(before.as_str()));
@@ -102,8 +106,11 @@ impl Chat {
         let given_back = format!("{before}{text}\n");
         let whole = format!("{given_back}{rest}");
         match is_open {
-            true => self.composer.set(&whole),
-            false => drop(self.drafts.insert(room, whole)),
+            true => self.composer.set_draft(&whole),
+            false => {
+                out.push(Effect::Remember(format!("{DRAFT}{room}"), Some(whole.clone().into_bytes())));
+                self.drafts.insert(room, whole);
+            }
         }
         self.given_back.insert(room, given_back);
         self.draft_is_new = true;
@@ -152,6 +159,7 @@ impl Chat {
                 }
             }
             Found::Searched(serial, searched) => self.handle_searched(serial, &searched, out),
+            Found::Files(word, files) => self.complete_files(&word, files),
             Found::Epochs(room, epochs) => self.overlay = Some(Overlay::CryptoLog(room, epochs)),
         }
     }

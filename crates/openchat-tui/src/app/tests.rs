@@ -16,6 +16,8 @@ use super::overlay::Overlay;
 use super::*;
 use crate::effect::{Found, Opened, Read, Then};
 
+mod command_line;
+mod comparing;
 mod devices;
 mod panes;
 mod pictures;
@@ -599,6 +601,9 @@ fn what_keys_rest_on_is_on_the_screen() {
     for words in ["keys ? 1 compared, 1 first use", "✓ bob", "? eve", "      ✓ bob"] {
         assert!(shown.contains(words), "`{words}` is not in:\n{shown}");
     }
+    room.trust = openchat_client::RoomTrust { invited: 1, first_use: 2, ..Default::default() };
+    app.handle(Incoming::Found(Ok(Found::Rooms(vec![room.clone()]))), NOW);
+    assert!(picture(&mut app, 40, 12).contains("#lobby · keys ?"), "a narrow window has the sign at least");
     room.trust = openchat_client::RoomTrust { changed: 2, is_stopped: true, ..Default::default() };
     app.handle(Incoming::Found(Ok(Found::Rooms(vec![room]))), NOW);
     assert!(picture(&mut app, 140, 24).contains("keys ! 2 KEY CHANGED; your messages wait until you decide"));

@@ -64,6 +64,8 @@ pub enum Action {
     CryptoLog,
     /// A link and a QR code for a new friend.
     Invite,
+    /// A command in the place of the message.
+    CommandLine,
     /// Another room beside this one.
     Split,
     /// The cursor to the room beside.
@@ -114,6 +116,7 @@ impl Action {
         (Self::RoomInfo, "room-info", "room info"),
         (Self::CryptoLog, "crypto-log", "crypto log"),
         (Self::Invite, "invite", "invite"),
+        (Self::CommandLine, "command-line", "command"),
         (Self::Split, "split", "room beside"),
         (Self::OtherRoom, "other-room", "other room"),
         (Self::OneRoom, "one-room", "one room"),
@@ -128,6 +131,12 @@ impl Action {
     /// The action of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(action, ..)| *action)
+    }
+
+    /// Whether it leads from one room to another.
+    pub fn goes_to_a_room(self) -> bool {
+        use Action::{Back, NextRoom, NextUnread, OtherRoom, PreviousRoom};
+        matches!(self, Back | NextRoom | NextUnread | OtherRoom | PreviousRoom)
     }
 
     /// What it is called on the screen.

@@ -90,6 +90,7 @@ const NORMAL: &[(&str, Action)] = &[
     ("/", Action::Search),
     ("space t", Action::Tasks),
     ("space e", Action::Editor),
+    (":", Action::CommandLine),
     ("?", Action::Help),
     ("f1", Action::Help),
     ("f2", Action::Menu),

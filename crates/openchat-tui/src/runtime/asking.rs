@@ -8,6 +8,7 @@ use openchat_client::{Answer, ClientError, ClientHandle, Password, Span};
 use super::Runtime;
 use crate::app::timeline::PAGE;
 use crate::effect::{Effect, Found, Incoming, Read, Then};
+use crate::saving::{look_for_files, save};
 
 /// Steps of the crypto log that are shown.
 const EPOCHS: u32 = 200;
@@ -31,6 +32,10 @@ impl Runtime {
                 Effect::Revoke(id, password) => {
                     let said = Then::Say("that device is out: it gets nothing more".to_owned());
                     Some(Incoming::Answered(said, revoke(&client, id, password).await))
+                }
+                Effect::Save(room, file) => {
+                    let saved = save(&client, room, &file).await;
+                    Some(Incoming::Saved(saved.map(|lines| (file, lines)).map_err(|why| why.to_string())))
                 }
                 Effect::Reconnect => client.reconnect().await.err().map(Incoming::NotOpened),
                 _ => None,
@@ -64,6 +69,10 @@ async fn look_up(client: &ClientHandle, read: Read) -> Result<Found, ClientError
         }
         Read::Search { serial, room, before, sought } => {
             Found::Searched(serial, client.search(room, before, sought).await?)
+        }
+        Read::Files(written) => {
+            let (written, files) = look_for_files(written).await;
+            Found::Files(written, files)
         }
         Read::Epochs(room) => Found::Epochs(room, client.epochs(room, EPOCHS).await?),
     })

@@ -7,9 +7,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph};
 
-use super::talk;
+use super::{talk, wrapped};
 use crate::app::chat::Chat;
 use crate::app::mouse::Places;
+use crate::app::panes::BOTH;
 use crate::app::timeline::Timeline;
 use crate::keymap::{Action, Chord, Lookup, Mode};
 use crate::phrases;
@@ -23,12 +24,10 @@ const NARROW: u16 = 60;
 const MIDDLING: u16 = 90;
 /// Narrower than this, there is no room for members and two rooms.
 const WIDE: u16 = 150;
-/// Columns for which two rooms stand side by side.
-const BOTH: u16 = 72;
 
 pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
     let [alarms, middle, status] = Layout::vertical([
-        Constraint::Length(u16::from(!chat.alarms.is_empty())),
+        Constraint::Length(u16::try_from(alarm_rows(chat, frame.area()).len()).unwrap_or(u16::MAX)),
         Constraint::Min(3),
         Constraint::Length(1),
     ])
@@ -83,12 +82,17 @@ fn rooms_width(chat: &Chat) -> u16 {
 }
 
 fn draw_alarm(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
-    if let Some(alarm) = chat.alarms.last() {
-        let more = chat.alarms.len().saturating_sub(1);
-        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        let words = format!("!! {alarm}{more}: Esc closes this");
-        frame.render_widget(Line::styled(pad(&words, usize::from(area.width)), theme.alarm), area);
-    }
+    frame.render_widget(Paragraph::new(alarm_rows(chat, frame.area())).style(theme.alarm), area);
+}
+
+/// The newest alarm, as tall as it has to be, but half of the window at most.
+pub(super) fn alarm_rows(chat: &Chat, area: Rect) -> Vec<Line<'static>> {
+    let Some(alarm) = chat.alarms.last() else { return Vec::new() };
+    let more = chat.alarms.len().saturating_sub(1);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let mut rows = wrapped(&[Line::raw(format!("!! {alarm}{more}: Esc closes this"))], area.width);
+    rows.truncate(usize::from(area.height / 2).max(1));
+    rows
 }
 
 fn draw_rooms(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {

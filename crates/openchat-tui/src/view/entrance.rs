@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::framed;
+use super::{framed, wrapped};
 use crate::app::entrance::{Entrance, Field, Form, Page, Secret, Way, text};
 use crate::phrases;
 use crate::theme::Theme;
@@ -20,7 +20,7 @@ pub(super) fn draw(entrance: &Entrance, theme: &Theme, frame: &mut Frame<'_>) {
         Page::Form(form) => ask(form, entrance.error.as_deref(), theme, frame),
         Page::Unlock(secret) => unlock(entrance, secret, theme, frame),
         Page::Working(what, since) => {
-            let inner = framed("OpenChat", (60, 1), theme, frame);
+            let inner = framed("OpenChat", (60, 1), theme, frame.area(), frame);
             let age = phrases::age(*since, entrance.now).map_or(String::new(), |age| format!(" {age}"));
             frame.render_widget(Line::raw(format!("{what}…{age}")), inner);
         }
@@ -28,7 +28,7 @@ pub(super) fn draw(entrance: &Entrance, theme: &Theme, frame: &mut Frame<'_>) {
 }
 
 fn choose(chosen: usize, theme: &Theme, frame: &mut Frame<'_>) {
-    let inner = framed("OpenChat", (64, 9), theme, frame);
+    let inner = framed("OpenChat", (64, 9), theme, frame.area(), frame);
     let row = |index: usize, label: &'static str, detail: &'static str| {
         let (sign, style) = if index == chosen { ("▸ ", theme.chosen) } else { ("  ", theme.text) };
         vec![
@@ -50,31 +50,78 @@ fn ask(form: &Form, error: Option<&str>, theme: &Theme, frame: &mut Frame<'_>) {
         Way::Host => "Host here",
         Way::Join => "Join with a link",
     };
-    let inner = framed(title, (72, 12), theme, frame);
-    let mut lines = Vec::new();
-    let mut cursor = None;
-    for field in form.fields() {
-        if *field == form.at {
-            cursor = Some((lines.len(), column(form, *field)));
-        }
-        lines.push(field_row(form, *field, theme, usize::from(inner.width)));
-    }
-    lines.push(Line::raw(""));
-    lines.push(Line::styled(
-        "The password protects your key and your history on this machine; the server never sees it.",
-        theme.quiet,
+    let columns = columns(frame.area());
+    let fields = form.fields();
+    let cursor = fields.iter().position(|field| *field == form.at).unwrap_or(0);
+    let mut rows: Vec<_> = fields
+        .iter()
+        .map(|field| (Weight::Needed, field_row(form, *field, theme, usize::from(columns))))
+        .collect();
+    rows.push((Weight::Air, Line::raw("")));
+    rows.push((
+        Weight::Explained,
+        Line::styled(
+            "The password protects your key and your history on this machine; the server never sees it.",
+            theme.quiet,
+        ),
     ));
     if let Some(hint) = form.password.hint().filter(|_| form.password.length() > 0) {
-        lines.push(Line::styled(format!("Hint: {hint}"), theme.warning));
+        rows.push((Weight::Hint, Line::styled(format!("Hint: {hint}"), theme.warning)));
     }
-    if let Some(error) = error {
-        lines.push(Line::styled(format!("! {error}"), theme.warning));
-    }
-    lines.push(Line::styled("Tab next field · Enter goes on · Esc back", theme.quiet));
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
-    if let Some((row, column)) = cursor {
-        put_cursor(inner, row, column, frame);
-    }
+    rows.extend(error.map(|error| (Weight::Needed, wrong(error, theme))));
+    rows.push((Weight::Keys, Line::styled("Tab next field · Enter goes on · Esc back", theme.quiet)));
+    let inner = fitted(title, &rows, 12, theme, frame);
+    put_cursor(inner, cursor, column(form, form.at), frame);
+}
+
+fn wrong(error: &str, theme: &Theme) -> Line<'static> {
+    Line::styled(format!("! {error}"), theme.warning)
+}
+
+/// What goes first where there are too few rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Air,
+    Explained,
+    Hint,
+    Keys,
+    Needed,
+}
+
+/// Columns of a page of fields in this window.
+fn columns(area: Rect) -> u16 {
+    area.width.saturating_sub(4).clamp(1, 72)
+}
+
+/// A box with these rows, at least `height` high where there is room: the lightest are left out until the rest fits.
+fn fitted(
+    title: &str,
+    rows: &[(Weight, Line<'_>)],
+    height: u16,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+) -> Rect {
+    let area = frame.area();
+    let columns = columns(area);
+    let room = usize::from(area.height.saturating_sub(2));
+    let mut least = Weight::Air;
+    let rows = loop {
+        let kept: Vec<_> =
+            rows.iter().filter(|(weight, _)| *weight >= least).map(|(_, row)| row.clone()).collect();
+        let kept = wrapped(&kept, columns);
+        least = match least {
+            _ if kept.len() <= room => break kept,
+            Weight::Air => Weight::Explained,
+            Weight::Explained => Weight::Hint,
+            Weight::Hint => Weight::Keys,
+            Weight::Keys => Weight::Needed,
+            Weight::Needed => break kept,
+        };
+    };
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).max(height);
+    let inner = framed(title, (columns, height), theme, area, frame);
+    frame.render_widget(Paragraph::new(rows), inner);
+    inner
 }
 
 fn label(field: Field) -> &'static str {
@@ -124,16 +171,20 @@ fn put_cursor(inner: Rect, row: usize, column: usize, frame: &mut Frame<'_>) {
 }
 
 fn unlock(entrance: &Entrance, secret: &Secret, theme: &Theme, frame: &mut Frame<'_>) {
-    let inner = framed("OpenChat", (72, 7), theme, frame);
-    let columns = usize::from(inner.width).saturating_sub(LABEL + 1);
-    let mut lines = vec![Line::from(vec![
-        Span::styled(format!("{:<LABEL$}", "Password"), theme.strong),
-        Span::raw("•".repeat(secret.length().min(columns))),
-    ])];
-    lines.push(Line::styled(format!("of the profile `{}`", entrance.profile), theme.quiet));
-    if let Some(error) = &entrance.error {
-        lines.push(Line::styled(format!("! {error}"), theme.warning));
-    }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+    let room = usize::from(columns(frame.area())).saturating_sub(LABEL + 1);
+    let mut rows = vec![
+        (
+            Weight::Needed,
+            Line::from(vec![
+                Span::styled(format!("{:<LABEL$}", "Password"), theme.strong),
+                Span::raw("•".repeat(secret.length().min(room))),
+            ]),
+        ),
+        (Weight::Hint, Line::styled(format!("of the profile `{}`", entrance.profile), theme.quiet)),
+    ];
+    rows.extend(entrance.error.as_deref().map(|error| (Weight::Needed, wrong(error, theme))));
+    rows.push((Weight::Air, Line::raw("")));
+    rows.push((Weight::Keys, Line::styled("Enter opens it · Esc ends", theme.quiet)));
+    let inner = fitted("OpenChat", &rows, 4, theme, frame);
     put_cursor(inner, 0, secret.length(), frame);
 }

@@ -14,6 +14,7 @@ use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, BorderType, Clear, Padding};
 
+use crate::app::chat::Chat;
 use crate::app::{App, Stage};
 use crate::theme::Theme;
 use crate::words::{Margin, wrap};
@@ -26,17 +27,32 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Stage::Entrance(entrance) => entrance::draw(entrance, &app.theme, frame),
         Stage::Chat(chat) => {
             chat::draw(chat, &app.settings, &app.theme, frame);
-            overlay::draw(chat, &app.settings, &app.theme, frame);
+            let front = front(chat, &app.theme, area);
+            overlay::draw(chat, &app.settings, &app.theme, front, frame);
             chat::draw_next_keys(chat, &app.settings, &app.theme, frame);
             talk::draw_notice_in_front(chat, &app.theme, frame);
         }
     }
-    clusters::redraw_behind(frame.buffer_mut());
+    clusters::redraw_behind(frame.buffer_mut(), &mut app.spoilt_rows);
 }
 
-/// A box in the middle, as large as wanted and as there is room for; what is inside of it.
-fn framed(title: &str, (width, height): (u16, u16), theme: &Theme, frame: &mut Frame<'_>) -> Rect {
-    let area = middle(frame.area(), width.saturating_add(4), height.saturating_add(2));
+/// Where something may lie in front: an alarm above and what is said below stay to be seen.
+fn front(chat: &Chat, theme: &Theme, area: Rect) -> Rect {
+    let above = chat::alarm_rows(chat, area);
+    let below = talk::notice_in_front(chat, theme, area).map_or(area.bottom(), |(notice, _)| notice.y);
+    let top = area.y.saturating_add(u16::try_from(above.len()).unwrap_or(u16::MAX)).min(below);
+    Rect { y: top, height: below.saturating_sub(top), ..area }
+}
+
+/// A box in the middle of `area`, as large as wanted and as there is room for; what is inside of it.
+fn framed(
+    title: &str,
+    (width, height): (u16, u16),
+    theme: &Theme,
+    area: Rect,
+    frame: &mut Frame<'_>,
+) -> Rect {
+    let area = middle(area, width.saturating_add(4), height.saturating_add(2));
     frame.render_widget(Clear, area);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)

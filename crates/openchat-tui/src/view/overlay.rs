@@ -1,10 +1,10 @@
 //! What lies in front of the chat.
 
-use openchat_client::{Acquaintance, Entry, RoomDetails, SafetyNumber};
+use openchat_client::{Acquaintance, Entry, Person, RoomDetails, SafetyNumber, ShortCode};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 use super::{framed, wrapped};
 use crate::app::chat::Chat;
@@ -16,33 +16,35 @@ use crate::phrases;
 use crate::qr::{self, Paint};
 use crate::settings::Settings;
 use crate::theme::Theme;
-use crate::words::{Readers, harmless, pad, render, truncate, width};
+use crate::words::{Look, Margin, Readers, harmless, pad, render, truncate, width, wrap};
 
-pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &mut Frame<'_>) {
+pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     if !chat.overlay.as_ref().is_some_and(Overlay::is_page) {
         chat.page = Page::default();
     }
     match &chat.overlay {
         None => {}
-        Some(Overlay::Picker(picker)) => chat.places.entries = draw_picker(picker, theme, frame),
-        Some(Overlay::Search(search)) => chat.places.entries = super::search::draw(search, theme, frame),
+        Some(Overlay::Picker(picker)) => chat.places.entries = draw_picker(picker, theme, area, frame),
+        Some(Overlay::Search(search)) => {
+            chat.places.entries = super::search::draw(search, theme, area, frame);
+        }
         Some(Overlay::Help) => {
-            let rows = help(chat.mode, settings, page_width(frame));
-            page("What works here", &rows, &mut chat.page, theme, frame);
+            let rows = help(chat.mode, settings, page_width(area));
+            page("What works here", &rows, &mut chat.page, theme, area, frame);
         }
         Some(Overlay::Room(details)) => {
             let rows = room(chat, details);
-            page("This room", &rows, &mut chat.page, theme, frame);
+            page("This room", &rows, &mut chat.page, theme, area, frame);
         }
         Some(Overlay::CryptoLog(_, epochs)) => {
             let mut rows = epochs.iter().rev().map(phrases::epoch).map(Line::raw).collect::<Vec<_>>();
             if rows.is_empty() {
                 rows.push(Line::raw(phrases::NO_EPOCHS));
             }
-            page("How the keys of this room have changed", &rows, &mut chat.page, theme, frame);
+            page("How the keys of this room have changed", &rows, &mut chat.page, theme, area, frame);
         }
-        Some(Overlay::Message(_)) => draw_message(chat, theme, frame),
-        Some(Overlay::Tasks) => chat.places.entries = super::tasks::draw(chat, theme, frame),
+        Some(Overlay::Message(_)) => draw_message(chat, theme, area, frame),
+        Some(Overlay::Tasks) => chat.places.entries = super::tasks::draw(chat, theme, area, frame),
         Some(Overlay::Invite(link)) => {
             let words = [
                 Line::styled(link.clone(), theme.strong),
@@ -52,51 +54,64 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, frame: &
                 ),
                 Line::styled("y copies the link · Esc closes", theme.quiet),
             ];
-            with_code("Invite a friend", link, &words, theme, frame);
+            with_code("Invite a friend", link, &words, theme, area, frame);
         }
         Some(Overlay::People(all)) => {
             let rows = known_people(all);
-            page("Whose keys are known", &rows, &mut chat.page, theme, frame);
+            page("Whose keys are known", &rows, &mut chat.page, theme, area, frame);
         }
-        Some(Overlay::Number(known)) => number(known, theme, frame),
         Some(Overlay::Devices(devices)) => {
             let mut rows: Vec<_> = devices.iter().map(phrases::device).map(Line::raw).collect();
             rows.push(Line::styled("/devices revoke ID puts one out · openchat link adds one", theme.quiet));
-            page("Your devices", &rows, &mut chat.page, theme, frame);
+            page("Your devices", &rows, &mut chat.page, theme, area, frame);
         }
         Some(Overlay::Revoke(id, password)) => {
-            let dots = "•".repeat(password.length().min(usize::from(page_width(frame))));
+            let dots = "•".repeat(password.length().min(usize::from(page_width(area))));
             let rows = [
                 Line::raw(format!("The device {} gets nothing more, and cannot log in again.", harmless(id))),
                 Line::raw(format!("Your password: {dots}")),
                 Line::styled("Enter puts it out · Esc leaves it", theme.quiet),
             ];
-            page("Put out a device", &rows, &mut Page::default(), theme, frame);
+            page("Put out a device", &rows, &mut Page::default(), theme, area, frame);
         }
+        Some(Overlay::Number(known)) => match chat.code_with(known) {
+            Some((with, code)) => {
+                let rows = code_rows(with, *code, theme);
+                page(&format!("You and {with}"), &rows, &mut Page::default(), theme, area, frame);
+            }
+            None => number(known, theme, area, frame),
+        },
         Some(Overlay::Ask(question)) => {
             let rows = vec![Line::raw(question.words()), Line::raw(""), Line::raw("y yes · n no")];
-            page("Sure?", &rows, &mut Page::default(), theme, frame);
+            page("Sure?", &rows, &mut Page::default(), theme, area, frame);
         }
     }
 }
 
 /// Columns of a page in this window.
-pub(super) fn page_width(frame: &Frame<'_>) -> u16 {
-    let width = frame.area().width;
+pub(super) fn page_width(area: Rect) -> u16 {
+    let width = area.width;
     // The frame takes four columns; where there are few, words get the rest.
     width.saturating_sub(if width < 60 { 4 } else { 8 }).clamp(1, 88)
 }
 
-fn page(title: &str, rows: &[Line<'_>], page: &mut Page, theme: &Theme, frame: &mut Frame<'_>) {
-    let rows = wrapped(rows, page_width(frame));
-    turned(title, &rows, page, theme, frame);
+fn page(title: &str, rows: &[Line<'_>], page: &mut Page, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
+    let rows = wrapped(rows, page_width(area));
+    turned(title, &rows, page, theme, area, frame);
 }
 
 /// A page that may be longer than the screen is high: its title says where one is.
-fn turned(title: &str, rows: &[Line<'static>], page: &mut Page, theme: &Theme, frame: &mut Frame<'_>) {
+fn turned(
+    title: &str,
+    rows: &[Line<'static>],
+    page: &mut Page,
+    theme: &Theme,
+    area: Rect,
+    frame: &mut Frame<'_>,
+) {
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
     page.rows = rows.len();
-    page.height = usize::from(height.min(frame.area().height.saturating_sub(2)));
+    page.height = usize::from(height.min(area.height.saturating_sub(2)));
     page.top = page.top.min(page.last());
     let title = match page.last() {
         0 => title.to_owned(),
@@ -107,14 +122,14 @@ fn turned(title: &str, rows: &[Line<'static>], page: &mut Page, theme: &Theme, f
             page.rows
         ),
     };
-    let inner = framed(&title, (page_width(frame), height), theme, frame);
+    let inner = framed(&title, (page_width(area), height), theme, area, frame);
     let shown: Vec<_> = rows.iter().skip(page.top).take(page.height).cloned().collect();
     frame.render_widget(Paragraph::new(shown), inner);
 }
 
 /// What is known of a message, and all of it: laid out once, for it may be long.
-fn draw_message(chat: &mut Chat, theme: &Theme, frame: &mut Frame<'_>) {
-    let width = page_width(frame);
+fn draw_message(chat: &mut Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
+    let width = page_width(area);
     let is_laid = chat
         .page
         .laid
@@ -127,24 +142,23 @@ fn draw_message(chat: &mut Chat, theme: &Theme, frame: &mut Frame<'_>) {
     }
     let laid = chat.page.laid.take();
     if let Some((_, _, rows)) = &laid {
-        turned("This message", rows, &mut chat.page, theme, frame);
+        turned("This message", rows, &mut chat.page, theme, area, frame);
     }
     chat.page.laid = laid;
 }
 
-fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
-    let size = frame.area();
+fn draw_picker(picker: &Picker, theme: &Theme, size: Rect, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let rows = picker.rows().count();
     let height = u16::try_from(rows)
         .unwrap_or(u16::MAX)
         .saturating_add(2)
         .clamp(4, size.height.saturating_sub(4).max(4));
-    let inner = framed(picker.title, (size.width.saturating_sub(8).min(76), height), theme, frame);
-    let preview = picker.chosen().filter(|row| matches!(row.target, Target::Message(..)));
+    let inner = framed(picker.title, (size.width.saturating_sub(8).min(76), height), theme, size, frame);
+    let message = picker.chosen().filter(|row| matches!(row.target, Target::Message(..)));
     let [query, list, below] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
-        Constraint::Length(if preview.is_some() { 3.min(inner.height / 3) } else { 1 }),
+        Constraint::Length(if message.is_some() { 3.min(inner.height / 3) } else { 1 }),
     ])
     .areas(inner);
     let typed = picker.typed();
@@ -155,10 +169,9 @@ fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Re
     let column = u16::try_from(2 + picker.query.cursor().1).unwrap_or(u16::MAX);
     frame.set_cursor_position((query.x.saturating_add(column).min(query.right().saturating_sub(1)), query.y));
     let places = draw_picker_rows(picker, theme, list, frame);
-    match preview {
+    match message {
         Some(row) => {
-            let words = Paragraph::new(harmless(&row.label)).style(theme.quiet).wrap(Wrap { trim: true });
-            frame.render_widget(words, below);
+            frame.render_widget(preview(&row.label, below.width, theme), below);
         }
         None => {
             let words = if rows == 0 {
@@ -170,6 +183,12 @@ fn draw_picker(picker: &Picker, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Re
         }
     }
     places
+}
+
+/// A part of a message as the timeline would show it, with what is said of links there.
+pub(super) fn preview(words: &str, width: u16, theme: &Theme) -> Paragraph<'static> {
+    let look = Look { text: theme.quiet, ..super::timeline::look(theme) };
+    Paragraph::new(render(words, width, &look, Readers::default()))
 }
 
 /// Where the entries of a list are shown, from entry `first` on.
@@ -219,20 +238,26 @@ fn help(mode: Mode, settings: &Settings, width: u16) -> Vec<Line<'static>> {
     rows
 }
 
-/// Two columns, the left one of `columns` cells; one where there is little room.
-fn in_columns(entries: &[String], columns: usize, width: u16) -> Vec<Line<'static>> {
-    if usize::from(width) < columns + 26 {
-        return entries.iter().cloned().map(Line::raw).collect();
+/// Two columns, the left one of `columns` cells, each broken within itself; one where there is little room.
+fn in_columns(entries: &[String], columns: u16, width: u16) -> Vec<Line<'static>> {
+    // What goes on is set apart from the next entry.
+    let indented = Margin { first: Vec::new(), rest: vec![Span::raw(" ".repeat(4))] };
+    let fitted = |entry: &String, width: u16| wrap(&[Span::raw(entry.clone())], width, &indented);
+    if width < columns + 26 {
+        return entries.iter().flat_map(|entry| fitted(entry, width)).collect();
     }
-    let half = entries.len().div_ceil(2);
-    let (left, right) = entries.split_at(half.min(entries.len()));
-    left.iter()
-        .enumerate()
-        .map(|(index, left)| {
-            let right = right.get(index).map(String::as_str).unwrap_or_default();
-            Line::raw(format!("{} {right}", pad(&truncate(left, columns), columns)))
-        })
-        .collect()
+    let (left, right) = entries.split_at(entries.len().div_ceil(2));
+    let mut rows = Vec::new();
+    for (index, left) in left.iter().enumerate() {
+        let left = fitted(left, columns);
+        let right = right.get(index).map(|right| fitted(right, width - columns - 1)).unwrap_or_default();
+        for row in 0..left.len().max(right.len()) {
+            let words = |side: &[Line<'_>]| side.get(row).map(ToString::to_string).unwrap_or_default();
+            let left = pad(&words(&left), usize::from(columns));
+            rows.push(Line::raw(format!("{left} {}", words(&right))));
+        }
+    }
+    rows
 }
 
 fn room(chat: &Chat, details: &RoomDetails) -> Vec<Line<'static>> {
@@ -250,7 +275,8 @@ fn message(chat: &Chat, line: &openchat_client::Line, width: u16, theme: &Theme)
     if let Some(sequence) = line.sequence {
         rows.push(Line::raw(format!("record    {sequence} of the room's log")));
     }
-    let signed = if line.author.uid == chat.me.device.uid { "you" } else { "the author's device" };
+    let is_mine = line.author.uid == chat.me.device.uid;
+    let signed = if is_mine { "you" } else { "the author's device" };
     rows.push(Line::raw(format!("signed    by {signed}, inside the encryption")));
     let Entry::Text { text, .. } = &line.entry else { return wrapped(&rows, width) };
     rows.push(Line::raw(format!("length    {} characters · y copies all of it", text.chars().count())));
@@ -277,7 +303,7 @@ fn known_people(all: &[Acquaintance]) -> Vec<Line<'static>> {
 }
 
 /// The number that two people compare.
-fn number(known: &Acquaintance, theme: &Theme, frame: &mut Frame<'_>) {
+fn number(known: &Acquaintance, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let name = &known.person;
     let mut words =
         vec![Line::raw(format!("{} {}", phrases::trust_sign(name.trust), phrases::trust(name.trust)))];
@@ -291,7 +317,19 @@ fn number(known: &Acquaintance, theme: &Theme, frame: &mut Frame<'_>) {
         theme.quiet,
     ));
     words.push(Line::styled("Esc closes", theme.quiet));
-    with_code(&format!("You and {name}"), &known.number.to_code(), &words, theme, frame);
+    with_code(&format!("You and {name}"), &known.number.to_code(), &words, theme, area, frame);
+}
+
+/// The code of a comparison that is under way, and how it is answered.
+fn code_rows(with: &Person, code: ShortCode, theme: &Theme) -> Vec<Line<'static>> {
+    vec![
+        Line::raw(format!("{with} sees this code too, if nobody stands between you:")),
+        Line::styled(format!("  {code}"), theme.strong),
+        Line::raw("Ask by voice or face to face, not here. Then:"),
+        Line::raw("  y  the codes are the same"),
+        Line::raw("  n  they are not"),
+        Line::styled(format!("Esc: later, with /verify {with} yes, or no"), theme.quiet),
+    ]
 }
 
 /// A number in two rows, as it has two halves.
@@ -302,9 +340,8 @@ fn digits(number: &SafetyNumber) -> impl Iterator<Item = String> {
 }
 
 /// Words, and a QR code below them.
-fn with_code(title: &str, code: &str, words: &[Line<'_>], theme: &Theme, frame: &mut Frame<'_>) {
+fn with_code(title: &str, code: &str, words: &[Line<'_>], theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let paint = if theme.name == "plain" { Paint::Uncoloured } else { Paint::Colours };
-    let area = frame.area();
     let code = qr::lines(code, paint).unwrap_or_default();
     let columns = code.iter().map(Line::width).max().unwrap_or(0);
     let wide = u16::try_from(columns.max(60)).unwrap_or(u16::MAX).min(area.width.saturating_sub(4));
@@ -315,7 +352,8 @@ fn with_code(title: &str, code: &str, words: &[Line<'_>], theme: &Theme, frame: 
     let fits = code_height.saturating_add(words_height).saturating_add(2) <= area.height
         && columns <= usize::from(area.width.saturating_sub(4));
     let (shown, hint) = if fits { (code_height, 0) } else { (0, 1) };
-    let inner = framed(title, (wide, words_height.saturating_add(shown).saturating_add(hint)), theme, frame);
+    let inner =
+        framed(title, (wide, words_height.saturating_add(shown).saturating_add(hint)), theme, area, frame);
     let [text, picture] =
         Layout::vertical([Constraint::Length(words_height), Constraint::Length(shown.max(hint))])
             .areas(inner);

@@ -3,20 +3,21 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 use super::framed;
+use super::overlay::preview;
 use crate::app::search::{Hit, Search};
 use crate::phrases;
 use crate::theme::Theme;
 use crate::words::{harmless, pad, truncate, width};
 
-pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
-    let size = frame.area();
+pub(super) fn draw(search: &Search, theme: &Theme, size: Rect, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
     let inner = framed(
         "Search all messages",
         (size.width.saturating_sub(8).min(100), size.height.saturating_sub(4)),
         theme,
+        size,
         frame,
     );
     let [query, progress, list, below] = Layout::vertical([
@@ -34,8 +35,7 @@ pub(super) fn draw(search: &Search, theme: &Theme, frame: &mut Frame<'_>) -> Vec
     frame.render_widget(Line::styled(words(search), theme.quiet), progress);
     let places = draw_hits(search, theme, list, frame);
     if let Some(hit) = search.found.get(search.chosen) {
-        let preview = Paragraph::new(harmless(&hit.words)).style(theme.quiet).wrap(Wrap { trim: true });
-        frame.render_widget(preview, below);
+        frame.render_widget(preview(&hit.words, below.width, theme), below);
     }
     places
 }

@@ -83,13 +83,17 @@ fn notice(chat: &Chat, theme: &Theme, width: u16) -> Option<Vec<Line<'static>>> 
     Some(wrapped(&[Line::styled(format!("{sign}{}", notice.text), style)], width))
 }
 
-/// What is said while something lies in front, which may hide where it is said otherwise: above the status line.
-pub(super) fn draw_notice_in_front(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    let Some(rows) = chat.overlay.as_ref().and_then(|_| notice(chat, theme, area.width)) else { return };
+/// Where it is said, and what.
+pub(super) fn notice_in_front(chat: &Chat, theme: &Theme, area: Rect) -> Option<(Rect, Vec<Line<'static>>)> {
+    let rows = chat.overlay.as_ref().and_then(|_| notice(chat, theme, area.width))?;
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(4).min(area.height.saturating_sub(1));
     let y = area.bottom().saturating_sub(height + 1);
-    let area = Rect { y, height, ..area };
+    Some((Rect { y, height, ..area }, rows))
+}
+
+/// What is said while something lies in front, which may hide where it is said otherwise: above the status line.
+pub(super) fn draw_notice_in_front(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) {
+    let Some((area, rows)) = notice_in_front(chat, theme, frame.area()) else { return };
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(rows).style(theme.text), area);
 }
@@ -102,27 +106,29 @@ fn composer_height(chat: &Chat, area: Rect) -> u16 {
 }
 
 /// `#lobby · keys ? 1 by invite, 1 first use · 3 people · private · end-to-end, post-quantum · epoch 12`: what matters
-/// most comes first, and what does not fit whole is left out. A changed key is named however narrow the window is.
+/// most comes first, and what does not fit whole is left out; of the keys, the weakest sign stays. A changed key is named
+/// however narrow the window is.
 fn draw_title(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) {
     let Some(room) = chat.overview() else {
         return frame.render_widget(Line::styled(" OpenChat", theme.strong), area);
     };
     let mut spans = vec![Span::styled(format!(" #{}", room.name), theme.strong)];
-    for (fact, style) in facts(chat, room, theme) {
-        let fact = format!(" · {fact}");
+    for (fact, short, style) in facts(chat, room, theme) {
         let taken: usize = spans.iter().map(Span::width).sum();
-        if taken + width(&fact) > usize::from(area.width) && style != theme.warning {
-            break;
-        }
+        let fits = |fact: &String| taken + width(fact) <= usize::from(area.width) || style == theme.warning;
+        let fact = [fact, short].map(|fact| format!(" · {fact}")).into_iter().find(fits);
+        let Some(fact) = fact else { break };
         spans.push(Span::styled(fact, style));
     }
     frame.render_widget(Line::from(spans), area);
 }
 
-fn facts(chat: &Chat, room: &RoomOverview, theme: &Theme) -> Vec<(String, Style)> {
+/// Each whole and as short as it can be.
+fn facts(chat: &Chat, room: &RoomOverview, theme: &Theme) -> Vec<(String, String, Style)> {
     let trust = phrases::room_trust(room.trust).map(|words| {
         let style = if room.trust.changed > 0 { theme.warning } else { theme.quiet };
-        (format!("keys {words}"), style)
+        let sign: String = words.chars().take(1).collect();
+        (format!("keys {words}"), format!("keys {sign}"), style)
     });
     let people = (!chat.members.is_empty()).then(|| people(chat.members.len()));
     let open = if room.listed { "open to all here" } else { "private" };
@@ -134,7 +140,7 @@ fn facts(chat: &Chat, room: &RoomOverview, theme: &Theme) -> Vec<(String, Style)
         };
         plain.extend([keys.to_owned(), format!("epoch {epoch}")]);
     }
-    let quiet = |words| (words, theme.quiet);
+    let quiet = |words: String| (words.clone(), words, theme.quiet);
     let (mut first, rest) = (Vec::from_iter(trust), people.into_iter().chain(plain).map(quiet));
     first.extend(rest);
     first

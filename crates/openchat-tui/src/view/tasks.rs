@@ -14,8 +14,8 @@ use crate::phrases;
 use crate::theme::Theme;
 
 /// Rows of what waits, runs and has failed, the chosen one in view.
-pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
-    let width = page_width(frame);
+pub(super) fn draw(chat: &Chat, theme: &Theme, area: Rect, frame: &mut Frame<'_>) -> Vec<(Rect, usize)> {
+    let width = page_width(area);
     let mut rows = wrapped(&background(chat, theme), width);
     let mut chosen = 0;
     let mut of_tasks = vec![None; rows.len()];
@@ -30,7 +30,7 @@ pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Re
     if rows.is_empty() {
         rows.push(Line::raw("Nothing goes on, and nothing has failed."));
     }
-    let room = usize::from(frame.area().height.saturating_sub(4)).max(1);
+    let room = usize::from(area.height.saturating_sub(4)).max(1);
     let height = rows.len().min(room);
     let first = (chosen + 1).saturating_sub(height).min(rows.len().saturating_sub(height));
     let mut shown: Vec<_> = rows.into_iter().skip(first).take(height).collect();
@@ -41,7 +41,7 @@ pub(super) fn draw(chat: &Chat, theme: &Theme, frame: &mut Frame<'_>) -> Vec<(Re
         "x gives up, or forgets a failure · r connects now · Esc closes"
     };
     shown.push(Line::styled(keys, theme.quiet));
-    let inner = framed("Tasks", (width, u16::try_from(shown.len()).unwrap_or(u16::MAX)), theme, frame);
+    let inner = framed("Tasks", (width, u16::try_from(shown.len()).unwrap_or(u16::MAX)), theme, area, frame);
     frame.render_widget(Paragraph::new(shown), inner);
     let places = (inner.top()..inner.bottom()).zip(of_tasks.into_iter().skip(first).take(height));
     places.filter_map(|(y, task)| Some((Rect { y, height: 1, ..inner }, task?))).collect()
@@ -61,7 +61,11 @@ fn background<'a>(chat: &Chat, theme: &Theme) -> Vec<Line<'a>> {
         rows.push(Line::raw("  ◌ reading lines from the disk"));
     }
     if chat.waiting > 0 {
-        rows.push(Line::raw(format!("  ◌ {} messages wait to be sent", chat.waiting)));
+        let words = match chat.waiting {
+            1 => "1 message waits to be sent".to_owned(),
+            waiting => format!("{waiting} messages wait to be sent"),
+        };
+        rows.push(Line::raw(format!("  ◌ {words}")));
     }
     rows
 }

@@ -12,7 +12,9 @@ use super::chat::trust_sign;
 use crate::app::timeline::{LineKey, Timeline};
 use crate::phrases;
 use crate::theme::Theme;
-use crate::words::{CodeLook, Laid, Layouts, Look, MOST_ROWS, Margin, Readers, harmless, wrap};
+use crate::words::{
+    CodeLook, Laid, Layouts, Look, MOST_ROWS, Margin, Readers, harmless, truncate, width, wrap,
+};
 
 /// Milliseconds after which the same author is named again.
 const PAUSE: u64 = 5 * 60 * 1000;
@@ -108,6 +110,7 @@ impl Sheet<'_> {
                 }
             }
             if top <= i32::from(area.top()) {
+                self.name_author(timeline, index, top, buffer);
                 break;
             }
             below = top;
@@ -123,6 +126,24 @@ impl Sheet<'_> {
             // Soon: older lines are asked for before the reader meets the end.
             timeline.view.sees_start = true;
         }
+    }
+
+    /// Whose words the upper edge cuts stands left of them: nothing else on the screen may say it.
+    fn name_author(&mut self, timeline: &Timeline, index: usize, top: i32, buffer: &mut Buffer) {
+        let (Some(block), Some(line)) = (self.block(timeline, index), timeline.lines.get(index)) else {
+            return;
+        };
+        let words = top + i32::try_from(block.above.len()).unwrap_or(i32::MAX);
+        if block.words.is_none() || block.is_chosen || words > i32::from(self.area.top()) {
+            return;
+        }
+        let (theme, author) = (self.context.theme, &line.author);
+        let sign = phrases::trust_sign(author.trust);
+        let room = usize::from(MARGIN).saturating_sub(1 + width(sign));
+        let name = truncate(&author.to_string(), room).into_owned();
+        let row = Rect { height: 1, width: MARGIN.min(self.area.width), ..self.area };
+        let sign = Span::styled(sign, trust_sign(author.trust, theme).style);
+        Line::from(vec![sign, Span::styled(name, theme.person(author.uid))]).render(row, buffer);
     }
 
     /// Carries out what was asked of the view since the last drawing, now that heights can be known.

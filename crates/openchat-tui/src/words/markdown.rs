@@ -122,6 +122,8 @@ struct Sheet<'a> {
     gap: bool,
     /// There is a sign in the margin that no line has shown yet.
     waits: bool,
+    /// All that is open are signs of items for which the margin had no room.
+    only_signs: bool,
 }
 
 impl<'a> Sheet<'a> {
@@ -138,10 +140,13 @@ impl<'a> Sheet<'a> {
             lists: Vec::new(),
             gap: false,
             waits: false,
+            only_signs: false,
         }
     }
 
     fn take(&mut self, event: Event<'_>) {
+        // Lists within lists without words are one row of signs.
+        self.only_signs &= matches!(event, Event::Start(Tag::List(_) | Tag::Item));
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
@@ -181,7 +186,7 @@ impl<'a> Sheet<'a> {
                 self.code = Some(Code { language, text: String::new() });
             }
             Tag::List(next) => {
-                self.end_block();
+                self.end_words();
                 self.lists.push(List { next });
             }
             Tag::Item => self.start_item(),
@@ -223,7 +228,7 @@ impl<'a> Sheet<'a> {
     }
 
     fn start_item(&mut self) {
-        self.end_block();
+        self.end_words();
         let sign = match self.lists.last_mut().and_then(|list| list.next.as_mut()) {
             Some(number) => {
                 let sign = format!("{number}. ");
@@ -234,6 +239,13 @@ impl<'a> Sheet<'a> {
         };
         if !self.open(&sign, &" ".repeat(width(&sign))) {
             self.inline.words(&sign);
+            self.only_signs = true;
+        }
+    }
+
+    fn end_words(&mut self) {
+        if !self.only_signs {
+            self.end_block();
         }
     }
 

@@ -3,13 +3,20 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anstream::ColorChoice;
+use openchat_tui::app::completion::in_lines;
+use rustix::termios::tcgetwinsize;
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::{DefaultEditor, ExternalPrinter};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{Editor, ExternalPrinter, Helper};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Kind};
-use crate::{ask, terminal};
+use crate::{ask, terminal, text};
 
 /// Lines typed ahead of the program.
 const TYPED_AHEAD: usize = 64;
@@ -70,7 +77,12 @@ impl Console {
     pub(crate) fn print(&mut self, text: &str) {
         match &mut self.output {
             // A terminal that is gone is noticed by the reading side.
-            Output::Editor { printer, .. } => drop(printer.print(format!("{}\n", for_terminal(text)))),
+            Output::Editor { printer, .. } => {
+                // Each time: windows change.
+                let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+                let text = if columns == 0 { text.to_owned() } else { text::wrapped(text, columns) };
+                drop(printer.print(format!("{}\n", for_terminal(&text))));
+            }
             Output::Plain => {
                 let mut out = std::io::stdout().lock();
                 drop(writeln!(out, "{}", anstream::adapter::strip_str(text)).and_then(|()| out.flush()));
@@ -103,7 +115,8 @@ impl Console {
             Failure::new(Kind::Internal, format!("the line editor cannot start: {error}"))
         };
         let changed = Some(terminal::Changed::new());
-        let mut editor = DefaultEditor::new().map_err(failed)?;
+        let mut editor = LineEditor::new().map_err(failed)?;
+        editor.set_helper(Some(Tab));
         let printer = Box::new(editor.create_external_printer().map_err(failed)?);
         let (typed, lines) = mpsc::channel(TYPED_AHEAD);
         let (prompts, asked) = std::sync::mpsc::channel();
@@ -126,8 +139,35 @@ impl Console {
     }
 }
 
+type LineEditor = Editor<Tab, DefaultHistory>;
+
+/// What the Tab key completes.
+struct Tab;
+
+impl Helper for Tab {}
+impl Hinter for Tab {
+    type Hint = String;
+}
+impl Highlighter for Tab {}
+impl Validator for Tab {}
+
+impl Completer for Tab {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let before = line.get(..at).unwrap_or(line);
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        Ok((before.len() - word.len(), in_lines(before)))
+    }
+}
+
 /// One line for each prompt, until the input ends or nobody asks any more.
-fn edit(editor: &mut DefaultEditor, asked: &std::sync::mpsc::Receiver<Wanted>, typed: &mpsc::Sender<Input>) {
+fn edit(editor: &mut LineEditor, asked: &std::sync::mpsc::Receiver<Wanted>, typed: &mpsc::Sender<Input>) {
     while let Ok(wanted) = asked.recv() {
         let read = match wanted {
             Wanted::Line(prompt) => editor.readline(&prompt),

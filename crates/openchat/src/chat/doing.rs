@@ -2,13 +2,14 @@
 
 use openchat_client::{Access, ConnectionState, Delivery, Entry, Line, RoomSuite, Sought, Span};
 use openchat_protocol::RoomName;
+use openchat_tui::SaveError;
 use openchat_tui::commands::{COMMANDS, Command, CommandError, Works};
 use openchat_tui::phrases;
 use openchat_tui::settings::Notify;
 
 use super::{CONTEXT_LINES, Chat, Here, INVITE_VALID, MENU, NEW_LINES, place};
 use crate::advice::Surface;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::{invite, rooms, session, text};
 
 /// Steps of a room's keys that are printed.
@@ -42,6 +43,7 @@ impl Chat {
             Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,
             Command::Again | Command::Discard => self.settle_failed(command == Command::Again).await?,
+            Command::Save(file) => self.save(&file).await?,
             Command::Info => self.info().await?,
             Command::Log => self.epochs().await?,
             Command::Rotate => self.rotate().await?,
@@ -223,6 +225,16 @@ impl Chat {
         for row in phrases::room(&details, listed, &server) {
             self.print(&row);
         }
+        Ok(())
+    }
+
+    async fn save(&mut self, file: &str) -> Result<(), Failure> {
+        let saved = openchat_tui::save(&self.client, self.here()?.room.room, file).await;
+        let lines = saved.map_err(|why| match why {
+            SaveError::Client(error) => Failure::from(error),
+            why => Failure::new(Kind::Storage, why),
+        })?;
+        self.print(&format!("{file} has all {lines} lines of this room."));
         Ok(())
     }
 

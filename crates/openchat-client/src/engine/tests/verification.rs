@@ -217,9 +217,27 @@ fn codes_that_differ_verify_nobody() {
     compare(&mut world, ALICE, room, "bob");
     compare(&mut world, BOB, room, "alice");
     assert_eq!(decide(&mut world, ALICE, "bob", false), Ok(Answer::Done));
-    assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::Cancelled)));
+    assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::SaidToDiffer)));
     assert_eq!(world.trust(ALICE, BOB), Trust::FirstUse);
     assert_eq!(decide(&mut world, BOB, "alice", true), Err(ErrorKind::Usage));
+}
+
+#[test]
+fn who_was_too_quick_is_told_that_the_codes_differ() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.lobby();
+    compare(&mut world, ALICE, room, "bob");
+    compare(&mut world, BOB, room, "alice");
+    let (exchange, with) = (exchange_of(&world, BOB).into(), world.clients[BOB].device.uid);
+    assert_eq!(decide(&mut world, BOB, "alice", true), Ok(Answer::Done));
+    // Nobody else can say so.
+    world.say_step(CAROL, room, Verification::Differ { exchange, with });
+    assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::Same)));
+    assert_eq!(decide(&mut world, ALICE, "bob", false), Ok(Answer::Done));
+    assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::SaidToDiffer)));
+    let told = world.comparisons(BOB).len();
+    world.say_step(ALICE, room, Verification::Differ { exchange, with });
+    assert_eq!(world.comparisons(BOB).len(), told, "once");
 }
 
 /// What Alice has sent to begin, as everybody in the room reads it.

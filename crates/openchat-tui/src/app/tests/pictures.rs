@@ -150,6 +150,34 @@ fn pictures_of_the_first_steps() {
 }
 
 #[test]
+fn pictures_of_a_form_with_a_mistake() {
+    let mut app = App::new(Entrance::invited("default", "openchat://"), Settings::default(), Theme::plain());
+    write(&mut app, "alice");
+    press(&mut app, "enter");
+    write(&mut app, "short");
+    press(&mut app, "enter");
+    write(&mut app, "another");
+    press(&mut app, "enter");
+    assert!(picture(&mut app, 40, 12).contains("! "), "what is wrong is said, however small the window");
+    compare("mistake", &mut app);
+}
+
+#[test]
+fn pictures_of_the_help() {
+    let mut app = busy(Theme::plain());
+    press(&mut app, "ctrl+x ?");
+    picture(&mut app, 80, 24);
+    press(&mut app, "G");
+    compare("help", &mut app);
+}
+
+#[test]
+fn pictures_of_a_code() {
+    let mut app = comparing::with_a_code();
+    compare("code", &mut app);
+}
+
+#[test]
 fn pictures_in_every_theme() {
     for name in Theme::NAMES {
         let mut app = busy(Theme::named(name).unwrap());

@@ -91,7 +91,7 @@ fn commands_are_offered_with_what_they_do_and_so_is_what_follows_them() {
     ] {
         chat.composer.set(written);
         chat.completion = None;
-        chat.complete();
+        chat.complete(&mut Vec::new());
         assert_eq!(chat.composer.text(), completed);
     }
 }

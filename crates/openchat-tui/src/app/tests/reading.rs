@@ -34,6 +34,29 @@ fn of_a_message_without_end_a_hundred_rows_are_shown_and_enter_shows_all() {
 }
 
 #[test]
+fn of_a_message_that_fills_the_window_the_author_is_named_at_the_upper_edge() {
+    let mut app = chatting();
+    let mallory = Person { trust: openchat_client::Trust::Invited, ..person(7, "mallory") };
+    let words: Vec<_> = (1..40).map(|n| format!("08:51 ✓ alice {n}")).collect();
+    line(&mut app, said(LOBBY, 4, &mallory, &words.join("\n")));
+    for (width, height) in [(40, 12), (80, 24)] {
+        let shown = picture(&mut app, width, height);
+        assert_eq!(shown.matches("•mal… 08:51 ✓ alice").count(), 1, "{shown}");
+        assert!(!shown.contains("mallory"), "{shown}");
+    }
+}
+
+#[test]
+fn lists_within_lists_are_one_row_of_signs() {
+    let mut app = chatting();
+    line(&mut app, said(LOBBY, 4, &person(7, "bob"), &format!("{}x", "- ".repeat(100))));
+    line(&mut app, said(LOBBY, 5, &person(7, "bob"), "below"));
+    let shown = picture(&mut app, 80, 24);
+    assert!(shown.lines().filter(|row| row.contains("• •")).count() <= 6, "{shown}");
+    assert!(shown.contains("• x") && shown.contains("08:00 ? bob"), "{shown}");
+}
+
+#[test]
 fn a_page_that_is_longer_than_the_screen_is_turned() {
     let mut app = chatting();
     press(&mut app, "ctrl+x ?");
