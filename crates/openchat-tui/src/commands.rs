@@ -400,7 +400,7 @@ mod tests {
                 "all|mentions|none" => "all",
                 "emacs|vim" => "vim",
                 "[revoke ID]" => "revoke 4zq7",
-                _ => "somebody",
+                _ => "carol",
             };
             let line = format!("/{} {argument}", command.name);
             assert!(Command::parse(&line).is_ok(), "{line}: {:?}", Command::parse(&line));
@@ -455,7 +455,7 @@ mod tests {
     #[test]
     fn lines_take_every_command_that_is_not_the_screens_own() {
         for command in COMMANDS {
-            let argument = if command.argument.starts_with("all") { "all" } else { "somebody" };
+            let argument = if command.argument.starts_with("all") { "all" } else { "carol" };
             let in_room = Command::parse_line(&format!("/{} {argument}", command.name), true);
             let outside = Command::parse_line(&format!("/{} {argument}", command.name), false);
             match command.works {
