@@ -455,7 +455,11 @@ mod tests {
     #[test]
     fn lines_take_every_command_that_is_not_the_screens_own() {
         for command in COMMANDS {
-            let argument = if command.argument.starts_with("all") { "all" } else { "carol" };
+            let argument = match command.argument {
+                "all|mentions|none" => "all",
+                "[revoke ID]" => "",
+                _ => "carol",
+            };
             let in_room = Command::parse_line(&format!("/{} {argument}", command.name), true);
             let outside = Command::parse_line(&format!("/{} {argument}", command.name), false);
             match command.works {
