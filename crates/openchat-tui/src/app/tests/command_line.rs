@@ -155,3 +155,18 @@ fn tab_completes_the_file_that_a_room_is_saved_to() {
     app.handle(Incoming::Saved(Err("notes/b is there already: choose another name".into())), NOW);
     assert!(picture(&mut app, 80, 24).contains("! notes/b is there already"));
 }
+
+#[test]
+fn a_name_that_is_taken_is_asked_again_where_it_stands() {
+    let mut app = App::new(Entrance::hosting("default"), Settings::default(), Theme::plain());
+    for words in ["alice", "a long password", "a long password"] {
+        write(&mut app, words);
+        press(&mut app, "enter");
+    }
+    let error = ClientError::new(ErrorKind::NameTaken, "this name is taken").with_help("a command line");
+    app.handle(Incoming::NotOpened(error), NOW);
+    let shown = picture(&mut app, 80, 24);
+    assert!(shown.contains("! this name is taken: choose another one") && !shown.contains("command line"));
+    write(&mut app, "2");
+    assert!(picture(&mut app, 80, 24).contains("Your name       alice2"));
+}
