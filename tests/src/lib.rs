@@ -1,5 +1,6 @@
 //! Whole-system stories: the real binary, real TLS, real databases, each in a folder of its own.
 
+pub mod bad_authority;
 pub mod binary;
 pub mod chat;
 pub mod lines;

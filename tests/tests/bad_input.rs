@@ -267,7 +267,7 @@ fn a_script_that_cannot_enter_its_room_says_nothing_elsewhere() {
     home.run_with_input("alice", &["chat", "nowhere"], "1 oops\nhello\n")
         .fails(NOT_FOUND, &["openchat rooms"]);
     assert_eq!(home.run("alice", &["rooms"]).ok(), "");
-    home.run_with_input("alice", &["chat"], "1 lobby\n/add nobody\nstill said\n").fails(NOT_FOUND, &[]);
+    home.run_with_input("alice", &["chat"], "1 lobby\n/add stranger\nstill said\n").fails(NOT_FOUND, &[]);
     assert!(home.run("alice", &["tail", "lobby"]).ok().contains("still said"));
 }
 

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use openchat_identity::Authority;
-use openchat_protocol::{Timestamp, Uid, UserName};
+use openchat_protocol::{Timestamp, Uid};
 use openchat_store::key_log::NewLeaf;
 use openchat_store::{SqliteStore, Store};
-use openchat_tests::{Openchat, ServerProcess};
-use openchat_transparency::body::IdentityIssued;
-use openchat_transparency::{Body, Kind, Label, Opening, Subject, VrfSecret};
+use openchat_tests::lines::PATIENCE;
+use openchat_tests::{Openchat, ServerProcess, bad_authority};
+use openchat_transparency::{Body, Kind, Label, Opening};
 use serde_json::Value;
 
 fn audit(home: &Openchat, server: &ServerProcess, more: &[&str]) -> openchat_tests::Outcome {
@@ -76,20 +76,6 @@ async fn a_long_log_is_audited_page_by_page() {
     assert_eq!((&figures["records"], &figures["labels"]), (&5_002.into(), &1.into()), "{figures}");
 }
 
-/// The authority and its database, in the hands of somebody bad.
-async fn certify(data: &Path, name: &str, other: Uid) {
-    let authority = Authority::load(&data.join("authority")).unwrap();
-    let genesis = authority.anchor().genesis_record();
-    let vrf = VrfSecret::from_seed(&authority.vrf_seed(), &genesis.vrf_key).unwrap();
-    let name: UserName = name.parse().unwrap();
-    let (label, _) = vrf.prove(&Subject::Name(name.clone())).unwrap();
-    let body = Body::IdentityIssued(IdentityIssued { uid: other, name, certificate: [7; 32] });
-    let opening = Opening { nonce: [8; 32], body: body.to_bytes() };
-    let leaf = NewLeaf { kind: body.kind(), label, opening };
-    let store = SqliteStore::open(&data.join("server.db")).unwrap();
-    store.append_to_log(vec![leaf], Timestamp::now()).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_connection() {
     let home = Openchat::new();
@@ -99,22 +85,25 @@ async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_co
     let quiet = home.run("alice", &["tail", "lobby"]);
     assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""), "{quiet:?}");
     let address = server.kill();
-    certify(&home.folder().join("server"), "alice", Uid([9; 16])).await;
+    bad_authority::certify(&home.folder().join("server"), "alice", Uid([9; 16]), [7; 32]).await;
     let _server = ServerProcess::start_at(&home, address, &[]);
     let told = home.run("alice", &["tail", "lobby"]);
     assert!(told.err.contains("KEY RECORDS SAY SOMETHING OF YOU"), "{told:?}");
 }
 
-/// Asks the server for its log until it has written down, beside its database, the head that it has signed for that.
+/// Waits until the server has written down, beside its database, the newest head that it has signed.
 fn until_written_down(home: &Openchat, server: &ServerProcess, data: &Path) {
-    for _ in 0..1_000 {
-        let figures: Value = serde_json::from_str(&audit(home, server, &["--json"]).ok()).unwrap();
+    let figures: Value = serde_json::from_str(&audit(home, server, &["--json"]).ok()).unwrap();
+    let records = figures["records"].to_string();
+    let begun = Instant::now();
+    loop {
         let written = fs::read_to_string(data.join("signed.head")).unwrap_or_default();
-        if written.lines().nth(1) == Some(&figures["records"].to_string()) {
+        if written.lines().nth(1) == Some(&records) {
             return;
         }
+        assert!(begun.elapsed() < PATIENCE, "{records} records are not in what was written down: {written}");
+        std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("the newest signed head is not written down");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 
 use std::net::SocketAddr;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use openchat_client::vault::{Change, Vault, Voucher, Write};
 use openchat_client::{InviteLink, Password};
 use openchat_identity::{InviteToken, VouchKey};
+use openchat_protocol::Uid;
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Chat, Openchat, ServerProcess};
+use openchat_tests::{Chat, Openchat, ServerProcess, bad_authority};
 use rusqlite::Connection;
 
 const OTHER_SERVER: i32 = 8;
@@ -41,14 +43,20 @@ fn trust(home: &Openchat, who: &str) -> String {
     home.run_with_input(who, &["chat"], "/trust\n").ok()
 }
 
-/// The host takes a name from its key, and gives it to whoever registers next.
-fn free_name(server: ServerProcess, home: &Openchat, name: &str) -> ServerProcess {
+/// The host takes a name from its key, and gives it to that of `other`, in the log of keys too.
+async fn give_name(server: ServerProcess, home: &Openchat, name: &str, other: &str) -> ServerProcess {
     let address: SocketAddr = server.kill();
-    let database = Connection::open(home.folder().join("server").join("server.db")).unwrap();
-    let moved =
-        database.execute("UPDATE account SET name = 'other', skeleton = 'other' WHERE name = ?1", [name]);
-    assert_eq!(moved.unwrap(), 1);
+    let folder = home.folder().join("server");
+    let database = Connection::open(folder.join("server.db")).unwrap();
+    let rename = "UPDATE account SET name = ?2, skeleton = ?2 WHERE name = ?1";
+    assert_eq!(database.execute(rename, [name, "nameless"]).unwrap(), 1);
+    assert_eq!(database.execute(rename, [other, name]).unwrap(), 1);
+    let find = "SELECT uid, identity_certificate FROM account WHERE name = ?1";
+    let (uid, certificate) =
+        database.query_row(find, [name], |row| Ok((Uid(row.get(0)?), row.get::<_, Vec<u8>>(1)?))).unwrap();
     drop(database);
+    let certificate = digest(&SHA256, &certificate).as_ref().try_into().unwrap();
+    bad_authority::certify(&folder, name, uid, certificate).await;
     ServerProcess::start_at(home, address, &[])
 }
 
@@ -145,12 +153,12 @@ fn two_people_compare_by_their_number() {
 }
 
 /// Attack 4 of the design: the authority gives the name of a key that was checked to another one.
-#[test]
-fn the_authority_swaps_a_pinned_identity_and_sending_stops() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_authority_swaps_a_pinned_identity_and_sending_stops() {
     let (home, server) = acquainted();
-    let _server = free_name(server, &home, "bob");
     let link = home.run("alice", &["invite", "--uses", "2"]).ok();
-    home.run("mallory", &["join", link.trim(), "--name", "bob", "--only"]).ok();
+    home.join("mallory", link.trim());
+    let _server = give_name(server, &home, "bob", "mallory").await;
     home.run_with_input("mallory", &["chat"], "join lobby\n").ok();
     let refused = home.run("alice", &["send", "lobby", "only for bob"]);
     refused.fails(OTHER_SERVER, &["messages in #lobby wait", "the key of bob has changed", "/accept bob"]);

@@ -20,6 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Put a device out: it gets nothing more, and cannot log in
+    #[command(after_help = "Example:\n  openchat devices revoke 4zq7")]
     Revoke {
         /// The beginning of its identifier
         id: String,

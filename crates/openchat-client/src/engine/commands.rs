@@ -135,7 +135,7 @@ impl Engine {
         }
         let known = self.cx.log.known_size();
         let prove = Request::Prove(Prove { who: AccountSelector::Name(name.clone()), known });
-        self.ask_for(ticket, prove, Purpose::Identity(ticket, room, name, aim));
+        self.ask_for(ticket, prove, Purpose::Identity(ticket, room, name, aim, known));
     }
 
     /// Whoever is to be removed is known already, unless the server has not told all names yet.

@@ -87,7 +87,13 @@ impl Engine {
             (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(suite, count);
             }
-            (Purpose::Identity(ticket, room, name, aim), Response::Proven(proven)) => {
+            (Purpose::Identity(ticket, room, name, aim, known), Response::Proven(_))
+                if known != self.cx.log.known_size() =>
+            {
+                // The proof goes on from a head that is no longer the newest one known.
+                self.identify(ticket, room, name, aim);
+            }
+            (Purpose::Identity(ticket, room, name, aim, _), Response::Proven(proven)) => {
                 self.identified(ticket, room, (&name, aim), &proven);
             }
             (Purpose::KeyPackages(ticket, _, uid), Response::KeyPackages(packages))

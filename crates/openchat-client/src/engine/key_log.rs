@@ -60,6 +60,10 @@ pub(super) struct KeyLog {
     /// Who is to be found once the log is followed.
     pub(super) wanted: Vec<(Ticket, RoomId, UserName, Aim)>,
     look_at: Timestamp,
+    /// The size of the head that was known when the tail was asked for.
+    tail_from: u64,
+    /// The same of each proof that was asked for.
+    pub(super) proof_from: HashMap<Uid, u64>,
     /// Alarms that were raised on this connection.
     told: HashSet<String>,
     /// The newest head up to which all leaves were followed.
@@ -96,6 +100,8 @@ impl KeyLog {
             is_current: false,
             wanted: Vec::new(),
             look_at: Timestamp::END,
+            tail_from: 0,
+            proof_from: HashMap::new(),
             told: HashSet::new(),
             whole,
             gave_from: None,
@@ -197,6 +203,7 @@ impl Core {
         }
         let (known, from) = (self.log.known_size(), self.log.auditor.followed());
         self.log.look_at = Timestamp::END;
+        self.log.tail_from = known;
         self.ask(Request::FollowLog(FollowLog { known, from }), Purpose::FollowLog);
     }
 
@@ -208,6 +215,11 @@ impl Core {
 
     /// A page of the log. Whether it was the last one.
     pub(super) fn handle_log_tail(&mut self, bytes: &[u8]) -> bool {
+        if self.log.tail_from != self.log.known_size() {
+            // A proof has shown a newer head meanwhile, with which the answer has nothing to do.
+            self.follow_log();
+            return false;
+        }
         let (tail, from) = (Tail::from_bytes(bytes).map_err(Violation::from), self.log.auditor.followed());
         match tail.and_then(|tail| self.log.auditor.advance(&tail, self.now).map(|()| tail)) {
             Ok(tail) => {

@@ -38,6 +38,11 @@ impl Engine {
 
     /// Who `uid` is, as asked for by [`Core::ask_proof`].
     pub(super) fn handle_proof(&mut self, uid: Uid, proven: &Proven) {
+        let from = self.cx.log.proof_from.remove(&uid);
+        if from.is_some_and(|from| from != self.cx.log.known_size()) {
+            // It goes on from a head that is no longer the newest one known.
+            return self.cx.ask_proof(uid);
+        }
         let checked = match proven.account.uid == uid {
             true => self.cx.check_proven(proven),
             false => Err(ClientError::new(ErrorKind::Protocol, "the server proved who somebody else is")),
@@ -120,7 +125,9 @@ impl Core {
         let purpose = Purpose::Name(uid);
         let may_ask = self.session.is_up() && self.log.is_current && !self.log.in_vain.contains(&uid);
         if may_ask && !self.session.is_asking(&purpose) {
-            let prove = Prove { who: AccountSelector::Uid(uid), known: self.log.known_size() };
+            let known = self.log.known_size();
+            let prove = Prove { who: AccountSelector::Uid(uid), known };
+            self.log.proof_from.insert(uid, known);
             self.ask(Request::Prove(prove), purpose);
         }
     }

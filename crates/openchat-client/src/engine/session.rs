@@ -43,7 +43,7 @@ pub(super) enum Purpose {
     /// A name for somebody in a room.
     Name(Uid),
     /// An identity for a name, to let it in or put it out.
-    Identity(Ticket, RoomId, UserName, Aim),
+    Identity(Ticket, RoomId, UserName, Aim, u64),
     /// Key packages of somebody who is let in.
     KeyPackages(Ticket, RoomId, Uid),
     PublishKeyPackages(Suite),

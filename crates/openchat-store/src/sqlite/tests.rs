@@ -188,7 +188,7 @@ async fn accounts_of_a_database_without_a_log_of_keys_can_be_logged() {
     let [alice] = &unlogged[..] else { panic!("{unlogged:?}") };
     assert_eq!((alice.account.name.as_str(), alice.created), ("alice", Timestamp(7)));
     let uid = alice.account.uid;
-    let new = world.account("somebody").log.to_vec();
+    let new = world.account("stranger").log.to_vec();
     world.store().log_account(uid, new, Timestamp(10)).await.unwrap();
     assert_eq!(world.store().unlogged_accounts(10).await, Ok(vec![]));
     assert_eq!(world.store().log_state().await.unwrap().size, 2);
