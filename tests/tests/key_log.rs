@@ -91,6 +91,10 @@ async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_co
     assert!(told.err.contains("KEY RECORDS SAY SOMETHING OF YOU"), "{told:?}");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nobody is told that a file was written: it is looked at again and again"
+)]
 /// Waits until the server has written down, beside its database, the newest head that it has signed.
 fn until_written_down(home: &Openchat, server: &ServerProcess, data: &Path) {
     let figures: Value = serde_json::from_str(&audit(home, server, &["--json"]).ok()).unwrap();
