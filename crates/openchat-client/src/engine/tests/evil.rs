@@ -190,6 +190,22 @@ fn a_log_that_is_rolled_back_is_refused() {
     assert_eq!((waiting(&world, ALICE, room), world.said(BOB, room).len()), (0, 1), "now it is proven");
 }
 
+#[test]
+fn a_log_that_grows_between_two_answers_is_no_alarm() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.lobby();
+    world.server.log_is_busy = true;
+    world.clients[ALICE].forget_people();
+    world.disconnect(ALICE);
+    world.connect(ALICE);
+    world.settle();
+    world.say(ALICE, room, "hello");
+    assert_eq!(world.said(BOB, room), ["alice: hello"]);
+    let broken =
+        |alarm: &&Alarm| matches!(alarm, Alarm::KeyLogBroken { .. } | Alarm::KeyLogRolledBack { .. });
+    assert_eq!(world.alarms(ALICE).into_iter().find(broken), None);
+}
+
 /// 8: no heartbeats.
 #[test]
 fn a_frozen_log_is_warned_of_after_two_days() {

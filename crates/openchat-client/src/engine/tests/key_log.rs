@@ -59,6 +59,12 @@ impl FakeLog {
         self.leaves.len() as u64
     }
 
+    /// One record more, of nobody.
+    pub(super) fn grow(&mut self, now: Timestamp) {
+        self.append(Label::LOG, &Body::Heartbeat, now);
+        self.last_heartbeat = now;
+    }
+
     fn append(&mut self, label: Label, body: &Body, time: Timestamp) {
         let previous = self.leaves.iter().rposition(|(leaf, _)| leaf.label == label);
         let seq = previous.map_or(1, |index| self.leaves[index].0.seq + 1);

@@ -57,6 +57,8 @@ pub(super) struct FakeServer {
     pub(super) refuse_append: Option<Refusal>,
     /// What its host says how it is reached.
     pub(super) address: Option<Address>,
+    /// Somebody is certified between any two proofs.
+    pub(super) log_is_busy: bool,
     /// Whoever is looked up: not yet, it says.
     pub(super) hides_accounts: bool,
     /// Key packages that everybody gets besides.
@@ -113,6 +115,7 @@ impl FakeServer {
             spoil_welcome: false,
             refuse_append: None,
             address: None,
+            log_is_busy: false,
             hides_accounts: false,
             more_packages: Vec::new(),
             refuses_lists: false,
@@ -220,7 +223,12 @@ impl FakeServer {
                 refusal.retry_after = Some(3_600_000);
                 Err(refusal)
             }
-            Request::Prove(request) => self.log_for(device).prove(&self.accounts, &request),
+            Request::Prove(request) => {
+                if self.log_is_busy {
+                    self.log.grow(self.now);
+                }
+                self.log_for(device).prove(&self.accounts, &request)
+            }
             Request::CompareHeads(request) => self.log_for(device).compare(request),
             Request::PublishDevices(_) if self.refuses_lists => {
                 Err(Refusal::new(RefusalCode::Storage, "no room on the disk"))
