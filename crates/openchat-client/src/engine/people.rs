@@ -13,7 +13,7 @@ use openchat_protocol::{Timestamp, Uid, UserName};
 use super::core::Core;
 use super::session::Purpose;
 use crate::error::{ClientError, ErrorKind};
-use crate::event::{Event, Person};
+use crate::event::{Alarm, Event, Person};
 use crate::vault::{Contact, Names};
 
 /// How long events wait for a name.
@@ -56,7 +56,11 @@ impl People {
 
     /// Gives `event` out, or keeps it while a name is being asked for.
     pub(super) fn emit(&mut self, event: Event, now: Timestamp, out: &mut Vec<Event>) {
-        let at_once = matches!(event, Event::Connection(_) | Event::Person(_) | Event::Alarm(_));
+        let at_once = match &event {
+            // About somebody who has come this moment: without the name nobody would know who is meant.
+            Event::Alarm(Alarm::Invite { .. }) => false,
+            event => matches!(event, Event::Connection(_) | Event::Person(_) | Event::Alarm(_)),
+        };
         if at_once || self.asked.is_empty() {
             out.push(self.named(event));
             return;
@@ -115,6 +119,9 @@ impl People {
             Event::Epoch(mut epoch) => {
                 epoch.by = self.person(epoch.by.uid);
                 Event::Epoch(epoch)
+            }
+            Event::Alarm(Alarm::Invite { room, by, fault }) => {
+                Event::Alarm(Alarm::Invite { room, by: self.person(by.uid), fault })
             }
             other => other,
         }
