@@ -11,7 +11,7 @@ use openchat_transparency::tree::Frontier;
 use openchat_transparency::{Auditor, Fork, Head, Kind, Leaf, LogKey, Tail, Violation};
 
 use crate::connection::{Connection, ConnectionError, Server};
-use crate::enrol::exchange;
+use crate::door::exchange;
 use crate::error::{ClientError, ErrorKind};
 
 /// Connections that end without a page: so often is another one tried.

@@ -229,7 +229,7 @@ impl Driver {
         let is_open = matches!(self.link, Link::Open(_));
         if is_open && self.renewing.is_none() && self.renewal_looked.elapsed() >= RENEWAL_LOOK {
             self.renewal_looked = Instant::now();
-            let credentials = self.engine.credentials().clone();
+            let credentials = self.reached();
             self.renewing = Some(Box::pin(async move { renew(&credentials).await }));
         }
     }
@@ -249,11 +249,16 @@ impl Driver {
     fn connect(&mut self) {
         self.tell(ConnectionState::Connecting);
         self.tried = Instant::now();
+        self.link = Link::Connecting(Box::pin(connect(self.reached())));
+    }
+
+    /// The credentials, with where the server is reached now.
+    fn reached(&self) -> Credentials {
         let mut credentials = self.engine.credentials().clone();
         if let Some(at) = self.at {
             (credentials.host, credentials.port) = (at.ip().to_string(), at.port());
         }
-        self.link = Link::Connecting(Box::pin(connect(credentials)));
+        credentials
     }
 
     /// The change first, for nothing may go out that could not be repeated after a crash.

@@ -10,36 +10,29 @@ use std::thread;
 use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
-use openchat_identity::challenge;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{
     DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey,
 };
-use openchat_protocol::account::{
-    EnrolDevice, Greeting, Hello, Login, Register, Registered, RegistrationPolicy,
-};
+use openchat_protocol::account::{EnrolDevice, Registered};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
 use openchat_protocol::{
-    ClientFrame, DeviceId, Did, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, RoomName,
-    ServerFingerprint, ServerFrame, Timestamp, UserName,
+    DeviceId, Did, Refusal, RefusalCode, Request, Response, RoomName, ServerFingerprint, Timestamp, UserName,
 };
 use tokio::runtime;
-use tokio::time::timeout;
 
-use crate::connection::{Connection, ConnectionError, Server};
+use crate::belongings::Belongings;
+use crate::connection::Server;
+use crate::door::{Door, unexpected};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
 use crate::random;
-use crate::recovery::Belongings;
 use crate::vault::{Change, Credentials, Vault, Voucher, Write};
 
 /// A device certificate is renewed when less than this is left of its 90 days.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// How long a server may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an enrolment has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -375,92 +368,6 @@ pub(crate) fn bad_certificate(why: &str) -> ClientError {
     ClientError::new(ErrorKind::Protocol, format!("the certificate that the server issued is refused: {why}"))
 }
 
-pub(crate) fn unexpected() -> ClientError {
-    ClientError::new(ErrorKind::Protocol, "the server breaks the protocol: an answer of another kind")
-}
-
-/// A connection for the few requests that need no login.
-pub(crate) struct Door {
-    pub(crate) connection: Connection,
-    greeting: Greeting,
-    next_id: u64,
-}
-
-impl Door {
-    pub(crate) async fn open(server: Server) -> Result<Self, ClientError> {
-        Self::greet(Connection::open(server, None).await?).await
-    }
-
-    async fn greet(mut connection: Connection) -> Result<Self, ClientError> {
-        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
-        match exchange(&mut connection, 1, Request::Hello(hello)).await? {
-            Ok(Response::Greeting(greeting)) => Ok(Self { connection, greeting, next_id: 2 }),
-            Ok(_) => Err(unexpected()),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    /// The same, logged in as the device that `credentials` are of.
-    pub(crate) async fn open_as(credentials: &Credentials) -> Result<Self, ClientError> {
-        let key = DeviceKey::from_pkcs8(&credentials.device_key)
-            .map_err(|it| ClientError::new(ErrorKind::Damaged, it.to_string()))?;
-        let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
-        let connection = Connection::open(server_of(credentials), Some((&key, chain))).await?;
-        let mut door = Self::greet(connection).await?;
-        let nonce = door.greeting.nonce.as_slice().try_into().map_err(|_| unexpected())?;
-        let (device, exporter) = (credentials.device, door.connection.exporter);
-        let signature = challenge::sign(&key, &credentials.server, device, &nonce, &exporter);
-        match door.ask(Request::Login(Login { signature: signature.into() })).await? {
-            Ok(Response::LoggedIn(_)) => Ok(door),
-            Ok(_) => Err(unexpected()),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    pub(crate) async fn ask(&mut self, request: Request) -> Result<Result<Response, Refusal>, ClientError> {
-        let id = self.next_id;
-        self.next_id += 1;
-        Ok(exchange(&mut self.connection, id, request).await?)
-    }
-
-    /// Makes the account. An open server does without an invite that is no longer good.
-    async fn register(
-        &mut self,
-        identity: &IdentityKey,
-        name: &UserName,
-        link: &InviteLink,
-    ) -> Result<Result<Registered, Refusal>, ClientError> {
-        let csr = identity.sign_csr(&link.server);
-        let redeem = link.token.redeem().to_vec();
-        let register = Register { name: name.clone(), csr: csr.into(), redeem: Some(redeem.into()) };
-        let mut answer = self.ask(Request::Register(register.clone())).await?;
-        let is_open = self.greeting.registration == RegistrationPolicy::Open;
-        if is_open && answer.as_ref().is_err_and(is_about_the_invite) {
-            answer = self.ask(Request::Register(Register { redeem: None, ..register })).await?;
-        }
-        registered(answer)
-    }
-
-    /// Asks for the certificates of an account that is there, by its key.
-    async fn register_again(
-        &mut self,
-        identity: &IdentityKey,
-        name: &UserName,
-        server: &ServerFingerprint,
-    ) -> Result<Result<Registered, Refusal>, ClientError> {
-        let csr = identity.sign_csr(server).into();
-        registered(self.ask(Request::Register(Register { name: name.clone(), csr, redeem: None })).await?)
-    }
-}
-
-fn registered(answer: Result<Response, Refusal>) -> Result<Result<Registered, Refusal>, ClientError> {
-    match answer {
-        Ok(Response::Registered(registered)) => Ok(Ok(registered)),
-        Ok(_) => Err(unexpected()),
-        Err(refusal) => Ok(Err(refusal)),
-    }
-}
-
 fn remove(files: &[PathBuf]) -> std::io::Result<()> {
     files.iter().try_for_each(|file| match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -471,33 +378,6 @@ fn remove(files: &[PathBuf]) -> std::io::Result<()> {
 /// Whether the refusal tells of a fault, after which nobody knows what was stored.
 fn is_about_the_server(refusal: &Refusal) -> bool {
     matches!(refusal.code, None | Some(RefusalCode::Storage | RefusalCode::Internal))
-}
-
-fn is_about_the_invite(refusal: &Refusal) -> bool {
-    use RefusalCode::{InviteExpired, InviteUnknown, InviteUsed};
-    matches!(refusal.code, Some(InviteUnknown | InviteUsed | InviteExpired))
-}
-
-/// Asks, and waits for the answer.
-pub(crate) async fn exchange(
-    connection: &mut Connection,
-    id: u64,
-    request: Request,
-) -> Result<Result<Response, Refusal>, ConnectionError> {
-    let queued = connection.queue(&ClientFrame { id, request });
-    queued.map_err(|error| ConnectionError::Frame(error.to_string()))?;
-    timeout(PATIENCE, answer(connection, id)).await.map_err(|_| ConnectionError::Silent)?
-}
-
-async fn answer(connection: &mut Connection, id: u64) -> Result<Result<Response, Refusal>, ConnectionError> {
-    loop {
-        match connection.next().await? {
-            ServerFrame::Answer { id: answered, response } if answered == id => return Ok(Ok(response)),
-            ServerFrame::Refused { id: answered, refusal } if answered == id => return Ok(Err(refusal)),
-            ServerFrame::Event(openchat_protocol::Event::Goodbye(refusal)) => return Ok(Err(refusal)),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 //! [`enrol()`] makes a profile, [`open()`] starts its client and gives a [`ClientHandle`] for commands and [`Events`] for
 //! what happens. Behind them a thread of its own runs the driver, which is all the I/O there is; the [`engine`] decides.
 
+mod alarm;
 mod audit;
+mod belongings;
 pub mod command;
 mod connection;
+mod door;
 mod driver;
 pub mod engine;
 pub mod enrol;

@@ -8,17 +8,16 @@ use openchat_e2ee::RoomKey;
 use openchat_identity::recovery::SealedKitError;
 use openchat_identity::{IdentityKey, Password, RecoveryCode, TrustAnchor};
 use openchat_protocol::key_log::SeenHead;
-use openchat_protocol::{
-    Address, Genesis, RoomId, RoomName, ServerFingerprint, Timestamp, Uid, UserName, codec,
-};
+use openchat_protocol::{Address, Genesis, RoomId, RoomName, ServerFingerprint, UserName, codec};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::belongings::Belongings;
 use crate::connection::Server;
-use crate::enrol::{Enrolled, Enrolment, Origin, bad_certificate, in_thread};
+use crate::enrol::{Enrolled, Enrolment, Origin, in_thread};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::{Membership, Profile};
 use crate::folder::ProfileFolder;
-use crate::vault::{Change, Contact, Credentials, HeardHead, Loaded, RoomRecord, StoredKeyLog, Vault, Write};
+use crate::vault::{Contact, Credentials, Loaded, RoomRecord, Vault};
 
 const FORMAT: u32 = 1;
 
@@ -134,30 +133,6 @@ impl KeptRoom {
         let room_key = self.key.as_ref().map(|key| RoomKey::from_bytes(**key));
         let fresh = RoomRecord::new(self.room, self.name.clone(), self.listed, Membership::Joining);
         RoomRecord { room_key, ..fresh }
-    }
-}
-
-/// What the vault begins with beside the credentials.
-pub(crate) struct Belongings<'a> {
-    /// Rooms to come into.
-    pub(crate) rooms: Vec<RoomRecord>,
-    /// Who is known, and what that rests on.
-    pub(crate) contacts: &'a [Contact],
-    /// What the user was shown of the log of keys.
-    pub(crate) head: Option<SeenHead>,
-}
-
-impl Belongings<'_> {
-    /// Writes them.
-    pub(crate) fn put(&self, first: &mut Change, anchor: &TrustAnchor, me: Uid) -> Result<(), ClientError> {
-        self.rooms.iter().for_each(|room| first.push(Write::Room(Box::new(room.clone()))));
-        self.contacts.iter().for_each(|contact| first.push(Write::Contact(contact.clone())));
-        let Some(head) = self.head else { return Ok(()) };
-        let heard = HeardHead { head, by: me, since: Timestamp::now() };
-        let log = StoredKeyLog::hearing(anchor.genesis_record(), heard)
-            .map_err(|error| bad_certificate(&error.to_string()))?;
-        first.push(Write::KeyLog(Box::new(log)));
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use openchat_protocol::{Address, Did, LinkSlot, Request, Response, Timestamp};
 
 use super::exchange::{Failed, Post, agree_known};
 use super::history::{self, HistoryWanted};
-use super::{Belongings, Introduction, Reception};
+use super::{Given, Introduction, Reception};
 use crate::command::{Answer, Command, LinkOpened, OwnDevice};
 use crate::error::{ClientError, ErrorKind};
 use crate::handle::{ClientHandle, unexpected};
@@ -138,7 +138,7 @@ impl Linking {
         let listed = ListedDevice { did: new.did, key: key_hash(&new.point) };
         let reception = match self.opened.devices.contains(&listed) {
             true => Reception::Known,
-            false => Reception::New(Box::new(self.belongings(&credentials, contacts, &new)?)),
+            false => Reception::New(Box::new(self.gift(&credentials, contacts, &new)?)),
         };
         talk.say(&reception).await?;
         // It asks when the server has enrolled it.
@@ -148,12 +148,12 @@ impl Linking {
         Ok(new.did)
     }
 
-    fn belongings(
+    fn gift(
         &self,
         credentials: &Credentials,
         contacts: Vec<Contact>,
         new: &Introduction,
-    ) -> Result<Belongings, ClientError> {
+    ) -> Result<Given, ClientError> {
         let unusable = |why: String| ClientError::new(ErrorKind::Damaged, why);
         let identity =
             IdentityKey::from_pkcs8(&credentials.identity_key).map_err(|it| unusable(it.to_string()))?;
@@ -174,7 +174,7 @@ impl Linking {
         let devices = device_list::sign(&identity, &credentials.server, version.saturating_add(1), devices);
         let certificate = issue_device_certificate(&identity, &key, new.did, Timestamp::now());
         let above = credentials.chain.iter().skip(1).cloned();
-        Ok(Belongings {
+        Ok(Given {
             name: credentials.name.clone(),
             identity_key: credentials.identity_key.clone(),
             chain: std::iter::once(ByteVec::from(certificate)).chain(above).collect(),

@@ -37,7 +37,7 @@ struct Introduction {
 enum Reception {
     /// It becomes a device of the user.
     #[n(0)]
-    New(#[n(0)] Box<Belongings>),
+    New(#[n(0)] Box<Given>),
     /// It is one already, and comes for more of the history.
     #[n(1)]
     Known,
@@ -45,7 +45,7 @@ enum Reception {
 
 /// What the known device gives to it.
 #[derive(Clone, Encode, Decode)]
-struct Belongings {
+struct Given {
     #[n(0)]
     name: UserName,
     /// PKCS#8.
@@ -65,7 +65,7 @@ struct Belongings {
     head: Option<SeenHead>,
 }
 
-impl Drop for Belongings {
+impl Drop for Given {
     fn drop(&mut self) {
         self.identity_key.zeroize();
     }

@@ -12,14 +12,16 @@ use tokio::time::sleep;
 
 use super::exchange::{Failed, Post, Talk, agree_new};
 use super::known::LinkStep;
-use super::{Belongings, Introduction, Reception, history};
+use super::{Given, Introduction, Reception, history};
+use crate::belongings::Belongings;
 use crate::connection::Server;
-use crate::enrol::{Door, Enrolled, enrol_device, in_thread, profile_of, server_of, unexpected};
+use crate::door::{Door, unexpected};
+use crate::enrol::{Enrolled, enrol_device, in_thread, profile_of, server_of};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
 use crate::random;
-use crate::vault::{Change, Credentials, HeardHead, StoredKeyLog, Vault, Write};
+use crate::vault::{Change, Credentials, Vault, Write};
 
 /// Requests on one connection: a server gives no more before a login.
 const REQUESTS: u32 = 12;
@@ -106,11 +108,11 @@ impl NewDevice<'_> {
         let did = Did(random::bytes());
         let mut talk = agree_new(post, &self.link.code, &self.link.server).await?;
         talk.say(&Introduction { did, point: key.public_point().to_vec().into() }).await?;
-        let Reception::New(belongings) = talk.hear().await? else {
+        let Reception::New(given) = talk.hear().await? else {
             return Err(refused("it takes this device for another one").into());
         };
         let mut door = Door::open(server(self.link)).await.map_err(Failed::ForGood)?;
-        let credentials = self.credentials(&door, &key, did, &belongings)?;
+        let credentials = self.credentials(&door, &key, did, &given)?;
         let identity = IdentityKey::from_pkcs8(&credentials.identity_key)
             .map_err(|error| refused(&error.to_string()))?;
         let keys = KeyFolder::new(self.folder.path());
@@ -119,7 +121,10 @@ impl NewDevice<'_> {
             Some(_) => {}
             None => keys.create(&identity, self.password).map_err(|error| key_error(&error))?,
         }
-        let first = first_change(&door, &credentials, &belongings)?;
+        let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
+        // Rooms follow the list of devices by themselves.
+        let belongings = Belongings { rooms: Vec::new(), contacts: &given.contacts, head: given.head };
+        belongings.put(&mut first, &door.connection.anchor, identity.uid())?;
         let vault = Vault::create(self.folder.path(), self.password, &first).map_err(ClientError::from)?;
         let profile = enrol_device(&mut door, vault, credentials).await?;
         tell(LinkStep::Enrolled(did));
@@ -146,20 +151,20 @@ impl NewDevice<'_> {
         door: &Door,
         key: &DeviceKey,
         did: Did,
-        belongings: &Belongings,
+        given: &Given,
     ) -> Result<Credentials, ClientError> {
         let anchor = &door.connection.anchor;
         let wrong = |error: &dyn std::fmt::Display| refused(&error.to_string());
-        let identity = IdentityKey::from_pkcs8(&belongings.identity_key).map_err(|it| wrong(&it))?;
+        let identity = IdentityKey::from_pkcs8(&given.identity_key).map_err(|it| wrong(&it))?;
         let device = DeviceId { uid: identity.uid(), did };
-        let chain: Vec<&[u8]> = belongings.chain.iter().map(|certificate| certificate.as_slice()).collect();
+        let chain: Vec<&[u8]> = given.chain.iter().map(|certificate| certificate.as_slice()).collect();
         let member = anchor.verify_device(&chain, Validity::At(Timestamp::now())).map_err(|it| wrong(&it))?;
         let point = key.public_point();
         if member.device() != device || member.device_key() != &point {
             return Err(refused("its certificate is for another device"));
         }
         let server = &self.link.server;
-        let list = device_list::verify(identity.public_key(), server, &belongings.devices);
+        let list = device_list::verify(identity.public_key(), server, &given.devices);
         let list = list.map_err(|it| wrong(&it))?;
         if !list.devices.contains(&ListedDevice { did, key: key_hash(&point) }) {
             return Err(refused("its list of devices does not have this one"));
@@ -169,33 +174,15 @@ impl NewDevice<'_> {
             port: self.link.address.port(),
             server: *server,
             root: anchor.root_certificate().to_vec().into(),
-            name: belongings.name.clone(),
+            name: given.name.clone(),
             device,
-            identity_key: belongings.identity_key.clone(),
+            identity_key: given.identity_key.clone(),
             device_key: key.to_pkcs8().to_vec().into(),
-            chain: belongings.chain.clone(),
+            chain: given.chain.clone(),
             enrolled: false,
-            devices: Some(belongings.devices.clone()),
+            devices: Some(given.devices.clone()),
         })
     }
-}
-
-/// What the vault begins with: who this is, whom the user knows, and how far the log of keys was.
-fn first_change(
-    door: &Door,
-    credentials: &Credentials,
-    belongings: &Belongings,
-) -> Result<Change, ClientError> {
-    let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
-    for contact in &belongings.contacts {
-        first.push(Write::Contact(contact.clone()));
-    }
-    let Some(head) = belongings.head else { return Ok(first) };
-    let heard = HeardHead { head, by: credentials.device.uid, since: Timestamp::now() };
-    let log = StoredKeyLog::hearing(door.connection.anchor.genesis_record(), heard)
-        .map_err(|error| refused(&error.to_string()))?;
-    first.push(Write::KeyLog(Box::new(log)));
-    Ok(first)
 }
 
 fn refused(why: &str) -> ClientError {

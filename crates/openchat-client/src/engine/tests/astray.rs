@@ -8,11 +8,10 @@ use openchat_protocol::tree::Tree;
 use openchat_protocol::{Refusal, RefusalCode, RoomId};
 
 use super::trouble::copy_files;
-use super::world::{ALICE, BOB, CAROL, World, kind, password};
+use super::world::{ALICE, BOB, CAROL, World, kind};
 use crate::command::{Access, Answer, Command};
 use crate::error::ErrorKind;
 use crate::event::Event;
-use crate::vault::{Change, StoredGroup, Vault, Write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -206,11 +205,7 @@ fn damaged_keys_of_a_private_room_are_replaced_by_coming_in_again() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = den(&mut world);
     world.disconnect(BOB);
-    world.restart_after(BOB, |folder| {
-        let damaged = StoredGroup { secret: vec![1].into(), tree: Some(vec![2]) };
-        let mut vault = Vault::open(folder, &password()).unwrap();
-        vault.apply(&Change::from_iter([Write::Group(room, damaged)])).unwrap();
-    });
+    world.damage_keys(BOB, room);
     world.connect(BOB);
     world.pass(MINUTE);
     world.say(BOB, room, "mended");

@@ -6,10 +6,9 @@ use openchat_protocol::RoomId;
 use openchat_protocol::record::Record;
 
 use super::lost::Backup;
-use super::world::{ALICE, BOB, CAROL, World, kind, password};
+use super::world::{ALICE, BOB, CAROL, World, kind};
 use crate::command::{Access, Answer, Command};
 use crate::event::{Alarm, Membership};
-use crate::vault::{Change, StoredGroup, Vault, Write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -159,8 +158,8 @@ fn a_room_that_is_younger_than_the_copy_is_made_again_by_who_made_it() {
     assert_eq!([world.said(ALICE, room), world.said(BOB, room)], [said, said]);
 }
 
-#[test]
-fn an_account_that_is_younger_than_the_copy_comes_back_by_the_log_of_keys() {
+/// Bob has come, and said something, after the copy of a server where Alice was.
+fn newcomer_after_the_copy() -> (World, Backup, RoomId, usize) {
     let mut world = World::of(&["alice"]);
     let room = world.create(ALICE, "lobby", Access::Listed);
     world.pass(MINUTE);
@@ -171,6 +170,12 @@ fn an_account_that_is_younger_than_the_copy_comes_back_by_the_log_of_keys() {
     world.join(bob, "lobby");
     world.pass(MINUTE);
     world.say(bob, room, "new here");
+    (world, copy, room, bob)
+}
+
+#[test]
+fn an_account_that_is_younger_than_the_copy_comes_back_by_the_log_of_keys() {
+    let (mut world, copy, room, bob) = newcomer_after_the_copy();
     let before = log(&world, room);
     restore(&mut world, &copy);
     world.connect(bob);
@@ -186,16 +191,7 @@ fn an_account_that_is_younger_than_the_copy_comes_back_by_the_log_of_keys() {
 /// His friends have what proves that the server knew him.
 #[test]
 fn an_account_that_is_away_is_given_back_by_its_friends() {
-    let mut world = World::of(&["alice"]);
-    let room = world.create(ALICE, "lobby", Access::Listed);
-    world.pass(MINUTE);
-    let copy = world.server.copy();
-    let bob = world.add_client("bob");
-    world.connect(bob);
-    world.pass(MINUTE);
-    world.join(bob, "lobby");
-    world.pass(MINUTE);
-    world.say(bob, room, "new here");
+    let (mut world, copy, room, bob) = newcomer_after_the_copy();
     world.say(ALICE, room, "welcome");
     let before = log(&world, room);
     restore(&mut world, &copy);
@@ -338,11 +334,7 @@ fn who_is_ahead_for_good_is_told_and_may_leave() {
     let copy = world.server.copy();
     world.disconnect(BOB);
     world.say(ALICE, room, "only Alice has this");
-    world.restart_after(BOB, |folder| {
-        let damaged = StoredGroup { secret: vec![1].into(), tree: Some(vec![2]) };
-        let mut vault = Vault::open(folder, &password()).unwrap();
-        vault.apply(&Change::from_iter([Write::Group(room, damaged)])).unwrap();
-    });
+    world.damage_keys(BOB, room);
     world.connect(BOB);
     world.pass(MINUTE);
     world.say(BOB, room, "back with new keys");

@@ -19,7 +19,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Delivery, Entry, EpochChanged, Event, Line, RoomOverview};
 use crate::random;
 use crate::trust::{Comparing, Trust};
-use crate::vault::{Change, Credentials, Names, Span, Vault, Write};
+use crate::vault::{Change, Credentials, Names, Span, StoredGroup, Vault, Write};
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
 /// More rounds than any story needs at one moment, and timers that ring in the longest one: else there is a loop.
@@ -215,6 +215,14 @@ impl World {
     pub(super) fn restart_after(&mut self, client: usize, work: impl FnOnce(&std::path::Path)) {
         self.clients[client].vault = None;
         work(self.clients[client].folder.path());
+        self.restart(client);
+    }
+
+    /// Restarts with keys of a room that do not load.
+    pub(super) fn damage_keys(&mut self, client: usize, room: RoomId) {
+        let damaged = StoredGroup { secret: vec![1].into(), tree: Some(vec![2]) };
+        let change = Change::from_iter([Write::Group(room, damaged)]);
+        self.clients[client].vault.as_mut().unwrap().apply(&change).unwrap();
         self.restart(client);
     }
 

@@ -1,0 +1,132 @@
+//! One request after the other, with a wait for each answer: for the few that need no login, and for who has no engine.
+
+use std::time::Duration;
+
+use openchat_identity::{DeviceKey, IdentityKey, InviteLink, challenge};
+use openchat_protocol::account::{Greeting, Hello, Login, Register, Registered, RegistrationPolicy};
+use openchat_protocol::{
+    ClientFrame, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, ServerFingerprint, ServerFrame,
+    UserName,
+};
+use tokio::time::timeout;
+
+use crate::connection::{Connection, ConnectionError, Server};
+use crate::enrol::server_of;
+use crate::error::{ClientError, ErrorKind};
+use crate::vault::Credentials;
+
+/// How long a server may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection for the few requests that need no login.
+pub(crate) struct Door {
+    pub(crate) connection: Connection,
+    greeting: Greeting,
+    next_id: u64,
+}
+
+impl Door {
+    pub(crate) async fn open(server: Server) -> Result<Self, ClientError> {
+        Self::greet(Connection::open(server, None).await?).await
+    }
+
+    async fn greet(mut connection: Connection) -> Result<Self, ClientError> {
+        let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
+        match exchange(&mut connection, 1, Request::Hello(hello)).await? {
+            Ok(Response::Greeting(greeting)) => Ok(Self { connection, greeting, next_id: 2 }),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The same, logged in as the device that `credentials` are of.
+    pub(crate) async fn open_as(credentials: &Credentials) -> Result<Self, ClientError> {
+        let key = DeviceKey::from_pkcs8(&credentials.device_key)
+            .map_err(|it| ClientError::new(ErrorKind::Damaged, it.to_string()))?;
+        let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
+        let connection = Connection::open(server_of(credentials), Some((&key, chain))).await?;
+        let mut door = Self::greet(connection).await?;
+        let nonce = door.greeting.nonce.as_slice().try_into().map_err(|_| unexpected())?;
+        let (device, exporter) = (credentials.device, door.connection.exporter);
+        let signature = challenge::sign(&key, &credentials.server, device, &nonce, &exporter);
+        match door.ask(Request::Login(Login { signature: signature.into() })).await? {
+            Ok(Response::LoggedIn(_)) => Ok(door),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Result<Response, Refusal>, ClientError> {
+        let id = self.next_id;
+        self.next_id += 1;
+        Ok(exchange(&mut self.connection, id, request).await?)
+    }
+
+    /// Makes the account. An open server does without an invite that is no longer good.
+    pub(crate) async fn register(
+        &mut self,
+        identity: &IdentityKey,
+        name: &UserName,
+        link: &InviteLink,
+    ) -> Result<Result<Registered, Refusal>, ClientError> {
+        let csr = identity.sign_csr(&link.server);
+        let redeem = link.token.redeem().to_vec();
+        let register = Register { name: name.clone(), csr: csr.into(), redeem: Some(redeem.into()) };
+        let mut answer = self.ask(Request::Register(register.clone())).await?;
+        let is_open = self.greeting.registration == RegistrationPolicy::Open;
+        if is_open && answer.as_ref().is_err_and(is_about_the_invite) {
+            answer = self.ask(Request::Register(Register { redeem: None, ..register })).await?;
+        }
+        registered(answer)
+    }
+
+    /// Asks for the certificates of an account that is there, by its key.
+    pub(crate) async fn register_again(
+        &mut self,
+        identity: &IdentityKey,
+        name: &UserName,
+        server: &ServerFingerprint,
+    ) -> Result<Result<Registered, Refusal>, ClientError> {
+        let csr = identity.sign_csr(server).into();
+        registered(self.ask(Request::Register(Register { name: name.clone(), csr, redeem: None })).await?)
+    }
+}
+
+fn registered(answer: Result<Response, Refusal>) -> Result<Result<Registered, Refusal>, ClientError> {
+    match answer {
+        Ok(Response::Registered(registered)) => Ok(Ok(registered)),
+        Ok(_) => Err(unexpected()),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+fn is_about_the_invite(refusal: &Refusal) -> bool {
+    use RefusalCode::{InviteExpired, InviteUnknown, InviteUsed};
+    matches!(refusal.code, Some(InviteUnknown | InviteUsed | InviteExpired))
+}
+
+/// Asks, and waits for the answer.
+pub(crate) async fn exchange(
+    connection: &mut Connection,
+    id: u64,
+    request: Request,
+) -> Result<Result<Response, Refusal>, ConnectionError> {
+    let queued = connection.queue(&ClientFrame { id, request });
+    queued.map_err(|error| ConnectionError::Frame(error.to_string()))?;
+    timeout(PATIENCE, answer(connection, id)).await.map_err(|_| ConnectionError::Silent)?
+}
+
+async fn answer(connection: &mut Connection, id: u64) -> Result<Result<Response, Refusal>, ConnectionError> {
+    loop {
+        match connection.next().await? {
+            ServerFrame::Answer { id: answered, response } if answered == id => return Ok(Ok(response)),
+            ServerFrame::Refused { id: answered, refusal } if answered == id => return Ok(Err(refusal)),
+            ServerFrame::Event(openchat_protocol::Event::Goodbye(refusal)) => return Ok(Err(refusal)),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn unexpected() -> ClientError {
+    ClientError::new(ErrorKind::Protocol, "the server breaks the protocol: an answer of another kind")
+}
