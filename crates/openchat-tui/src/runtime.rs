@@ -1,6 +1,7 @@
 //! The loop: terminal, client and clock in; effects and pictures out. Nothing in it waits for network or disk.
 
 mod asking;
+mod entering;
 
 use std::collections::HashMap;
 use std::io;
@@ -13,21 +14,22 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, KeyEvent, K
 use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
-use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
+use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink};
 use openchat_protocol::{RoomName, ServerFingerprint, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use self::asking::Asked;
+use self::entering::Message;
 use crate::app::App;
-use crate::app::entrance::{Entrance, sentence};
+use crate::app::entrance::Entrance;
 use crate::app::tasks::TaskId;
 use crate::clipboard;
 use crate::editor;
-use crate::effect::{Effect, Incoming, Newcomer};
+use crate::effect::{Effect, Incoming};
 use crate::notify;
-use crate::opening::{enrol, is_host, make_lobby, opened, remember_host};
+use crate::opening::opened;
 use crate::passage::Passage;
 use crate::settings::Settings;
 use crate::terminal::Screen;
@@ -161,22 +163,6 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         client.stop().await;
     }
     outcome
-}
-
-/// A profile that was opened off the loop.
-struct Fresh {
-    handle: ClientHandle,
-    events: Events,
-    room: Option<RoomName>,
-    made: Vec<String>,
-    host: Option<Box<dyn Host>>,
-}
-
-/// What tasks send to the loop.
-enum Message {
-    Fresh(Box<Fresh>),
-    /// The host comes back from a start that failed.
-    NotOpened(ClientError, Option<Box<dyn Host>>),
 }
 
 struct Runtime {
@@ -394,70 +380,6 @@ impl Runtime {
         Ok(())
     }
 
-    fn unlock(&mut self, password: Password) {
-        let folder = self.folder.clone();
-        self.come_in(async move {
-            let opened = tokio::task::spawn_blocking(move || openchat_client::open(&folder, &password)).await;
-            opened.unwrap_or_else(|_| Err(opening_failed()))
-        });
-    }
-
-    /// Into a profile from before; if it hosts, its server runs again first.
-    fn come_in(
-        &mut self,
-        opened: impl Future<Output = Result<(ClientHandle, Events), ClientError>> + Send + 'static,
-    ) {
-        let (sender, mut host) = (self.sender.clone(), self.host.take());
-        tokio::spawn(async move {
-            let message = match opened.await {
-                Ok((handle, events)) => {
-                    let made = match &mut host {
-                        Some(host) => resume(&handle, host.as_mut()).await,
-                        None => Vec::new(),
-                    };
-                    Message::Fresh(Box::new(Fresh { handle, events, room: None, made, host }))
-                }
-                Err(error) => Message::NotOpened(error, host),
-            };
-            // The screen may have ended.
-            let _ = sender.send(message).await;
-        });
-    }
-
-    fn enrol(&self, newcomer: Newcomer, link: InviteLink) {
-        let folder = self.folder.clone();
-        self.open_with(None, move || enrol(&folder, &newcomer, &link));
-    }
-
-    /// Opens a profile on a thread that may block.
-    fn open_with(
-        &self,
-        host: Option<(Box<dyn Host>, Vec<String>)>,
-        open: impl FnOnce() -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> + Send + 'static,
-    ) {
-        let sender = self.sender.clone();
-        tokio::spawn(async move { open_and_tell(sender, host, open).await });
-    }
-
-    fn start_host(&mut self, newcomer: Newcomer) {
-        let Some(mut host) = self.host.take() else { return };
-        let (folder, sender) = (self.folder.clone(), self.sender.clone());
-        tokio::spawn(async move {
-            let hosted = match host.start().await {
-                Ok(hosted) => hosted,
-                Err(error) => return drop(sender.send(Message::NotOpened(error, Some(host))).await),
-            };
-            let Some(link) = hosted.invite else {
-                let what = "this server has accounts already, and this profile is none of them";
-                let error = ClientError::new(ErrorKind::Usage, what)
-                    .with_help("ask one of them for a link: openchat invite");
-                return drop(sender.send(Message::NotOpened(error, Some(host))).await);
-            };
-            let open = move || enrol(&folder, &newcomer, &link);
-            open_and_tell(sender, Some((host, hosted.made)), open).await;
-        });
-    }
-
     /// The last words before the end: what was sent is in the outbox, and what is being written stays.
     async fn keep_draft(&mut self) {
         for effect in self.app.handle(Incoming::Tick, Timestamp::now()) {
@@ -478,55 +400,6 @@ fn is_reason_to_draw_anew(event: &TerminalEvent) -> bool {
         TerminalEvent::Key(key) => *key == KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL),
         _ => false,
     }
-}
-
-fn opening_failed() -> ClientError {
-    ClientError::new(ErrorKind::Internal, "opening the profile failed")
-}
-
-/// Whoever hosts is at home again: the server runs, and this process talks to it here, whatever its address is outside.
-/// What there is to say of it.
-async fn resume(handle: &ClientHandle, host: &mut dyn Host) -> Vec<String> {
-    let resumed = async {
-        if !is_host(handle).await? {
-            return Ok(Vec::new());
-        }
-        match host.resume(handle.profile().await?.server).await? {
-            Some(Resumed { at, told }) => handle.reach_at(at).await.map(|()| told),
-            None => Ok(Vec::new()),
-        }
-    };
-    let failed = |why: ClientError| vec![format!("your server could not be started: {}", sentence(&why))];
-    resumed.await.unwrap_or_else(failed)
-}
-
-async fn open_and_tell(
-    sender: mpsc::Sender<Message>,
-    host: Option<(Box<dyn Host>, Vec<String>)>,
-    open: impl FnOnce() -> Result<(ClientHandle, Events, Option<RoomName>), ClientError> + Send + 'static,
-) {
-    let (host, mut made) = match host {
-        Some((host, made)) => (Some(host), made),
-        None => (None, Vec::new()),
-    };
-    let outcome = tokio::task::spawn_blocking(open).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(opening_failed()));
-    let message = match outcome {
-        Ok((handle, events, room)) => {
-            if host.is_some() {
-                made.extend(remember_host(&handle).await.err().map(|why| sentence(&why)));
-                // The first one on a server finds a room to talk in.
-                made.extend(make_lobby(&handle).await.err().map(|why| sentence(&why)));
-            }
-            if let Some(room) = &room {
-                made.push(format!("you come into #{room}"));
-            }
-            Message::Fresh(Box::new(Fresh { handle, events, room, made, host }))
-        }
-        Err(error) => Message::NotOpened(error, host),
-    };
-    // The screen may have ended.
-    let _ = sender.send(message).await;
 }
 
 async fn any(signals: &mut [Signal; 2]) {
