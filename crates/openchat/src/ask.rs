@@ -16,7 +16,7 @@ pub(crate) const ATTEMPTS: usize = 3;
 pub(crate) const PASSWORD_FILE: &str = "the same command with --password-file FILE";
 
 /// The first line of a password file.
-pub(crate) fn password_from_file(path: &Path) -> Result<Password, Failure> {
+fn password_from_file(path: &Path) -> Result<Password, Failure> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         Failure::new(Kind::NotFound, format!("cannot read the password file {}: {error}", path.display()))
     })?;
@@ -42,8 +42,21 @@ pub(crate) fn unseen(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     terminal::read_line().map_err(|error| Failure::new(Kind::Usage, format!("no password was read: {error}")))
 }
 
-/// Asks for a new password, twice, until both are the same and not empty. `instead` helps where there is no terminal.
-pub(crate) fn new_password(instead: &str) -> Result<Password, Failure> {
+/// A new password, from the password file or from a person, who is told when it looks weak. `instead` helps where there is
+/// no terminal.
+pub(crate) fn new_password(context: &Context, instead: &str) -> Result<Password, Failure> {
+    let password = match &context.password_file {
+        Some(file) => password_from_file(file)?,
+        None => chosen_password(instead)?,
+    };
+    if let Some(hint) = password.hint() {
+        output::tell(hint);
+    }
+    Ok(password)
+}
+
+/// Asks twice, until both are the same and not empty.
+fn chosen_password(instead: &str) -> Result<Password, Failure> {
     require_terminal("a new password", instead)?;
     for _ in 0..ATTEMPTS {
         let (first, second) = (unseen("New password: ")?, unseen("Once more:    ")?);

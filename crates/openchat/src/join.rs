@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use openchat_client::Profile;
+use openchat_client::{Enrolled, Profile};
 use openchat_identity::{DeviceLink, InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
 use openchat_tui::Door;
 
 use crate::Context;
 use crate::failure::{Failure, Kind};
-use crate::{ask, chat, link, output, screen, serve, session, text};
+use crate::{ask, chat, link, output, screen, session, text};
 
 /// How a newcomer's questions are answered by a script.
 const NO_QUESTIONS: &str = "the same command with --name NAME --password-file FILE";
@@ -34,14 +34,14 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let from_input = arguments.link == "-";
     let link = if from_input { first_line()? } else { arguments.link };
+    let stays = !arguments.only && !from_input;
     if DeviceLink::is_meant(&link) {
-        return join_as_device(context, &link, (arguments.only, from_input)).await;
+        return join_as_device(context, &link, stays).await;
     }
     let link: InviteLink = link.trim().parse().map_err(|error| Failure::new(Kind::Usage, error))?;
-    let is_interactive = !from_input && !arguments.only && screen::is_possible();
-    if is_interactive && arguments.name.is_none() && context.password_file.is_none() {
-        return screen::show(context, Door::Invited(link.to_string()), serve::Place::default(), None, None)
-            .await;
+    let is_asked = arguments.name.is_none() && context.password_file.is_none();
+    if stays && is_asked && screen::is_possible() {
+        return screen::show(context, Door::Invited(link.to_string()), None).await;
     }
     let name = match arguments.name {
         Some(name) => name,
@@ -51,26 +51,31 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     let enrolled = tokio::task::block_in_place(|| {
         openchat_client::enrol(&context.folders.profile(), &link, &name, &password)
     })?;
+    go_in(context, enrolled, &password, stays).await
+}
+
+/// Into the new profile; to look around once where nobody `stays`.
+async fn go_in(
+    context: &Context,
+    enrolled: Enrolled,
+    password: &Password,
+    stays: bool,
+) -> Result<(), Failure> {
     tell(context, &enrolled.profile)?;
     let folder = context.folders.profile();
-    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
-    if arguments.only || from_input || !std::io::stdin().is_terminal() {
+    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, password))?;
+    if !stays || !std::io::stdin().is_terminal() {
         // One login leaves key packages on the server, with which others can add this device from now on.
         return session::visit(client, events, enrolled.room).await;
     }
-    if is_interactive {
-        let opened = Door::Opened(client, events);
-        return screen::show(context, opened, serve::Place::default(), enrolled.room, None).await;
+    if screen::is_possible() {
+        return screen::show(context, Door::Opened(client, events), enrolled.room).await;
     }
     chat::talk(client, events, enrolled.room).await
 }
 
 /// Another device of the user who shows the link.
-async fn join_as_device(
-    context: &Context,
-    link: &str,
-    (only, from_input): (bool, bool),
-) -> Result<(), Failure> {
+async fn join_as_device(context: &Context, link: &str, stays: bool) -> Result<(), Failure> {
     let link: DeviceLink = link.parse().map_err(|error| Failure::new(Kind::Usage, error))?;
     let password = new_password(context)?;
     let folder = context.folders.profile();
@@ -79,16 +84,7 @@ async fn join_as_device(
     let enrolled = tokio::task::block_in_place(|| {
         openchat_client::join_as_device(&folder, &link, &password, &mut told)
     })?;
-    tell(context, &enrolled.profile)?;
-    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
-    if only || from_input || !std::io::stdin().is_terminal() {
-        return session::visit(client, events, None).await;
-    }
-    if screen::is_possible() {
-        let opened = Door::Opened(client, events);
-        return screen::show(context, opened, serve::Place::default(), None, None).await;
-    }
-    chat::talk(client, events, None).await
+    go_in(context, enrolled, &password, stays).await
 }
 
 fn first_line() -> Result<String, Failure> {
@@ -114,23 +110,16 @@ pub(crate) fn ask_name() -> Result<UserName, Failure> {
 pub(crate) fn new_password(context: &Context) -> Result<Password, Failure> {
     let folder = context.folders.profile();
     let key = KeyFolder::new(&folder);
-    let password = match &context.password_file {
-        Some(file) => ask::password_from_file(file)?,
-        None if key.exists() || openchat_client::exists(&folder) => {
+    if context.password_file.is_none() {
+        if key.exists() || openchat_client::exists(&folder) {
             output::tell(format_args!("There is a key in {} already: it will be used.", folder.display()));
             return ask::password("Its password: ");
         }
-        None => {
-            output::tell(
-                "The password protects your key and your history on this machine; the server never sees it.",
-            );
-            ask::new_password(NO_QUESTIONS)?
-        }
-    };
-    if let Some(hint) = password.hint() {
-        output::tell(hint);
+        output::tell(
+            "The password protects your key and your history on this machine; the server never sees it.",
+        );
     }
-    Ok(password)
+    ask::new_password(context, NO_QUESTIONS)
 }
 
 /// What was made, and where.

@@ -96,13 +96,7 @@ fn make(context: &Context, place: &Where) -> Result<(), Failure> {
     if folder.exists() {
         return Err(FileError::Exists(folder.private_path()).into());
     }
-    let password = match &context.password_file {
-        Some(file) => ask::password_from_file(file)?,
-        None => ask::new_password(ask::PASSWORD_FILE)?,
-    };
-    if let Some(hint) = password.hint() {
-        output::tell(hint);
-    }
+    let password = ask::new_password(context, ask::PASSWORD_FILE)?;
     let key = IdentityKey::generate();
     folder.create(&key, &password)?;
     output::line(format_args!("{}\n{}", folder.private_path().display(), folder.public_path().display()))?;

@@ -33,15 +33,20 @@ pub(crate) async fn open(context: &Context) -> Result<(), Failure> {
         }
         (door, _) => door,
     };
-    show(context, door, serve::Place::default(), None, None).await
+    show(context, door, None).await
 }
 
-/// Shows the screen until its user leaves. A server that was started from it, or given to it, ends with it.
-pub(crate) async fn show(
+/// Shows the screen until its user leaves.
+pub(crate) async fn show(context: &Context, door: Door, room: Option<RoomName>) -> Result<(), Failure> {
+    show_hosting(context, door, room, serve::Place::default(), None).await
+}
+
+/// The same, where a server that is started has its `place`, or one runs already. It ends with the screen.
+pub(crate) async fn show_hosting(
     context: &Context,
     door: Door,
-    place: serve::Place,
     room: Option<RoomName>,
+    place: serve::Place,
     hosted: Option<serve::Hosted>,
 ) -> Result<(), Failure> {
     terminal::claim_signals();

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
     let is_new_here = !openchat_client::exists(&context.folders.profile());
     if screen::is_possible() && is_new_here && arguments.name.is_none() && context.password_file.is_none() {
-        return screen::show(context, Door::Hosting, arguments.place, None, None).await;
+        return screen::show_hosting(context, Door::Hosting, None, arguments.place, None).await;
     }
     // Asked before anything is made: whoever gives up at the prompt leaves nothing behind.
     let newcomer = if is_new_here { Some(newcomer(context, arguments.name)?) } else { None };
@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     match opened {
         Ok((client, events, lobby)) if screen::is_possible() => {
             let opened = Door::Opened(client, events);
-            screen::show(context, opened, serve::Place::default(), Some(lobby), Some(hosted)).await
+            screen::show_hosting(context, opened, Some(lobby), arguments.place, Some(hosted)).await
         }
         Ok((client, events, lobby)) => {
             let outcome = chat::talk(client, events, Some(lobby)).await;

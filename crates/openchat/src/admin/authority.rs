@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER;
+use openchat_identity::Authority;
 use openchat_identity::authority::{RootKey, RootKeyError, Term, VerifiedExport};
-use openchat_identity::{Authority, Password};
 use openchat_protocol::Timestamp;
 use openchat_server::admin::{Admin, AdminError};
 use serde_json::json;
@@ -108,7 +109,7 @@ fn as_json(authority: &Authority, folder: &Path, is_here: bool, warnings: &[Stri
     let certificate = |term: &Term| {
         json!({
             "role": term.role.to_string(),
-            "sha256": hex(&term.certificate),
+            "sha256": HEXLOWER.encode(&term.certificate),
             "from": term.from.0,
             "until": term.until.0,
         })
@@ -128,16 +129,12 @@ fn tell(authority: &Authority, folder: &Path, is_here: bool) -> Result<(), Failu
     for Term { role, certificate, from, until } in authority.terms() {
         let (from, until) = (text::day_and_clock(from), text::day_and_clock(until));
         output::line(format_args!("  {:<9} {from} to {until}", role.to_string()))?;
-        output::line(format_args!("            SHA-256 {}", hex(&certificate)))?;
+        output::line(format_args!("            SHA-256 {}", HEXLOWER.encode(&certificate)))?;
     }
     output::line(match is_here {
         true => "  root key  on this machine; to keep it elsewhere: openchat admin authority export FILE",
         false => "  root key  not on this machine",
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn export(context: &Context, arguments: Export) -> Result<(), Failure> {
@@ -149,21 +146,10 @@ fn export(context: &Context, arguments: Export) -> Result<(), Failure> {
         error => error.into(),
     })?;
     let file = &arguments.file;
-    root.export(file, &new_password(context)?)?;
+    root.export(file, &ask::new_password(context, ask::PASSWORD_FILE)?)?;
     output::line(format_args!("The root key is in {}, encrypted; the file was read back", file.display()))?;
     output::line("  keep it, and its password, away from this machine: a copy or two")?;
     output::line(format_args!("  then: openchat admin authority remove-root {}", file.display()))
-}
-
-fn new_password(context: &Context) -> Result<Password, Failure> {
-    let password = match &context.password_file {
-        Some(file) => ask::password_from_file(file)?,
-        None => ask::new_password(ask::PASSWORD_FILE)?,
-    };
-    if let Some(hint) = password.hint() {
-        output::tell(hint);
-    }
-    Ok(password)
 }
 
 fn remove_root(context: &Context, arguments: RemoveRoot) -> Result<(), Failure> {
@@ -219,7 +205,7 @@ async fn rotate_issuing(context: &Context, arguments: RotateIssuing) -> Result<(
     })?;
     let [_, issuing] = authority.terms();
     output::line(format_args!("There is a new issuing key, and {told}"))?;
-    output::line(format_args!("  certificate  SHA-256 {}", hex(&issuing.certificate)))?;
+    output::line(format_args!("  certificate  SHA-256 {}", HEXLOWER.encode(&issuing.certificate)))?;
     output::line(format_args!("  valid until  {}", text::day_and_clock(issuing.until)))
 }
 
