@@ -215,6 +215,7 @@ fn leaf(label: Label, body: &Body) -> Result<NewLeaf, KeyLogError> {
     Ok(NewLeaf { kind: body.kind(), label, opening: Opening { nonce, body: body.to_bytes() } })
 }
 
-fn hash(bytes: &[u8]) -> [u8; 32] {
+/// By what the log knows a certificate.
+pub(crate) fn hash(bytes: &[u8]) -> [u8; 32] {
     *digest(&SHA256, bytes).as_ref().first_chunk().unwrap_or(&[0; 32])
 }

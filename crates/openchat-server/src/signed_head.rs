@@ -1,8 +1,8 @@
 //! The newest signed head of the log of keys, in a file beside the database: so an older database in its place is noticed
 //! at the next start.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,7 +68,9 @@ impl SignedHead {
 /// Whole or not at all.
 fn write(path: &Path, note: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    fs::write(&new, note)?;
+    let mut file = File::create(&new)?;
+    file.write_all(note)?;
+    file.sync_all()?;
     fs::rename(new, path)
 }
 

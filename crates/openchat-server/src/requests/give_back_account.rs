@@ -2,7 +2,6 @@
 //! authority's, and the log of keys, under heads that this server has signed, has a leaf that was made for it: so it proves
 //! itself, whoever gives it back and whenever.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use openchat_identity::{Validity, VerifiedMember, device_list};
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::give_back::{Disclosed, GiveBackAccount};
@@ -13,6 +12,7 @@ use openchat_store::lost::{LostAccount, TakeAccountError};
 use openchat_transparency::body::IdentityIssued;
 use openchat_transparency::{Body, Kind, Opening, Subject};
 
+use crate::key_log::hash;
 use crate::requests::{Answer, Asker, log_failed, malformed, publish_devices, store_failed, within};
 use crate::state::State;
 
@@ -36,7 +36,8 @@ fn checked(state: &State, request: GiveBackAccount) -> Result<LostAccount, Refus
         .verify_device(&chain, Validity::Ignored)
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
     let uid = member.device().uid;
-    let issued = IdentityIssued { uid, name: name.clone(), certificate: certificate_hash(&chain) };
+    let identity = chain.get(1).map(Vec::as_slice).unwrap_or_default();
+    let issued = IdentityIssued { uid, name: name.clone(), certificate: hash(identity) };
     if Body::read(Kind::IdentityIssued, &name_opening.body) != Ok(Body::IdentityIssued(issued)) {
         return Err(not_that());
     }
@@ -63,11 +64,6 @@ fn version(state: &State, member: &VerifiedMember, disclosed: &Disclosed) -> Res
     let list = publish_devices::checked(state, member.identity_spki(), &signed)?;
     let own = ListedDevice { did: member.device().did, key: device_list::key_hash(member.device_key()) };
     if list.devices.contains(&own) { Ok(list.version) } else { Err(not_that()) }
-}
-
-fn certificate_hash(chain: &[Vec<u8>]) -> [u8; 32] {
-    let identity = chain.get(1).map(Vec::as_slice).unwrap_or_default();
-    *digest(&SHA256, identity).as_ref().first_chunk().unwrap_or(&[0; 32])
 }
 
 fn opening(disclosed: Disclosed) -> Opening {
