@@ -11,5 +11,5 @@ pub mod terminal;
 
 pub use binary::{Openchat, Outcome};
 pub use chat::Chat;
-pub use server::ServerProcess;
+pub use server::{ServerProcess, people};
 pub use terminal::Terminal;

@@ -87,6 +87,22 @@ impl Drop for ServerProcess {
     }
 }
 
+/// A server in a fresh folder with these people on it. The first one has come by the server's invite, and the others by
+/// hers.
+#[track_caller]
+pub fn people(names: &[&str]) -> (Openchat, ServerProcess) {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    let mut link = server.first_invite();
+    for (index, name) in names.iter().enumerate() {
+        home.join(name, &link);
+        if index + 1 < names.len() {
+            link = home.run(names[0], &["invite"]).ok().trim().to_owned();
+        }
+    }
+    (home, server)
+}
+
 /// A port that is free now.
 fn free_address() -> SocketAddr {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

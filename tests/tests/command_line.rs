@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Chat, Openchat, ServerProcess};
+use openchat_tests::{Chat, Openchat, ServerProcess, people};
 
 const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
@@ -19,11 +19,8 @@ const SOON: Duration = Duration::from_secs(8);
 
 /// A server with these people on it; the first one has made #lobby, and all are in it.
 fn lobby(names: &[&str]) -> (Openchat, ServerProcess) {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
+    let (home, server) = people(names);
     for (index, name) in names.iter().enumerate() {
-        let link = if index == 0 { server.first_invite() } else { home.run(names[0], &["invite"]).ok() };
-        home.join(name, link.trim());
         let command = if index == 0 { "create lobby\n" } else { "join lobby\n" };
         home.run_with_input(name, &["chat"], command).ok();
     }

@@ -1,7 +1,7 @@
 //! Several devices of one person: linked over a code, in every room, and out again.
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Chat, Openchat, ServerProcess, Terminal};
+use openchat_tests::{Chat, Openchat, ServerProcess, Terminal, people};
 
 struct World {
     home: Openchat,
@@ -10,11 +10,7 @@ struct World {
 
 /// Alice has made #lobby and #plans, which is private, and Bob is in both.
 fn world() -> World {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
-    home.join("alice", &server.first_invite());
-    let link = home.run("alice", &["invite"]).ok();
-    home.join("bob", link.trim());
+    let (home, server) = people(&["alice", "bob"]);
     home.run_with_input("alice", &["chat"], "create lobby\n/create private plans\n/add bob\n").ok();
     home.run_with_input("bob", &["chat", "lobby"], "hello\n").ok();
     home.run("alice", &["chat", "lobby"]).ok();

@@ -2,25 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use openchat_tests::{Openchat, Outcome, ServerProcess, Terminal};
+use openchat_tests::{Openchat, Outcome, ServerProcess, Terminal, people};
 use serde_json::Value;
 
 const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
 const WRONG_PASSWORD: i32 = 5;
 
-struct World {
-    home: Openchat,
-    server: ServerProcess,
-}
-
 /// Alice and Bob are in #lobby, which all may join, and in the private #den.
-fn world() -> World {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
-    home.join("alice", &server.first_invite());
-    let link = home.run("alice", &["invite"]).ok();
-    home.join("bob", link.trim());
+fn world() -> (Openchat, ServerProcess) {
+    let (home, server) = people(&["alice", "bob"]);
     home.run_with_input("alice", &["chat"], "create lobby\n").ok();
     home.run_with_input("bob", &["chat"], "join lobby\n").ok();
     home.run_with_input("alice", &["chat"], "create private den\n").ok();
@@ -30,7 +21,7 @@ fn world() -> World {
     for name in ["alice", "bob"] {
         home.run(name, &["tail", "lobby"]).ok();
     }
-    World { home, server }
+    (home, server)
 }
 
 /// Bob's kit, and the words for it in a file of their own.
@@ -54,7 +45,7 @@ fn uid(machine: &Openchat) -> Value {
 
 #[test]
 fn who_has_kit_and_words_is_back_in_all_rooms_on_a_new_machine() {
-    let World { home, server } = world();
+    let (home, server) = world();
     let (kit, words) = kit(&home);
     home.run("alice", &["send", "den", "said meanwhile"]).ok();
 
@@ -89,7 +80,7 @@ fn who_has_kit_and_words_is_back_in_all_rooms_on_a_new_machine() {
 
 #[test]
 fn a_kit_says_nothing_without_its_words() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let (kit, words) = kit(&home);
     let text = std::fs::read_to_string(&kit).unwrap();
     assert!(text.starts_with("OpenChat recovery kit of bob on 127.0.0.1:"), "{text}");
@@ -111,7 +102,7 @@ fn a_kit_says_nothing_without_its_words() {
 
 #[test]
 fn a_restoration_that_broke_off_goes_on_and_a_moved_server_is_found() {
-    let World { home, server } = world();
+    let (home, server) = world();
     let (kit, words) = kit(&home);
     let address = server.kill();
     let machine = Openchat::new();
@@ -127,7 +118,7 @@ fn a_restoration_that_broke_off_goes_on_and_a_moved_server_is_found() {
 
 #[test]
 fn a_room_that_one_was_removed_from_stays_closed() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let (kit, words) = kit(&home);
     home.run_with_input("alice", &["chat", "den"], "/remove bob\n").ok();
     let machine = Openchat::new();
@@ -155,7 +146,7 @@ fn copy_database(from: &Path, to: &Path) {
 
 #[test]
 fn a_server_that_shows_other_key_records_than_before_the_loss_is_convicted() {
-    let World { home, server } = world();
+    let (home, server) = world();
     let links = [(); 3].map(|()| home.run("alice", &["invite"]).ok());
     let (data, backup) = (home.folder().join("server"), home.folder().join("backup"));
     let address = server.kill();
@@ -181,7 +172,7 @@ fn a_server_that_shows_other_key_records_than_before_the_loss_is_convicted() {
 
 #[test]
 fn a_server_that_does_not_know_the_key_makes_no_account_of_it() {
-    let World { home, server } = world();
+    let (home, server) = world();
     let (kit, words) = kit(&home);
     let address = server.kill();
     let data = home.folder().join("server");
@@ -196,7 +187,7 @@ fn a_server_that_does_not_know_the_key_makes_no_account_of_it() {
 
 #[test]
 fn the_words_are_typed_and_asked_for_again() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let (kit, words) = kit(&home);
     let words = std::fs::read_to_string(words).unwrap();
     let machine = Openchat::new();

@@ -1,26 +1,17 @@
 //! Two people talk: accounts by invite, rooms, the line client on a pipe, one-shot commands.
 
-use openchat_tests::{Openchat, ServerProcess};
-
-struct World {
-    home: Openchat,
-    server: ServerProcess,
-}
+use openchat_tests::{Openchat, ServerProcess, people};
 
 /// A server with Alice, Bob (invited by her), and #lobby made by her.
-fn world() -> World {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
-    home.join("alice", &server.first_invite());
-    let link = home.run("alice", &["invite"]).ok();
-    home.join("bob", link.trim());
+fn world() -> (Openchat, ServerProcess) {
+    let (home, server) = people(&["alice", "bob"]);
     home.run_with_input("alice", &["chat"], "1 lobby\nhello from alice\n").ok();
-    World { home, server }
+    (home, server)
 }
 
 #[test]
 fn a_script_drives_the_line_client() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let out = home.run_with_input("bob", &["chat"], "3\n2 lobby\nhello from bob\n:q\n:q\n").ok();
     assert!(out.contains("#lobby"), "the list of rooms: {out}");
     assert!(out.contains("bob  hello from bob"), "what was said: {out}");
@@ -32,7 +23,7 @@ fn a_script_drives_the_line_client() {
 
 #[test]
 fn lines_take_the_commands_of_the_screen() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let typed = "2 lobby\na needle here\n/search NEEDLE bob\n/info\n/rotate\n/log\n/notify none\n/read\n/help\n:q\n/quit\n";
     let out = home.run_with_input("bob", &["chat"], typed).ok();
     for expected in [
@@ -53,7 +44,7 @@ fn lines_take_the_commands_of_the_screen() {
 
 #[test]
 fn send_and_tail_serve_scripts() {
-    let World { home, server } = world();
+    let (home, server) = world();
     home.run("bob", &["send", "lobby", "one", "line"]).ok();
     home.run_with_input("bob", &["send", "lobby", "-"], "from\na pipe\n").ok();
     let out = home.run("alice", &["tail", "lobby", "--json"]).ok();
@@ -72,7 +63,7 @@ fn send_and_tail_serve_scripts() {
 
 #[test]
 fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     home.run_with_input("alice", &["chat"], "create private plans\n").ok();
     let rooms = home.run("bob", &["rooms"]).ok();
     assert!(!rooms.contains("plans"), "{rooms}");
@@ -85,7 +76,7 @@ fn a_private_room_is_not_listed_and_lets_in_whom_a_member_adds() {
 
 #[test]
 fn who_leaves_reads_nothing_more() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     home.run_with_input("bob", &["chat"], "2 lobby\n/leave\n:q\n").ok();
     home.run("alice", &["send", "lobby", "after bob"]).ok();
     let out = home.run("alice", &["tail", "lobby"]).ok();
@@ -97,7 +88,7 @@ fn who_leaves_reads_nothing_more() {
 
 #[test]
 fn secrets_are_sealed_for_a_room() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     home.run("bob", &["send", "lobby", "I am in"]).ok();
     let sealed = home.run_with_input("alice", &["seal", "lobby"], "s3cret=1\n").ok();
     assert!(!sealed.contains("s3cret"));
@@ -106,7 +97,7 @@ fn secrets_are_sealed_for_a_room() {
 
 #[test]
 fn all_that_was_kept_goes_out_with_one_command() {
-    let World { home, server } = world();
+    let (home, server) = world();
     home.run_with_input("bob", &["chat"], "join lobby\n").ok();
     let address = server.kill();
     for number in 0..5 {
@@ -121,7 +112,7 @@ fn all_that_was_kept_goes_out_with_one_command() {
 
 #[test]
 fn who_comes_by_the_link_of_a_room_is_in_it_also_without_chatting() {
-    let World { home, server: _server } = world();
+    let (home, _server) = world();
     let link = home.run("alice", &["invite", "lobby"]).ok();
     home.join("carol", link.trim());
     home.run("alice", &["send", "lobby", "for carol too"]).ok();

@@ -9,16 +9,14 @@ use openchat_client::{InviteLink, Password};
 use openchat_identity::{InviteToken, VouchKey};
 use openchat_protocol::Uid;
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Chat, Openchat, ServerProcess, bad_authority};
+use openchat_tests::{Chat, Openchat, ServerProcess, bad_authority, people};
 use rusqlite::Connection;
 
 const OTHER_SERVER: i32 = 8;
 
 /// Alice, who has made #lobby.
 fn alice() -> (Openchat, ServerProcess) {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
-    home.join("alice", &server.first_invite());
+    let (home, server) = people(&["alice"]);
     home.run_with_input("alice", &["chat"], "create lobby\n").ok();
     (home, server)
 }

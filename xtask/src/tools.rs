@@ -1,7 +1,8 @@
 //! What the tests need besides Rust: OpenSSL's command and a Python with packages that we did not write.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// A command that the tests call, and the Debian package that brings it.
 const COMMANDS: &[(&str, &[&str], &str)] =
@@ -34,23 +35,17 @@ pub fn impossible() -> Option<(&'static str, &'static str)> {
 
 /// Whether a command can be started at all, whatever it says.
 pub fn starts(command: &str, arguments: &[&str]) -> bool {
-    let quiet = Command::new(command)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    quiet.is_ok()
+    quietly(command, arguments).is_ok()
 }
 
-pub fn works(command: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> bool {
-    let status = Command::new(command)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
+pub fn works(command: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
+    quietly(command, arguments).is_ok_and(|status| status.success())
+}
+
+fn quietly(command: impl AsRef<OsStr>, arguments: &[&str]) -> std::io::Result<ExitStatus> {
+    let mut command = Command::new(command);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status()
 }
 
 /// Installs Debian packages as root, or says how: `needs` begins the sentence.

@@ -6,13 +6,18 @@ use openchat_tests::{Openchat, Terminal};
 
 use crate::{NOTHING, open_sized, people};
 
-#[test]
-fn a_host_and_two_friends_come_in_at_the_screen() {
+/// A folder whose server listens on a free port: the only thing that a test has to choose for a host.
+fn where_a_port_is_free() -> Openchat {
     let home = Openchat::new();
     let server = home.folder().join("server");
     std::fs::create_dir(&server).unwrap();
-    // Port 0: a free one. It is the only thing that a test has to choose for the host.
     std::fs::write(server.join("server.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    home
+}
+
+#[test]
+fn a_host_and_two_friends_come_in_at_the_screen() {
+    let home = where_a_port_is_free();
     let mut alice = Terminal::open_sized(&home, "alice", NOTHING, (50, 120));
     host(&mut alice);
     for made in
@@ -49,11 +54,8 @@ fn a_host_and_two_friends_come_in_at_the_screen() {
 
 #[test]
 fn whoever_hosts_is_at_home_again_at_the_next_start() {
-    let home = Openchat::new();
-    let server = home.folder().join("server");
-    std::fs::create_dir(&server).unwrap();
     // Another port at each start: the address in the profile is wrong from the second one on.
-    std::fs::write(server.join("server.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    let home = where_a_port_is_free();
     let mut alice = Terminal::open_sized(&home, "alice", NOTHING, (50, 120));
     host(&mut alice);
     alice.sees("▸#lobby");

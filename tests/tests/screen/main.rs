@@ -11,24 +11,10 @@ mod talking;
 mod tasks;
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Openchat, ServerProcess, Terminal};
+use openchat_tests::{Openchat, ServerProcess, Terminal, people};
 
 /// No command: the full screen.
 const NOTHING: &[&str] = &[];
-
-/// A server with these people on it.
-fn people(names: &[&str]) -> (Openchat, ServerProcess) {
-    let home = Openchat::new();
-    let server = ServerProcess::start(&home);
-    let mut link = server.first_invite();
-    for (index, name) in names.iter().enumerate() {
-        home.join(name, &link);
-        if index + 1 < names.len() {
-            link = home.run(names[0], &["invite"]).ok().trim().to_owned();
-        }
-    }
-    (home, server)
-}
 
 /// The full screen of a profile, unlocked and connected.
 fn open(home: &Openchat, name: &str) -> Terminal {
