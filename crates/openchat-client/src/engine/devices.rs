@@ -6,7 +6,7 @@ use openchat_e2ee::{CommitDraft, Member};
 use openchat_identity::{IdentityKey, device_list};
 use openchat_protocol::account::{ClaimKeyPackages, ClaimedKeyPackage};
 use openchat_protocol::device_list::ListedDevice;
-use openchat_protocol::{DeviceId, Did, LinkSlot, Refusal, RefusalCode, Request, Timestamp};
+use openchat_protocol::{DeviceId, Did, LinkSlot, Refusal, RefusalCode, Request, Timestamp, Uid};
 
 use super::Engine;
 use super::committing::add_usable;
@@ -172,7 +172,7 @@ fn sought(devices: &[ListedDevice], id: &str) -> Result<Did, ClientError> {
 // What rooms do about it.
 
 impl Room {
-    fn has_device(&self, uid: openchat_protocol::Uid, did: Did) -> bool {
+    fn has_device(&self, uid: Uid, did: Did) -> bool {
         self.roster().iter().any(|member| member.device == DeviceId { uid, did })
     }
 
