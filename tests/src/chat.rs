@@ -25,6 +25,15 @@ impl Chat {
         Self { child, lines, errors }
     }
 
+    /// The same, with what it tells on standard error between its lines.
+    pub fn start_with_errors(home: &Openchat, profile: &str, arguments: &[&str]) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = home.command(profile, arguments);
+        command.stdin(Stdio::piped()).stderr(writer.try_clone().expect("its other end")).stdout(writer);
+        let child = command.spawn().expect("the binary starts");
+        Self { child, lines: Lines::of(reader), errors: Lines::of(std::io::empty()) }
+    }
+
     /// Types a line.
     pub fn say(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().expect("its standard input");

@@ -3,6 +3,7 @@
 pub mod bad_authority;
 pub mod binary;
 pub mod chat;
+pub mod evil_server;
 pub mod lines;
 pub mod python;
 pub mod server;
@@ -11,5 +12,6 @@ pub mod terminal;
 
 pub use binary::{Openchat, Outcome};
 pub use chat::Chat;
+pub use evil_server::{EvilServer, Misdeed};
 pub use server::{ServerProcess, people};
 pub use terminal::Terminal;

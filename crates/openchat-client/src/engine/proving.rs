@@ -51,7 +51,7 @@ impl Engine {
         if let Err(error) = checked {
             self.cx.log.in_vain.insert(uid);
             if uid == self.cx.me().uid {
-                self.cx.raise(Alarm::OwnKeys { reason: error.to_string() });
+                self.cx.own_is_not_proven(proven, &error);
             } else if self.cx.log.is_news(&error.to_string()) {
                 self.cx.emit(Event::Trouble(error));
             }
@@ -83,7 +83,8 @@ impl Room {
     /// Whether every device in this room's keys is in its user's list, by a log that is as it should be. Asks for what
     /// is missing.
     pub(super) fn vouch(&mut self, cx: &mut Core) -> bool {
-        let mut good = cx.log.is_current;
+        // Who is not proven to be in the log is somebody else for everybody else.
+        let mut good = cx.log.is_current && cx.log.own.is_some();
         let me = cx.me();
         for member in self.roster().into_iter().filter(|member| member.device != me) {
             match cx.log.standing(&member) {
@@ -265,6 +266,15 @@ impl Core {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// A log that stands still proves nothing, and accuses nobody while the certificate is the right one; of that there is
+    /// an alarm already.
+    fn own_is_not_proven(&mut self, proven: &Proven, error: &ClientError) {
+        let is_frozen = self.log.auditor.check_fresh(self.now).is_err();
+        if !is_frozen || self.identity_key(&proven.account).is_err() {
+            self.raise(Alarm::OwnKeys { reason: error.to_string() });
         }
     }
 
