@@ -17,7 +17,7 @@ pub async fn certify(folder: &Path, name: &str, uid: Uid, certificate: [u8; 32])
     let vrf = VrfSecret::from_seed(&authority.vrf_seed(), &genesis.vrf_key).expect("the VRF key");
     let name: UserName = name.parse().expect("a name");
     let (label, _) = vrf.prove(&Subject::Name(name.clone())).expect("a label");
-    let body = Body::IdentityIssued(IdentityIssued { uid, name, certificate });
+    let body = Body::IdentityIssued(IdentityIssued { uid, name, certificate, renewal: None });
     let opening = Opening { nonce: [8; 32], body: body.to_bytes() };
     let leaf = NewLeaf { kind: body.kind(), label, opening };
     let store = SqliteStore::open(&folder.join("server.db")).expect("the database");

@@ -63,6 +63,9 @@ pub(crate) enum ConnectionError {
     /// What came is no frame.
     #[error("the server sent something that is no OpenChat frame: {0}")]
     Frame(String),
+    /// The certificates have ended, and there are no others.
+    #[error("{0}")]
+    Renewal(ClientError),
     /// This device's certificate or key cannot be used.
     #[error("this device's certificate cannot be used: {0}")]
     Device(String),
@@ -71,7 +74,14 @@ pub(crate) enum ConnectionError {
 impl ConnectionError {
     /// Whether trying again by itself makes sense.
     pub(crate) fn is_temporary(&self) -> bool {
-        !matches!(self, Self::OtherServer { .. } | Self::Device(_))
+        match self {
+            Self::OtherServer { .. } | Self::Device(_) => false,
+            Self::Renewal(error) => !matches!(
+                error.kind(),
+                ErrorKind::OtherServer | ErrorKind::LockedOut | ErrorKind::NotFound | ErrorKind::Version
+            ),
+            _ => true,
+        }
     }
 }
 
@@ -95,6 +105,9 @@ impl From<io::Error> for ConnectionError {
 impl From<ConnectionError> for ClientError {
     fn from(error: ConnectionError) -> Self {
         use ConnectionError as E;
+        if let E::Renewal(error) = error {
+            return error;
+        }
         let (kind, help) = match &error {
             E::Unreachable { .. } => {
                 (ErrorKind::Network, "see whether the server is running, and the address right")
@@ -115,7 +128,9 @@ impl From<ConnectionError> for ClientError {
             E::Dates(_) => {
                 (ErrorKind::Protocol, "set the clock of this machine right (`date`), or ask the host to")
             }
-            E::Device(_) => (ErrorKind::Damaged, "make a new device: `openchat join LINK` with a new link"),
+            E::Device(_) | E::Renewal(_) => {
+                (ErrorKind::Damaged, "make a new device: `openchat join LINK` with a new link")
+            }
         };
         Self::new(kind, error.to_string()).with_help(help)
     }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use openchat_identity::{DeviceKey, IdentityKey, InviteLink, challenge};
-use openchat_protocol::account::{Greeting, Hello, Login, Register, Registered, RegistrationPolicy};
+use minicbor::bytes::ByteVec;
+use openchat_identity::{DeviceKey, IdentityKey, InviteLink, Validity, challenge, renewal};
+use openchat_protocol::account::{
+    Greeting, Hello, Login, Register, Registered, RegistrationPolicy, RenewIdentity,
+};
 use openchat_protocol::{
     ClientFrame, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, ServerFingerprint, ServerFrame,
     UserName,
@@ -11,7 +14,7 @@ use openchat_protocol::{
 use tokio::time::timeout;
 
 use crate::connection::{Connection, ConnectionError, Server};
-use crate::enrol::server_of;
+use crate::enrol::{bad_certificate, server_of};
 use crate::error::{ClientError, ErrorKind};
 use crate::vault::Credentials;
 
@@ -80,6 +83,29 @@ impl Door {
         registered(answer)
     }
 
+    /// Asks for another certificate of an account's key, which has `names` under its name, and for what is above it. The
+    /// present ones when these are good for as long.
+    pub(crate) async fn renew_identity(
+        &mut self,
+        identity: &IdentityKey,
+        name: &UserName,
+        names: u32,
+    ) -> Result<[ByteVec; 2], ClientError> {
+        let anchor = self.connection.anchor.clone();
+        let seq = names.saturating_add(1);
+        let signature = renewal::sign(identity, &anchor.fingerprint(), name, seq).into();
+        let request = RenewIdentity { uid: identity.uid(), seq, signature };
+        let answer = registered(self.ask(Request::RenewIdentity(request)).await?)?;
+        let Registered { identity_certificate, issuing_certificate, .. } =
+            answer.map_err(|refusal| not_renewed(refusal, name))?;
+        let verified = anchor.verify_identity(&identity_certificate, &issuing_certificate, Validity::Ignored);
+        let verified = verified.map_err(|error| bad_certificate(&error.to_string()))?;
+        if verified.spki_der() != identity.spki_der() {
+            return Err(bad_certificate("it is for another key"));
+        }
+        Ok([identity_certificate, issuing_certificate])
+    }
+
     /// Asks for the certificates of an account that is there, by its key.
     pub(crate) async fn register_again(
         &mut self,
@@ -98,6 +124,18 @@ fn registered(answer: Result<Response, Refusal>) -> Result<Result<Registered, Re
         Ok(_) => Err(unexpected()),
         Err(refusal) => Ok(Err(refusal)),
     }
+}
+
+/// A place in the log that is taken is either another device's doing, or no device's.
+fn not_renewed(refusal: Refusal, name: &UserName) -> ClientError {
+    if refusal.code != Some(RefusalCode::LogRange) {
+        return refusal.into();
+    }
+    let message = format!("the identity certificate of {name} is not renewed: {refusal}");
+    ClientError::new(ErrorKind::Alarm, message).with_help(
+        "connect with the device of yours that had it renewed, and make this machine a new one of it: `openchat link`; \
+         if none has, the server has certified another key under your name: tell its host",
+    )
 }
 
 fn is_about_the_invite(refusal: &Refusal) -> bool {

@@ -19,12 +19,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::command::Answer;
 use crate::connection::{Connection, ConnectionError};
 use crate::engine::{Engine, HangUp, Step, Ticket, Wanted};
-use crate::enrol::{renew, server_of};
+use crate::enrol::server_of;
 use crate::error::ClientError;
 use crate::event::{ConnectionState, Event};
 use crate::folder::ProfileFolder;
 use crate::handle::Job;
 use crate::random::{self, Jitter};
+use crate::renewal::{has_ended, renew};
 use crate::vault::{Credentials, Vault};
 
 /// The first and the longest pause before connecting again, in milliseconds.
@@ -229,8 +230,8 @@ impl Driver {
         let is_open = matches!(self.link, Link::Open(_));
         if is_open && self.renewing.is_none() && self.renewal_looked.elapsed() >= RENEWAL_LOOK {
             self.renewal_looked = Instant::now();
-            let credentials = self.reached();
-            self.renewing = Some(Box::pin(async move { renew(&credentials).await }));
+            let (credentials, names) = (self.reached(), self.engine.own_names());
+            self.renewing = Some(Box::pin(async move { renew(&credentials, names).await }));
         }
     }
 
@@ -242,14 +243,14 @@ impl Driver {
             }
             Ok(None) => {}
             // There is a month for it.
-            Err(error) => tracing::warn!(%error, "this device's certificate cannot be renewed"),
+            Err(error) => tracing::warn!(%error, "this device's certificates cannot be renewed"),
         }
     }
 
     fn connect(&mut self) {
         self.tell(ConnectionState::Connecting);
         self.tried = Instant::now();
-        self.link = Link::Connecting(Box::pin(connect(self.reached())));
+        self.link = Link::Connecting(Box::pin(connect(self.reached(), self.engine.own_names())));
     }
 
     /// The credentials, with where the server is reached now.
@@ -392,14 +393,17 @@ async fn ready(renewing: &mut Option<Renewing>) -> Result<Option<Vec<ByteVec>>, 
     renewed
 }
 
-async fn connect(credentials: Credentials) -> Result<Connected, ConnectionError> {
+async fn connect(credentials: Credentials, names: u32) -> Result<Connected, ConnectionError> {
     let key = DeviceKey::from_pkcs8(&credentials.device_key)
         .map_err(|error| ConnectionError::Device(error.to_string()))?;
-    let renewed = renew(&credentials).await.unwrap_or_else(|error| {
-        // The present certificate may still do; if not, the handshake says so.
-        tracing::warn!(%error, "this device's certificate cannot be renewed");
-        None
-    });
+    let renewed = match renew(&credentials, names).await {
+        Ok(renewed) => renewed,
+        Err(error) if has_ended(&credentials) => return Err(ConnectionError::Renewal(error)),
+        Err(error) => {
+            tracing::warn!(%error, "this device's certificates cannot be renewed");
+            None
+        }
+    };
     let chain = renewed.as_ref().unwrap_or(&credentials.chain).iter().map(|it| it.to_vec()).collect();
     let connection = Connection::open(server_of(&credentials), Some((&key, chain))).await?;
     Ok(Connected { connection: Box::new(connection), renewed })

@@ -7,13 +7,11 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
-use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{
-    DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey,
+    DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey, renewal,
 };
 use openchat_protocol::account::{EnrolDevice, Registered};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
@@ -31,8 +29,8 @@ use crate::folder::{ProfileFolder, key_error};
 use crate::random;
 use crate::vault::{Change, Credentials, Vault, Voucher, Write};
 
-/// A device certificate is renewed when less than this is left of its 90 days.
-const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Under the name of an account of which nothing more is known, there is the certificate with which it was made.
+const FIRST: u32 = 1;
 
 /// What an enrolment has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +127,7 @@ impl Enrolment<'_> {
         door: &mut Door,
         registered: Registered,
     ) -> Result<Enrolled, ClientError> {
+        let registered = self.renewed(identity, door, registered).await?;
         let room = registered.room.clone();
         let credentials = self.credentials(identity, door, registered)?;
         let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
@@ -141,6 +140,36 @@ impl Enrolment<'_> {
         let vault = Vault::create(self.folder.path(), self.password, &first)?;
         let profile = enrol_device(door, vault, credentials).await?;
         Ok(Enrolled { profile, room })
+    }
+
+    /// An account that is there may have a certificate that ends, or has ended while there was only a kit.
+    async fn renewed(
+        &self,
+        identity: &IdentityKey,
+        door: &mut Door,
+        registered: Registered,
+    ) -> Result<Registered, ClientError> {
+        let Registered { identity_certificate, issuing_certificate, .. } = &registered;
+        let now = Timestamp::now();
+        let verified = door.connection.anchor.verify_identity(
+            identity_certificate,
+            issuing_certificate,
+            Validity::Ignored,
+        );
+        let Ok(verified) = verified else { return Ok(registered) };
+        if !renewal::is_due(verified.expires(), now) {
+            return Ok(registered);
+        }
+        match door.renew_identity(identity, self.name, FIRST).await {
+            Ok([identity_certificate, issuing_certificate]) => {
+                Ok(Registered { identity_certificate, issuing_certificate, ..registered })
+            }
+            Err(error) if verified.expires() > now => {
+                tracing::warn!(%error, "an identity that ends cannot be renewed");
+                Ok(registered)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A server that does not know the key of a kit takes it for a newcomer's, who has no invite.
@@ -316,32 +345,6 @@ pub(crate) async fn enrol_device(
     Ok(profile_of(&credentials))
 }
 
-/// Makes a new certificate for the device when the present one ends soon or has ended, and makes it known to the server.
-/// Answers with the new chain.
-pub(crate) async fn renew(credentials: &Credentials) -> Result<Option<Vec<ByteVec>>, ClientError> {
-    let now = Timestamp::now();
-    if !is_renewal_due(profile_of(credentials).expires, now) {
-        return Ok(None);
-    }
-    let unusable = |why: String| ClientError::new(ErrorKind::Damaged, why);
-    let identity =
-        IdentityKey::from_pkcs8(&credentials.identity_key).map_err(|it| unusable(it.to_string()))?;
-    let key = DeviceKey::from_pkcs8(&credentials.device_key).map_err(|it| unusable(it.to_string()))?;
-    let certificate = issue_device_certificate(&identity, key.public_key(), credentials.device.did, now);
-    let above = credentials.chain.iter().skip(1).cloned();
-    let chain: Vec<ByteVec> = std::iter::once(certificate.into()).chain(above).collect();
-    let mut door = Door::open(server_of(credentials)).await?;
-    match door.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone(), list: None })).await? {
-        Ok(Response::Done) => Ok(Some(chain)),
-        Ok(_) => Err(unexpected()),
-        Err(refusal) => Err(refusal.into()),
-    }
-}
-
-fn is_renewal_due(expires: Timestamp, now: Timestamp) -> bool {
-    expires.since(now) <= RENEWAL
-}
-
 /// What everybody may know about a profile.
 pub(crate) fn profile_of(credentials: &Credentials) -> Profile {
     let chain = &credentials.chain;
@@ -378,17 +381,4 @@ fn remove(files: &[PathBuf]) -> std::io::Result<()> {
 /// Whether the refusal tells of a fault, after which nobody knows what was stored.
 fn is_about_the_server(refusal: &Refusal) -> bool {
     matches!(refusal.code, None | Some(RefusalCode::Storage | RefusalCode::Internal))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_is_renewed_in_the_last_third_of_its_life() {
-        let day = |days: u64| Timestamp(days * 24 * 3600 * 1000);
-        assert!(!is_renewal_due(day(90), day(59)));
-        assert!(is_renewal_due(day(90), day(60)));
-        assert!(is_renewal_due(day(90), day(91)), "also when it has run out");
-    }
 }

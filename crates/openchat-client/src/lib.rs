@@ -22,6 +22,7 @@ pub mod mention;
 pub mod open;
 mod random;
 mod recovery;
+mod renewal;
 pub mod trust;
 pub mod vault;
 

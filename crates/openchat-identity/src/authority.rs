@@ -132,10 +132,14 @@ impl Authority {
     /// Certifies the key of a request that [`crate::IdentityKey::sign_csr`] made for this server. Nothing else that
     /// stands in the request finds its way into the certificate.
     pub fn issue_identity(&self, csr: &[u8], now: Timestamp) -> Result<IssuedIdentity, CsrError> {
-        let key = read_request(csr, &self.fingerprint())?;
+        Ok(self.issue_again(&read_request(csr, &self.fingerprint())?, now))
+    }
+
+    /// Certifies a key that has an account here already.
+    pub fn issue_again(&self, key: &PublicKey, now: Timestamp) -> IssuedIdentity {
         let uid = key.uid();
-        let certificate = certificate::issue(Profile::Identity(uid), &key, &self.issuing.key, now);
-        Ok(IssuedIdentity { uid, spki: key.spki_der().to_vec(), certificate })
+        let certificate = certificate::issue(Profile::Identity(uid), key, &self.issuing.key, now);
+        IssuedIdentity { uid, spki: key.spki_der().to_vec(), certificate }
     }
 
     /// A new TLS key with its chain, good for a year. Made at each start, and never written to a file.

@@ -20,6 +20,7 @@ pub mod linking;
 pub mod password;
 pub mod profile;
 pub mod recovery;
+pub mod renewal;
 pub mod safety_number;
 mod secret_file;
 pub mod signature;

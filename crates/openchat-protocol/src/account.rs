@@ -97,6 +97,21 @@ pub struct Registered {
     pub devices: Option<SignedDeviceList>,
 }
 
+/// Asks for another certificate of the same identity key, when the present one ends soon or has ended. Allowed before
+/// login: the identity key signs it. → [`Registered`], with the present one when that is good for longer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RenewIdentity {
+    /// Whose.
+    #[n(0)]
+    pub uid: Uid,
+    /// The number of the leaf that the log of keys gets for it, among those of the account's name.
+    #[n(1)]
+    pub seq: u32,
+    /// ECDSA P-384 / SHA-384 (ASN.1 DER) by the identity key (docs/transparency.md, K28).
+    #[n(2)]
+    pub signature: ByteVec,
+}
+
 /// Makes a device known. Allowed before login: the certificate, signed by the identity key, speaks for itself.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct EnrolDevice {

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::account::{
     AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, CreateInvite, EnrolDevice, Hello, Login,
-    PublishKeyPackages, Register,
+    PublishKeyPackages, Register, RenewIdentity,
 };
 use crate::append::Append;
 use crate::device_list::SignedDeviceList;
@@ -65,6 +65,9 @@ pub enum Request {
     /// Keeps the connection and finds dead ones. → `Done`
     #[n(15)]
     Ping,
+    /// Another certificate for an identity key; also before login. → `Registered`
+    #[n(16)]
+    RenewIdentity(#[n(0)] RenewIdentity),
     /// The key log from some leaf on; also before login. → `LogTail`
     #[n(20)]
     FollowLog(#[n(0)] FollowLog),

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use openchat_protocol::account::{
     Account, AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, CreateInvite,
     EnrolDevice, Greeting, Hello, KeyPackageCount, LoggedIn, Login, PublishKeyPackages, Register, Registered,
-    RegistrationPolicy,
+    RegistrationPolicy, RenewIdentity,
 };
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
@@ -106,6 +106,7 @@ fn requests() -> Vec<Request> {
         }),
         Request::AcknowledgeWelcome(AcknowledgeWelcome { room: ROOM, sequence: 300, joined: true }),
         Request::Ping,
+        Request::RenewIdentity(RenewIdentity { uid: DEVICE.uid, seq: 2, signature: bytes("signature") }),
         Request::FollowLog(FollowLog { known: 300, from: 7 }),
         Request::Prove(Prove { who: AccountSelector::Uid(DEVICE.uid), known: 300 }),
         Request::CompareHeads(CompareHeads { old: 7, new: 300 }),

@@ -169,8 +169,26 @@ impl KeyLog {
         let name = name.clone();
         let (by_name, _) = self.vrf.prove(&Subject::Name(name.clone()))?;
         let (by_uid, _) = self.vrf.prove(&Subject::User(uid))?;
-        let body = Body::IdentityIssued(IdentityIssued { uid, name, certificate: hash(certificate) });
+        let issued = IdentityIssued { uid, name, certificate: hash(certificate), renewal: None };
+        let body = Body::IdentityIssued(issued);
         Ok([leaf(by_name, &body)?, leaf(by_uid, &body)?])
+    }
+
+    /// What is logged when one is issued again: under the name alone, for under the uid the newest leaf is that of the
+    /// devices.
+    pub(crate) fn renewed(
+        &self,
+        uid: Uid,
+        name: &UserName,
+        certificate: &[u8],
+        signature: Vec<u8>,
+    ) -> Result<NewLeaf, KeyLogError> {
+        let (by_name, _) = self.vrf.prove(&Subject::Name(name.clone()))?;
+        let (name, renewal) = (name.clone(), Some(signature.into()));
+        leaf(
+            by_name,
+            &Body::IdentityIssued(IdentityIssued { uid, name, certificate: hash(certificate), renewal }),
+        )
     }
 
     /// What is logged when a user's devices change.

@@ -33,6 +33,7 @@ mod prove;
 mod publish_devices;
 mod publish_key_packages;
 mod register;
+mod renew_identity;
 
 /// What becomes of a request.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -71,6 +72,7 @@ pub(crate) fn may_be_answered_at_length(request: &Request) -> bool {
 async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answer {
     match (request, asker.device) {
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
+        (Request::RenewIdentity(request), _) => renew_identity::handle(state, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
         (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
         (Request::GiveBackLeaves(request), _) => give_back_leaves::handle(state, asker, request).await,
@@ -108,6 +110,7 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         | Request::ReceiveLink(_)
         | Request::Hello(_)
         | Request::Register(_)
+        | Request::RenewIdentity(_)
         | Request::EnrolDevice(_)
         | Request::Login(_)
         | Request::Follow(_)

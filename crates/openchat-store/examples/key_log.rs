@@ -66,7 +66,7 @@ impl Log {
     /// Two leaves and an account, as a registration makes them.
     fn account(&self, number: u32) -> NewAccount {
         let (uid, name) = (uid(number), name(number));
-        let issued = IdentityIssued { uid, name: name.clone(), certificate: [7; 32] };
+        let issued = IdentityIssued { uid, name: name.clone(), certificate: [7; 32], renewal: None };
         let label = |subject| self.vrf.prove(&subject).unwrap().0;
         let body = Body::IdentityIssued(issued);
         let log = [label(Subject::Name(name.clone())), label(Subject::User(uid))].map(|it| leaf(it, &body));

@@ -23,6 +23,21 @@ pub struct NewAccount {
     pub log: [NewLeaf; 2],
 }
 
+/// Another certificate for the key of an account. It has been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate {
+    /// Whose.
+    pub uid: Uid,
+    /// X.509, DER.
+    pub identity_certificate: Vec<u8>,
+    /// The certificate of the authority that issued it, DER.
+    pub issuing_certificate: Vec<u8>,
+    /// What the log of keys says about it, under the account's name.
+    pub leaf: NewLeaf,
+    /// The number that this leaf must get among those of its label.
+    pub seq: u32,
+}
+
 /// An account as the server knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAccount {
@@ -54,6 +69,23 @@ pub enum CreateAccountError {
     /// The name, or one that looks like it, is taken.
     #[error("this name, or one that looks like it, is taken")]
     NameTaken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an account got no other certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenewAccountError {
+    /// No such account.
+    #[error("this user has no account here: register first")]
+    AccountUnknown,
+    /// The log has not as many leaves of the name as the identity key knows of.
+    #[error("the log of keys has {known} records under this name, which is not what this device knows of")]
+    Place {
+        /// How many it has.
+        known: u32,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -12,7 +12,7 @@ use openchat_protocol::{
 use openchat_transparency::{Hash, Label, Opening, Path};
 
 use crate::StoreError;
-use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
@@ -53,6 +53,9 @@ pub trait Store: Send + Sync + 'static {
         redeem: Option<InviteHash>,
         now: Timestamp,
     ) -> Result<Option<RoomName>, CreateAccountError>;
+
+    /// Gives an account another certificate, and logs it. The identity key has signed which leaf of its name that is.
+    async fn renew_account(&self, new: NewCertificate, now: Timestamp) -> Result<(), RenewAccountError>;
 
     /// Whether anybody has an account.
     async fn has_accounts(&self) -> Result<bool, StoreError>;
@@ -244,7 +247,8 @@ pub trait Store: Send + Sync + 'static {
     async fn take_back_leaves(&self, lost: LostLeaves) -> Result<(), TakeLeavesError>;
 
     /// Takes an account and a device of it back, for which the newest leaves under its name and its uid were made. What
-    /// is there already stays as it is, but for the version of its list of devices.
+    /// is there already stays as it is, but for the version of its list of devices, and its certificate, which may have
+    /// been renewed.
     async fn take_back_account(&self, lost: LostAccount, now: Timestamp) -> Result<(), TakeAccountError>;
 
     // What time ends

@@ -1,5 +1,6 @@
 //! Bodies: what a leaf commits to, by its kind. CBOR of a format number and the value, in exactly one encoding.
 
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::{Uid, UserName, codec};
@@ -33,6 +34,9 @@ pub struct IdentityIssued {
     /// SHA-256 over the certificate, DER.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub certificate: [u8; 32],
+    /// In a leaf for a later certificate of the same key: the key's signature over the place of this very leaf (K28).
+    #[n(3)]
+    pub renewal: Option<ByteVec>,
 }
 
 /// Somebody does not have a name, or an identity, any more.

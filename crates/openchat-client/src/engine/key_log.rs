@@ -45,6 +45,8 @@ pub(super) enum Standing {
 pub(super) struct KeyLog {
     pub(super) auditor: Auditor,
     pub(super) own: Option<OwnLabels>,
+    /// Since when the log has more under the own name than the server has shown to be this user's.
+    unexplained: Option<Timestamp>,
     pub(super) unproven: Option<Timestamp>,
     pub(super) heard: Vec<HeardHead>,
     pub(super) forked: Option<SeenFork>,
@@ -90,6 +92,7 @@ impl KeyLog {
         Ok(Self {
             auditor,
             own,
+            unexplained: None,
             unproven,
             heard,
             forked,
@@ -139,6 +142,23 @@ impl KeyLog {
     /// Whether that was not said on this connection yet.
     pub(super) fn is_news(&mut self, what: &str) -> bool {
         self.told.insert(what.to_owned())
+    }
+
+    /// Whether the server has had its time to show what the newest leaf under the own name is.
+    pub(super) fn is_left_unexplained(&mut self, now: Timestamp) -> bool {
+        let until = self.unexplained.get_or_insert(now).plus(LOOK_SOON);
+        if now < until {
+            self.look_at = self.look_at.min(until);
+        }
+        now >= until
+    }
+
+    pub(super) fn is_unexplained(&self) -> bool {
+        self.unexplained.is_some()
+    }
+
+    pub(super) fn own_is_explained(&mut self) {
+        self.unexplained = None;
     }
 
     pub(super) fn known_size(&self) -> u64 {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use openchat_e2ee::Suite;
-use openchat_identity::{DeviceKey, challenge};
-use openchat_protocol::account::{Greeting, Hello, LoggedIn, Login};
+use openchat_identity::{DeviceKey, Validity, challenge};
+use openchat_protocol::account::{Account, Greeting, Hello, LoggedIn, Login};
 use openchat_protocol::{PROTOCOL_VERSION, Refusal, RefusalCode, Request, Timestamp};
 
 use super::Engine;
@@ -116,6 +116,25 @@ impl Engine {
     /// The server knows a new certificate of this device. Leaves of rooms carry it from their next commit on.
     pub fn handle_renewed(&mut self, chain: Vec<ByteVec>, now: Timestamp) -> Step {
         self.cx.now = now;
+        self.take_chain(chain);
+        self.finish()
+    }
+
+    /// Another device of this user has had the identity renewed: this one's certificate hangs below the new one as well,
+    /// for it is the same key.
+    pub(super) fn adopt_identity(&mut self, account: &Account) {
+        let [device, identity, issuing] = self.cx.credentials.chain.as_slice() else { return };
+        let ends = |identity: &[u8], issuing: &[u8]| {
+            let verified = self.cx.anchor.verify_identity(identity, issuing, Validity::Ignored);
+            verified.map_or(Timestamp(0), |identity| identity.expires())
+        };
+        let (new, above) = (&account.identity_certificate, &account.issuing_certificate);
+        if ends(new, above) > ends(identity, issuing) {
+            self.take_chain(vec![device.clone(), new.clone(), above.clone()]);
+        }
+    }
+
+    fn take_chain(&mut self, chain: Vec<ByteVec>) {
         self.cx.credentials.chain = chain;
         match super::device(&self.cx.credentials, &self.cx.anchor) {
             Ok(device) => {
@@ -125,7 +144,11 @@ impl Engine {
             }
             Err(error) => self.cx.emit(Event::Trouble(error)),
         }
-        self.finish()
+    }
+
+    /// How many certificates this user knows to have under the own name: the next one is one more.
+    pub fn own_names(&self) -> u32 {
+        self.cx.own_names()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use openchat_identity::device_list::{self, key_hash};
-use openchat_identity::{DeviceKey, IdentityKey, PublicKey, Validity};
+use openchat_identity::{DeviceKey, IdentityKey, PublicKey, Validity, renewal};
 use openchat_protocol::account::{Account, AccountSelector};
 use openchat_protocol::device_list::{DeviceList, ListedDevice, SignedDeviceList};
 use openchat_protocol::give_back::Disclosed;
@@ -10,7 +10,7 @@ use openchat_protocol::key_log::{Prove, Proven};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Uid};
 use openchat_transparency::auditor::Found;
 use openchat_transparency::body::IdentityIssued;
-use openchat_transparency::{Body, Lookup, Opening, Subject, Violation};
+use openchat_transparency::{Body, Leaf, Lookup, Opening, Subject, Violation};
 
 use super::Engine;
 use super::core::Core;
@@ -21,6 +21,8 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::{Alarm, Event};
 use crate::vault::{LoggedPerson, OwnLabels, ProvenPerson, Write};
 
+const OTHERWISE: &str = "its log of keys says something else";
+const ANOTHER_CERTIFICATE: &str = "it has another certificate under your name";
 /// Devices of one person that are remembered as revoked: until they are removed everywhere.
 const REVOKED: usize = 64;
 
@@ -58,8 +60,9 @@ impl Engine {
         }
         self.cx.handle_name(uid, account);
         self.settle_devices(uid);
-        if uid == self.cx.me().uid && account.is_some() {
+        if let Some(account) = account.filter(|account| account.uid == self.cx.me().uid) {
             self.cx.settle_own(proven);
+            self.adopt_identity(account);
         }
         self.handle_log_news();
     }
@@ -148,13 +151,13 @@ impl Core {
         let key = self.identity_key(account)?;
         let by_name = self.look_up(&Subject::Name(account.name.clone()), &proven.name)?;
         let by_uid = self.look_up(&Subject::User(account.uid), &proven.user)?;
-        let kept = self.check_issued(account, &by_name).is_ok().then(|| kept(proven)).flatten();
+        let issued = self.check_issued(account, &key, &by_name);
+        let kept = issued.is_ok().then(|| kept(proven)).flatten();
         let list = match Body::read(by_uid.leaf.kind, &by_uid.body) {
             Ok(Body::DeviceList(signed)) => Some(self.check_list(account, &key, &signed)?),
-            _ => {
-                self.check_issued(account, &by_uid)?;
-                None
-            }
+            // Of before a renewal, perhaps: these are under the name alone.
+            Ok(Body::IdentityIssued(first)) if is_about(&first, account) => None,
+            _ => return Err(unbelievable(account, OTHERWISE)),
         };
         let (version, devices) = list.map_or((0, Vec::new()), |list| (list.version, list.devices));
         let known = self.log.people.get(&account.uid).map_or(0, |person| person.version);
@@ -171,7 +174,7 @@ impl Core {
         }
         self.log.people.insert(account.uid, person);
         // The devices are the key's, whoever has the name by now.
-        self.check_issued(account, &by_name)
+        issued
     }
 
     /// Devices that lists of `uid` have had, and this one does not.
@@ -209,15 +212,21 @@ impl Core {
         })
     }
 
-    /// The log says that this very certificate was issued for this name and uid.
-    fn check_issued(&self, account: &Account, found: &Found) -> Result<(), ClientError> {
-        let certificate =
-            *digest(&SHA256, &account.identity_certificate).as_ref().first_chunk().unwrap_or(&[0; 32]);
-        let expected = IdentityIssued { uid: account.uid, name: account.name.clone(), certificate };
-        match Body::read(found.leaf.kind, &found.body) {
-            Ok(Body::IdentityIssued(issued)) if issued == expected => Ok(()),
-            _ => Err(unbelievable(account, "its log of keys says something else")),
-        }
+    /// The log says that this very certificate was issued for this name and uid; and a later one for the same key, that
+    /// the key has asked for it.
+    fn check_issued(&self, account: &Account, key: &PublicKey, found: &Found) -> Result<(), ClientError> {
+        let certificate = digest(&SHA256, &account.identity_certificate);
+        let issued = match Body::read(found.leaf.kind, &found.body) {
+            Ok(Body::IdentityIssued(issued))
+                if is_about(&issued, account) && issued.certificate == certificate.as_ref() =>
+            {
+                issued
+            }
+            _ => return Err(unbelievable(account, OTHERWISE)),
+        };
+        let Some(signature) = issued.renewal else { return Ok(()) };
+        renewal::verify(key, &self.credentials.server, &account.name, found.leaf.seq, &signature)
+            .map_err(|_| unbelievable(account, "the key has not asked for the certificate that the log has"))
     }
 
     fn check_list(
@@ -237,10 +246,11 @@ impl Core {
     /// Whether the log has more about this profile than it has made.
     pub(super) fn check_own(&mut self) {
         let Some(own) = self.log.own else { return self.ask_proof(self.me().uid) };
-        if self.log.auditor.count(&own.name) > 1 {
-            self.raise(Alarm::OwnKeys { reason: "it has another certificate under your name".to_owned() });
+        let unexplained = self.log.auditor.count(&own.name) > own.names();
+        if unexplained && self.log.is_left_unexplained(self.now) {
+            self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
         }
-        if own.lists == 0 || self.log.auditor.count(&own.user) > own.lists.saturating_add(1) {
+        if unexplained || own.lists == 0 || self.log.auditor.count(&own.user) > own.lists.saturating_add(1) {
             self.ask_proof(self.me().uid);
         }
     }
@@ -249,10 +259,20 @@ impl Core {
     fn settle_own(&mut self, proven: &Proven) {
         let Ok(name) = Lookup::from_bytes(&proven.name) else { return };
         let Some(person) = self.log.people.get(&self.me().uid).cloned() else { return };
-        let lists = person.version;
-        self.log.change().own = Some(OwnLabels { name: name.entry.leaf.label, user: person.label, lists });
-        if name.entry.leaf.seq != 1 {
-            self.raise(Alarm::OwnKeys { reason: "it has another certificate under your name".to_owned() });
+        let (lists, Leaf { label, seq, .. }) = (person.version, name.entry.leaf);
+        // Whoever signed a renewal knew of all the leaves before it.
+        let renewed = match Body::read(name.entry.leaf.kind, &name.entry.opening.body) {
+            Ok(Body::IdentityIssued(issued)) => issued.renewal.is_some(),
+            _ => false,
+        };
+        let known = self.log.own.map_or(1, |own| own.names());
+        let names = if renewed { seq.max(known) } else { known };
+        let renewals = names.saturating_sub(1);
+        self.log.change().own = Some(OwnLabels { name: label, user: person.label, lists, renewals });
+        if seq > names {
+            self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
+        } else {
+            self.log.own_is_explained();
         }
         if person.seq != lists.saturating_add(1) {
             let reason = "it has more records of your devices than you have signed".to_owned();
@@ -273,9 +293,17 @@ impl Core {
     /// an alarm already.
     fn own_is_not_proven(&mut self, proven: &Proven, error: &ClientError) {
         let is_frozen = self.log.auditor.check_fresh(self.now).is_err();
-        if !is_frozen || self.identity_key(&proven.account).is_err() {
-            self.raise(Alarm::OwnKeys { reason: error.to_string() });
+        let is_name = self.log.is_unexplained();
+        if is_frozen && !is_name && self.identity_key(&proven.account).is_ok() {
+            return;
         }
+        let reason = if is_name { ANOTHER_CERTIFICATE.to_owned() } else { error.to_string() };
+        self.raise(Alarm::OwnKeys { reason });
+    }
+
+    /// How many leaves under the own name are known to be this user's.
+    pub(super) fn own_names(&self) -> u32 {
+        self.log.own.map_or(1, |own| own.names())
     }
 
     pub(super) fn own_is_unproven(&mut self, refusal: &Refusal) {
@@ -308,6 +336,10 @@ impl Core {
             _ => self.emit(Event::Trouble(refusal.clone().into())),
         }
     }
+}
+
+fn is_about(issued: &IdentityIssued, account: &Account) -> bool {
+    (issued.uid, &issued.name) == (account.uid, &account.name)
 }
 
 /// What the leaves about somebody were made for: the server may lose it.

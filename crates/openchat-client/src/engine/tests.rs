@@ -5,6 +5,7 @@ mod devices;
 mod evil;
 mod key_log;
 mod lost;
+mod renewal;
 mod restored;
 mod server;
 mod stories;

@@ -82,6 +82,16 @@ pub struct OwnLabels {
     /// Lists of devices that this user has signed.
     #[n(2)]
     pub lists: u32,
+    /// Certificates under the name, after the first one, that this user has asked for.
+    #[cbor(n(3), default)]
+    pub renewals: u32,
+}
+
+impl OwnLabels {
+    /// Leaves under the name that are known to be this user's.
+    pub fn names(&self) -> u32 {
+        self.renewals.saturating_add(1)
+    }
 }
 
 /// A head of the log of keys that somebody else was shown.

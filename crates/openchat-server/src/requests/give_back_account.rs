@@ -9,7 +9,6 @@ use openchat_protocol::limits::CERTIFICATE;
 use openchat_protocol::{Refusal, RefusalCode, Response};
 use openchat_store::device::NewDevice;
 use openchat_store::lost::{LostAccount, TakeAccountError};
-use openchat_transparency::body::IdentityIssued;
 use openchat_transparency::{Body, Kind, Opening, Subject};
 
 use crate::key_log::hash;
@@ -37,9 +36,10 @@ fn checked(state: &State, request: GiveBackAccount) -> Result<LostAccount, Refus
         .map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
     let uid = member.device().uid;
     let identity = chain.get(1).map(Vec::as_slice).unwrap_or_default();
-    let issued = IdentityIssued { uid, name: name.clone(), certificate: hash(identity) };
-    if Body::read(Kind::IdentityIssued, &name_opening.body) != Ok(Body::IdentityIssued(issued)) {
-        return Err(not_that());
+    match Body::read(Kind::IdentityIssued, &name_opening.body) {
+        Ok(Body::IdentityIssued(issued))
+            if (issued.uid, &issued.name, issued.certificate) == (uid, &name, hash(identity)) => {}
+        _ => return Err(not_that()),
     }
     let version = version(state, &member, &user_opening)?;
     let label = |subject| state.key_log.label(&subject).map(|(label, _)| label);

@@ -18,14 +18,14 @@ use crate::world::{Device, World, config};
 const DAY: u64 = 24 * 3600 * 1000;
 
 /// Somebody who follows the log from outside, without a login.
-struct Outsider {
+pub(crate) struct Outsider {
     wire: Wire,
-    auditor: Auditor,
-    leaves: Vec<Kind>,
+    pub(crate) auditor: Auditor,
+    pub(crate) leaves: Vec<Kind>,
 }
 
 impl Outsider {
-    async fn new(world: &World) -> Self {
+    pub(crate) async fn new(world: &World) -> Self {
         let mut wire = Wire::connect(world, None).await;
         wire.hello().await;
         let anchor = tls_anchor(&wire, world);
@@ -33,7 +33,7 @@ impl Outsider {
         Self { wire, auditor, leaves: Vec::new() }
     }
 
-    async fn follow(&mut self, world: &World) {
+    pub(crate) async fn follow(&mut self, world: &World) {
         loop {
             let known = self.auditor.head().map_or(0, |head| head.head().size);
             let request = FollowLog { known, from: self.auditor.followed() };
@@ -57,7 +57,12 @@ fn tls_anchor(wire: &Wire, world: &World) -> TrustAnchor {
     config.anchor(session, world.clock.now()).unwrap()
 }
 
-async fn prove(wire: &mut Wire, auditor: &mut Auditor, world: &World, device: &Device) -> (Body, Body) {
+pub(crate) async fn prove(
+    wire: &mut Wire,
+    auditor: &mut Auditor,
+    world: &World,
+    device: &Device,
+) -> (Body, Body) {
     let known = auditor.head().map_or(0, |head| head.head().size);
     let request = Prove { who: AccountSelector::Name("alice".parse().unwrap()), known };
     let Ok(Response::Proven(proven)) = wire.ask(Request::Prove(request)).await else { panic!("no proof") };

@@ -26,6 +26,7 @@ mod linking;
 mod login;
 mod mls;
 mod removal;
+mod renewal;
 mod room;
 mod rooms_over;
 mod slow_reader;

@@ -2,10 +2,11 @@
 
 use openchat_protocol::Uid;
 use openchat_protocol::account::AccountSelector;
+use openchat_transparency::Kind;
 
 use super::World;
 use super::world::NOW;
-use crate::account::CreateAccountError;
+use crate::account::{CreateAccountError, NewCertificate, RenewAccountError};
 use crate::counts::Counts;
 
 /// What was put in comes out, by either selector.
@@ -83,4 +84,34 @@ pub async fn accounts_are_listed_by_name_and_counted(world: &World) {
         world.say(room, device, "two").await;
     }
     assert_eq!(world.store.counts().await, Ok(Counts { accounts: 3, rooms: 3, records: 6 }));
+}
+
+/// A certificate and the leaf for it change together, in the place that was signed for.
+pub async fn a_certificate_is_renewed_with_its_leaf(world: &World) {
+    let new = world.account("alice");
+    let (uid, name) = (new.uid, new.log[0].label);
+    world.store.create_account(new, None, NOW).await.unwrap();
+    let renewed = |uid, seq, certificate: &[u8]| NewCertificate {
+        uid,
+        identity_certificate: certificate.to_vec(),
+        issuing_certificate: b"another issuing".to_vec(),
+        leaf: world.leaf(Kind::IdentityIssued, name),
+        seq,
+    };
+    let renew = |new| world.store.renew_account(new, NOW);
+    for seq in [0, 1, 3] {
+        let refused = renew(renewed(uid, seq, b"second")).await;
+        assert_eq!(refused, Err(RenewAccountError::Place { known: 1 }), "{seq}");
+    }
+    assert_eq!(renew(renewed(Uid([0; 16]), 2, b"")).await, Err(RenewAccountError::AccountUnknown));
+    let certificates = async || {
+        let known = world.store.account(&AccountSelector::Uid(uid)).await.unwrap().unwrap().account;
+        (known.identity_certificate.to_vec(), known.issuing_certificate.to_vec())
+    };
+    assert_eq!(certificates().await, (b"identity".to_vec(), b"issuing".to_vec()));
+    assert_eq!(renew(renewed(uid, 2, b"second")).await, Ok(()));
+    assert_eq!(certificates().await, (b"second".to_vec(), b"another issuing".to_vec()));
+    let newest = world.store.log_tail(0, 2, 10).await.unwrap().leaves;
+    assert_eq!(newest.iter().map(|leaf| (leaf.label, leaf.seq)).collect::<Vec<_>>(), [(name, 2)]);
+    assert_eq!(renew(renewed(uid, 2, b"third")).await, Err(RenewAccountError::Place { known: 2 }));
 }

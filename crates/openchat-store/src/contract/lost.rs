@@ -239,6 +239,15 @@ pub async fn an_account_is_taken_back_by_the_log(world: &World) {
     let expected = (new.uid, new.identity_spki.clone(), NOW);
     assert_eq!((found.account.uid, found.identity_spki, found.created), expected);
     assert_eq!(found.account.identity_certificate.as_slice(), new.identity_certificate);
+    let mut renewed = lost.clone();
+    renewed.device.chain[1] = b"renewed".to_vec();
+    assert_eq!(
+        take(&renewed).await,
+        Ok(()),
+        "an account that is there may lack what was renewed since the copy"
+    );
+    let found = world.store.account(&AccountSelector::Name(new.name.clone())).await.unwrap().unwrap();
+    assert_eq!(found.account.identity_certificate.as_slice(), b"renewed");
     assert!(world.store.device(id).await.unwrap().is_some_and(|device| !device.revoked));
     let entries = world.store.log_entries(vec![by_name.label, by_uid.label], 0).await.unwrap().entries;
     assert!(entries.iter().all(Option::is_some), "it can be proven again");

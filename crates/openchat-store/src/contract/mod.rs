@@ -47,6 +47,7 @@ macro_rules! store_contract {
             account: a_key_makes_one_account;
             account: a_disabled_account_shows_at_its_devices;
             account: accounts_are_listed_by_name_and_counted;
+            account: a_certificate_is_renewed_with_its_leaf;
             invite: an_invite_makes_as_many_accounts_as_it_says;
             invite: unknown_and_expired_invites_are_refused;
             invite: a_refused_registration_uses_no_invite;

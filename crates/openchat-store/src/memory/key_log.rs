@@ -41,6 +41,12 @@ impl KeyLog {
         Ok(())
     }
 
+    /// How many leaves a label has.
+    pub(super) fn count(&self, label: &Label) -> u32 {
+        let newest = self.newest.get(label).and_then(|index| self.leaves.get(*index));
+        newest.map_or(0, |(leaf, _)| leaf.seq)
+    }
+
     pub(super) fn knows(&self, label: &Label) -> bool {
         self.newest.contains_key(label)
     }

@@ -20,7 +20,7 @@ use openchat_protocol::{
 };
 use openchat_transparency::{Hash, Label, Opening, Path};
 
-use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
@@ -94,6 +94,10 @@ impl Store for MemoryStore {
         now: Timestamp,
     ) -> Result<Option<RoomName>, CreateAccountError> {
         self.state().create_account(account, redeem, now)
+    }
+
+    async fn renew_account(&self, new: NewCertificate, now: Timestamp) -> Result<(), RenewAccountError> {
+        self.state().renew_account(&new, now)
     }
 
     async fn has_accounts(&self) -> Result<bool, StoreError> {

@@ -15,7 +15,7 @@ use openchat_protocol::tree::Tree;
 use openchat_protocol::{DeviceId, Did, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName};
 
 use super::State;
-use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::invite::{CreateInviteError, KEPT_AFTER_EXPIRY, NewInvite};
@@ -121,6 +121,22 @@ impl State {
         }
     }
 
+    pub(super) fn renew_account(
+        &mut self,
+        new: &NewCertificate,
+        now: Timestamp,
+    ) -> Result<(), RenewAccountError> {
+        let known = self.key_log.count(&new.leaf.label);
+        if known.checked_add(1) != Some(new.seq) {
+            return Err(RenewAccountError::Place { known });
+        }
+        let known = self.accounts.get_mut(&new.uid).ok_or(RenewAccountError::AccountUnknown)?;
+        self.key_log.append(&new.leaf, now)?;
+        known.account.identity_certificate = new.identity_certificate.clone().into();
+        known.account.issuing_certificate = new.issuing_certificate.clone().into();
+        Ok(())
+    }
+
     pub(super) fn account(&self, selector: &AccountSelector) -> Option<StoredAccount> {
         match selector {
             AccountSelector::Uid(uid) => self.accounts.get(uid).cloned(),
@@ -170,11 +186,11 @@ impl State {
         Ok(())
     }
 
-    /// Makes an account and a device known that were lost; what is there stays as it is.
+    /// Makes an account and a device known that were lost; what is there stays as it is, but for a certificate that was renewed.
     pub(super) fn restore_account(&mut self, lost: &LostAccount, created: Timestamp, now: Timestamp) {
         let uid = lost.device.device.uid;
         let certificate = |index| ByteVec::from(lost.device.chain.get(index).cloned().unwrap_or_default());
-        self.accounts.entry(uid).or_insert_with(|| StoredAccount {
+        let known = self.accounts.entry(uid).or_insert_with(|| StoredAccount {
             account: Account {
                 uid,
                 name: lost.name.clone(),
@@ -185,6 +201,8 @@ impl State {
             disabled: false,
             created,
         });
+        known.account.identity_certificate = certificate(1);
+        known.account.issuing_certificate = certificate(2);
         if !self.devices.contains_key(&lost.device.device) {
             self.add_device(lost.device.clone(), now);
         }

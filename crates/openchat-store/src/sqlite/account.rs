@@ -8,7 +8,7 @@ use super::columns::{int, timestamp, user_name};
 use super::failure::Failure;
 use super::{invite, key_log};
 use crate::StoreError;
-use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 
 pub(super) fn create(
@@ -60,6 +60,27 @@ fn is_in_log(connection: &Connection, new: &NewAccount) -> rusqlite::Result<bool
         }
     }
     Ok(false)
+}
+
+/// Gives an account another certificate, under the leaf that its key has signed for.
+pub(super) fn renew(
+    connection: &Connection,
+    new: &NewCertificate,
+    now: Timestamp,
+) -> Result<(), Failure<RenewAccountError>> {
+    let known = key_log::newest(connection, &new.leaf.label)?.map_or(0, |(_, leaf, _)| leaf.seq);
+    if known.checked_add(1) != Some(new.seq) {
+        return Err(Failure::Rule(RenewAccountError::Place { known }));
+    }
+    let changed = connection
+        .prepare_cached(
+            "UPDATE account SET identity_certificate = ?2, issuing_certificate = ?3 WHERE uid = ?1",
+        )?
+        .execute(params![new.uid.0, new.identity_certificate, new.issuing_certificate])?;
+    if changed == 0 {
+        return Err(Failure::Rule(RenewAccountError::AccountUnknown));
+    }
+    Ok(key_log::append(connection, &new.leaf, now)?)
 }
 
 pub(super) fn exist(connection: &Connection) -> Result<bool, Failure<StoreError>> {

@@ -154,7 +154,9 @@ pub(super) fn take_account(
             "INSERT INTO account
              (uid, name, skeleton, identity_spki, identity_certificate, issuing_certificate, created, list_version)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (uid) DO UPDATE SET list_version = excluded.list_version",
+             ON CONFLICT (uid) DO UPDATE SET list_version = excluded.list_version,
+                 identity_certificate = excluded.identity_certificate,
+                 issuing_certificate = excluded.issuing_certificate",
         )?
         .execute(params![
             uid.0,

@@ -38,7 +38,7 @@ pub use self::open::OpenError;
 use self::open::{Life, Lock};
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::account::{CreateAccountError, NewAccount, StoredAccount};
+use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
 use crate::group::JoinOffer;
@@ -104,6 +104,10 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<RoomName>, CreateAccountError> {
         self.writer.run(move |connection| account::create(connection, &new, redeem, now)).await
+    }
+
+    async fn renew_account(&self, new: NewCertificate, now: Timestamp) -> Result<(), RenewAccountError> {
+        self.writer.run(move |connection| account::renew(connection, &new, now)).await
     }
 
     async fn has_accounts(&self) -> Result<bool, StoreError> {

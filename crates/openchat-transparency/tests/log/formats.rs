@@ -189,11 +189,17 @@ fn bodies() -> Vec<Body> {
     let no_longer = || NoLonger { uid, name: name() };
     vec![
         Body::Heartbeat,
-        Body::IdentityIssued(IdentityIssued { uid, name: name(), certificate: [2; 32] }),
+        Body::IdentityIssued(IdentityIssued { uid, name: name(), certificate: [2; 32], renewal: None }),
         Body::IdentityRetired(no_longer()),
         Body::DeviceList(SignedDeviceList { list: vec![3].into(), signature: vec![4].into() }),
         Body::Authority(AuthorityEvent::Issuing { certificate: [5; 32] }),
         Body::NameReleased(no_longer()),
+        Body::IdentityIssued(IdentityIssued {
+            uid,
+            name: name(),
+            certificate: [2; 32],
+            renewal: Some(vec![6].into()),
+        }),
     ]
 }
 

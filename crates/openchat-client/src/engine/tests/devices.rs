@@ -22,7 +22,7 @@ const PHONE: usize = 2;
 
 impl World {
     /// One more device of somebody, listed and connected.
-    fn link(&mut self, client: usize) -> usize {
+    pub(super) fn link(&mut self, client: usize) -> usize {
         let mut new = self.clients[client].credentials().clone();
         let identity = IdentityKey::from_pkcs8(&new.identity_key).unwrap();
         let (key, did) = (DeviceKey::generate(), Did([u8::try_from(self.clients.len()).unwrap(); 10]));

@@ -95,6 +95,13 @@ impl FakeLog {
         self.append(self.label(&Subject::User(account.uid)), &body, now);
     }
 
+    /// Another certificate of the same key, which has asked for it.
+    pub(super) fn renew(&mut self, account: &Account, signature: Vec<u8>, now: Timestamp) {
+        let body = IdentityIssued { renewal: Some(signature.into()), ..issued(account) };
+        let label = self.label(&Subject::Name(account.name.clone()));
+        self.append(label, &Body::IdentityIssued(body), now);
+    }
+
     /// Under the name alone: somebody else's key for a name that is taken.
     pub(super) fn issue_name(&mut self, account: &Account, now: Timestamp) {
         let label = self.label(&Subject::Name(account.name.clone()));
@@ -210,5 +217,5 @@ impl FakeLog {
 fn issued(account: &Account) -> IdentityIssued {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &account.identity_certificate);
     let certificate = digest.as_ref().try_into().unwrap();
-    IdentityIssued { uid: account.uid, name: account.name.clone(), certificate }
+    IdentityIssued { uid: account.uid, name: account.name.clone(), certificate, renewal: None }
 }

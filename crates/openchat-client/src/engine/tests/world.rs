@@ -6,7 +6,7 @@ use std::time::Duration;
 use openchat_e2ee::Verification;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
-use openchat_identity::{Authority, DeviceKey, IdentityKey, Password};
+use openchat_identity::{Authority, DeviceKey, IdentityKey, Password, renewal};
 use openchat_protocol::account::Account;
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::{ClientFrame, DeviceId, Did, RoomId, ServerFrame, Timestamp};
@@ -193,6 +193,37 @@ impl World {
         let certificate = issue_device_certificate(&identity, key.public_key(), it.device.did, self.now);
         let mut chain = credentials.chain.clone();
         chain[0] = certificate.into();
+        self.server.chains.insert(it.device, chain.clone());
+        let step = it.engine.handle_renewed(chain, self.now);
+        self.carry_out(client, step);
+    }
+
+    /// The server certifies somebody's identity key again, for a leaf that the key has signed for.
+    pub(super) fn reissue(&mut self, client: usize, seq: u32) {
+        let credentials = self.clients[client].engine.credentials();
+        let identity = IdentityKey::from_pkcs8(&credentials.identity_key).unwrap();
+        let name = credentials.name.clone();
+        let issued = self.authority.issue_again(identity.public_key(), self.now);
+        let signature = renewal::sign(&identity, &self.authority.fingerprint(), &name, seq);
+        let account = self.server.accounts.iter_mut().find(|it| it.uid == issued.uid).unwrap();
+        account.identity_certificate = issued.certificate.into();
+        account.issuing_certificate = self.authority.issuing_certificate().to_vec().into();
+        self.server.log.renew(account, signature, self.now);
+    }
+
+    /// What the server says of somebody.
+    pub(super) fn account(&self, client: usize) -> Account {
+        let uid = self.clients[client].device.uid;
+        self.server.accounts.iter().find(|account| account.uid == uid).unwrap().clone()
+    }
+
+    /// Somebody's identity is renewed by the device itself, which takes over the new certificate.
+    pub(super) fn renew_identity(&mut self, client: usize) {
+        self.reissue(client, self.clients[client].engine.own_names() + 1);
+        let Account { identity_certificate, issuing_certificate, .. } = self.account(client);
+        let it = &mut self.clients[client];
+        let device = it.engine.credentials().chain[0].clone();
+        let chain = vec![device, identity_certificate, issuing_certificate];
         self.server.chains.insert(it.device, chain.clone());
         let step = it.engine.handle_renewed(chain, self.now);
         self.carry_out(client, step);
