@@ -14,6 +14,7 @@ use serde_json::Value;
 const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
 const WRONG_PASSWORD: i32 = 5;
+const OTHER_SERVER: i32 = 8;
 
 fn authority(home: &Openchat, arguments: &[&str]) -> Outcome {
     home.run("default", &[&["admin", "authority"], arguments].concat())
@@ -117,6 +118,89 @@ fn an_issuing_key_can_be_exchanged_while_no_server_runs() {
     assert_eq!(events(&home, &server), 2);
 }
 
+/// How many roots after the first one there have been.
+fn succession(home: &Openchat) -> Value {
+    show(home)["succession"].clone()
+}
+
+#[test]
+fn the_root_is_changed_twice_while_people_talk_and_old_invites_work() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    let [bobs, carols, daves] = [(); 3].map(|()| home.run("alice", &["invite"]).ok());
+    home.run_with_input("alice", &["chat"], "create lobby\n").ok();
+    home.join("bob", bobs.trim());
+    let mut alice = Chat::start(&home, "alice", &["chat", "lobby"]);
+    home.run("bob", &["send", "lobby", "below the first root"]).ok();
+    alice.hear("below the first root");
+
+    let before = show(&home);
+    let told = authority(&home, &["rotate-root"]).ok();
+    for words in ["the server uses it from now on", &server.fingerprint, "as before", "destroy them"] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let after = show(&home);
+    assert_eq!(after["fingerprint"], before["fingerprint"]);
+    assert_eq!((&before["succession"], &after["succession"]), (&0.into(), &1.into()));
+    for certificate in 0..2 {
+        assert_ne!(after["certificates"][certificate], before["certificates"][certificate]);
+    }
+    assert_eq!(events(&home, &server), 2, "an auditor with the fingerprint of before follows the log");
+    alice.say("still here");
+    alice.hear("still here");
+    home.run("bob", &["send", "lobby", "logged in anew"]).ok();
+    alice.hear("logged in anew");
+    home.join("carol", carols.trim());
+    home.run("carol", &["send", "lobby", "below the second root"]).ok();
+    alice.hear("below the second root");
+
+    // The second time with the key kept elsewhere, and no server running.
+    let export = home.folder().join("root.pem");
+    let file = export.to_str().unwrap();
+    authority(&home, &["export", file]).ok();
+    authority(&home, &["remove-root", file, "--yes"]).ok();
+    authority(&home, &["rotate-root"]).fails(NOT_FOUND, &["rotate-root --root-key FILE"]);
+    alice.end();
+    let address = server.kill();
+    let told = authority(&home, &["rotate-root", "--root-key", file]).ok();
+    assert!(told.contains("from the next start"), "{told}");
+    assert_eq!(succession(&home), 2);
+    authority(&home, &["rotate-issuing", "--root-key", file]).fails(USAGE, &["not the root key"]);
+    authority(&home, &["rotate-issuing"]).ok();
+
+    let server = ServerProcess::start_at(&home, address, &[]);
+    assert_eq!(Value::from(server.fingerprint.clone()), before["fingerprint"]);
+    home.join("dave", daves.trim());
+    home.run("dave", &["send", "lobby", "below the third root"]).ok();
+    for name in ["alice", "bob", "carol"] {
+        let text = format!("{name} goes on");
+        home.run(name, &["send", "lobby", &text]).ok();
+        let heard = home.run("dave", &["tail", "lobby"]);
+        assert!(heard.out.contains(&text) && heard.err.is_empty(), "{heard:?}");
+    }
+    let heard = home.run("bob", &["tail", "lobby"]);
+    assert!(heard.out.contains("below the third root") && heard.err.is_empty(), "{heard:?}");
+    let by_dave = home.run("dave", &["invite"]).ok();
+    home.join("erin", by_dave.trim());
+    home.run("erin", &["send", "lobby", "hello all"]).ok();
+}
+
+#[test]
+fn a_server_with_another_root_is_another_server_however_often_it_was_changed() {
+    let home = Openchat::new();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    authority(&home, &["rotate-root"]).ok();
+    home.run("alice", &["rooms"]).ok();
+    let address = server.kill();
+    let other = Openchat::new();
+    ServerProcess::start(&other).kill();
+    authority(&other, &["rotate-root"]).ok();
+    let _impostor = ServerProcess::start_at(&other, address, &[]);
+    home.run("alice", &["rooms"]).fails(OTHER_SERVER, &["not the one you know"]);
+}
+
 #[test]
 fn a_root_key_that_is_another_one_does_nothing() {
     let [home, other] = [(); 2].map(|()| {
@@ -130,7 +214,9 @@ fn a_root_key_that_is_another_one_does_nothing() {
     let before = show(&home);
     authority(&home, &["remove-root", file, "--yes"]).fails(USAGE, &["does not hold the root key"]);
     authority(&home, &["rotate-issuing", "--root-key", file]).fails(USAGE, &["not the root key"]);
+    authority(&home, &["rotate-root", "--root-key", file]).fails(USAGE, &["not the root key"]);
     home.file("password", "not the one that it was encrypted with");
+    authority(&home, &["rotate-root", "--root-key", file]).fails(WRONG_PASSWORD, &["wrong password"]);
     authority(&home, &["rotate-issuing", "--root-key", file]).fails(WRONG_PASSWORD, &["wrong password"]);
     assert_eq!(show(&home), before);
 }

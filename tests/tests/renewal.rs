@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use openchat_client::vault::{Change, Vault, Write};
+use openchat_identity::authority::RootKey;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::{Authority, DeviceKey, IdentityKey, Password, TrustAnchor, Validity};
 use openchat_protocol::{Timestamp, Uid};
@@ -53,8 +54,8 @@ fn ends(home: &Openchat, name: &str) -> Timestamp {
     let vault = Vault::open(&home.profile(name), &Password::new(PASSWORD)).unwrap();
     let credentials = vault.credentials().unwrap();
     let anchor = TrustAnchor::from_root(&credentials.root).unwrap();
-    let [_, identity, issuing] = credentials.chain.as_slice() else { panic!("three certificates") };
-    anchor.verify_identity(identity, issuing, Validity::Ignored).unwrap().expires()
+    let (_, identity, above) = credentials.certificates().unwrap();
+    anchor.verify_identity(identity, &above, Validity::Ignored).unwrap().expires()
 }
 
 fn identities_issued(home: &Openchat, server: &ServerProcess) -> Value {
@@ -114,6 +115,38 @@ fn who_comes_back_after_the_end_is_the_same_one_if_the_host_agrees() {
     home.run("alice", &["admin", "enable", "alice"]).ok();
     talk(&home, "a year later");
     assert!(ends(&home, "alice") > ago(0));
+}
+
+/// The chain of a profile's device.
+fn certificates(home: &Openchat, name: &str) -> usize {
+    let vault = Vault::open(&home.profile(name), &Password::new(PASSWORD)).unwrap();
+    vault.credentials().unwrap().chain.len()
+}
+
+#[test]
+fn people_go_over_to_a_new_root_before_the_old_one_ends() {
+    let home = Openchat::new();
+    let folder = home.folder().join("server/authority");
+    Authority::create(ago(20 * 365 - 40)).unwrap().save(&folder).unwrap();
+    Authority::rotate_issuing(&folder, &RootKey::load(&folder).unwrap(), ago(0)).unwrap();
+    let server = ServerProcess::start(&home);
+    home.join("alice", &server.first_invite());
+    let link = home.run("alice", &["invite"]).ok();
+    home.run_with_input("alice", &["chat"], "create lobby\n").ok();
+    home.join("bob", link.trim());
+    home.run("bob", &["send", "lobby", "hello alice"]).ok();
+    talk(&home, "below the old root");
+    let issued = identities_issued(&home, &server);
+    assert!(home.run("alice", &["admin", "authority", "show"]).ok().contains("authority rotate-root"));
+    home.run("alice", &["admin", "authority", "rotate-root"]).ok();
+    talk(&home, "below the new root");
+    for name in ["alice", "bob"] {
+        assert_eq!(certificates(&home, name), 4, "{name}");
+        assert!(ends(&home, name) > ago(0).plus(Duration::from_secs(700 * 24 * 3600)));
+    }
+    talk(&home, "and ever after");
+    let issued_since = identities_issued(&home, &server).as_u64().unwrap() - issued.as_u64().unwrap();
+    assert_eq!(issued_since, 2, "one for each");
 }
 
 #[test]

@@ -8,10 +8,11 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
 use openchat_identity::{
-    DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey, renewal,
+    DeviceKey, IdentityKey, InviteLink, KeyFolder, Password, TrustAnchor, Validity, VouchKey, renewal, trust,
 };
 use openchat_protocol::account::{EnrolDevice, Registered};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
@@ -300,11 +301,17 @@ impl Enrolment<'_> {
             device,
             identity_key: identity.to_pkcs8().to_vec().into(),
             device_key: device_key.to_pkcs8().to_vec().into(),
-            chain: vec![certificate.into(), identity_certificate, issuing_certificate],
+            chain: chain(certificate, identity_certificate, &issuing_certificate),
             enrolled: false,
             devices: Some(with_device(identity, &self.server.fingerprint, before.as_ref(), listed)?),
         })
     }
+}
+
+/// A device's certificate with all that is above it, each by itself.
+pub(crate) fn chain(device: Vec<u8>, identity: ByteVec, above: &[u8]) -> Vec<ByteVec> {
+    let above = trust::split(above).into_iter().map(|der| der.to_vec().into());
+    [device.into(), identity].into_iter().chain(above).collect()
 }
 
 /// What is to be proven to the inviter, if one stands in the link.

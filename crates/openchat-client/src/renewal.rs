@@ -10,7 +10,7 @@ use openchat_protocol::account::EnrolDevice;
 use openchat_protocol::{Request, Response, Timestamp};
 
 use crate::door::{Door, unexpected};
-use crate::enrol::{profile_of, server_of};
+use crate::enrol::{chain, profile_of, server_of};
 use crate::error::{ClientError, ErrorKind};
 use crate::vault::Credentials;
 
@@ -36,13 +36,16 @@ pub(crate) async fn renew(
         IdentityKey::from_pkcs8(&credentials.identity_key).map_err(|it| unusable(it.to_string()))?;
     let key = DeviceKey::from_pkcs8(&credentials.device_key).map_err(|it| unusable(it.to_string()))?;
     let mut door = Door::open(server_of(credentials)).await?;
-    let mut above: Vec<ByteVec> = credentials.chain.iter().skip(1).cloned().collect();
+    let mut chain = credentials.chain.clone();
     if is_identity_due {
         match door.renew_identity(&identity, &credentials.name, names).await {
-            Ok(new) if new.as_slice() != above => above = new.to_vec(),
-            // What is above ends, too, and the host is told.
-            Ok(_) if !is_device_due => return Ok(None),
-            Ok(_) => {}
+            Ok([new, above]) => {
+                chain = self::chain(Vec::new(), new, &above);
+                // What is above ends, too, and the host is told.
+                if !is_device_due && chain.get(1..) == credentials.chain.get(1..) {
+                    return Ok(None);
+                }
+            }
             Err(error) if identity_ends > now => {
                 tracing::warn!(%error, "this identity's certificate cannot be renewed");
                 if !is_device_due {
@@ -53,7 +56,9 @@ pub(crate) async fn renew(
         }
     }
     let certificate = issue_device_certificate(&identity, key.public_key(), credentials.device.did, now);
-    let chain: Vec<ByteVec> = std::iter::once(certificate.into()).chain(above).collect();
+    if let Some(device) = chain.first_mut() {
+        *device = certificate.into();
+    }
     match door.ask(Request::EnrolDevice(EnrolDevice { chain: chain.clone(), list: None })).await? {
         Ok(Response::Done) => Ok(Some(chain)),
         Ok(_) => Err(unexpected()),
@@ -72,12 +77,10 @@ fn is_device_due(expires: Timestamp, now: Timestamp) -> bool {
 
 /// When the identity's certificate ends, or what is above it.
 fn identity_ends(credentials: &Credentials) -> Timestamp {
-    let verified = match (TrustAnchor::from_root(&credentials.root), credentials.chain.as_slice()) {
-        (Ok(anchor), [_, identity, issuing]) => {
-            anchor.verify_identity(identity, issuing, Validity::Ignored).ok()
-        }
-        _ => None,
-    };
+    let anchor = TrustAnchor::from_root(&credentials.root).ok();
+    let verified = anchor.zip(credentials.certificates()).and_then(|(anchor, (_, identity, above))| {
+        anchor.verify_identity(identity, &above, Validity::Ignored).ok()
+    });
     verified.map_or(Timestamp(0), |identity| identity.expires())
 }
 

@@ -1,4 +1,4 @@
-//! MLS credentials: X.509 chains [device, identity, issuing] (RFC 9420 §5.3), judged by the trust anchor.
+//! MLS credentials: X.509 chains [device, identity, issuing, successors of the root] (RFC 9420 §5.3), judged by the trust anchor.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -68,7 +68,7 @@ struct Inner {
 }
 
 impl Device {
-    /// A device with the chain [device, identity, issuing] (DER) below the pinned authority.
+    /// A device with the chain [device, identity, issuing, successors of the root] (DER) below the pinned authority.
     pub fn new(key: DeviceKey, chain: &[Vec<u8>], anchor: TrustAnchor) -> Result<Self, DeviceError> {
         let public = SignaturePublicKey::new_slice(&key.public_point());
         let identity = SigningIdentity::new(credential::chain(chain).into_credential(), public);

@@ -108,7 +108,7 @@ impl RoomGroup {
         credentials.identity_key(&leaf.signing_identity).ok()
     }
 
-    /// The certificates of a member's device, as its leaf has them: device, identity, issuing (X.509, DER).
+    /// The certificates of a member's device, as its leaf has them: device, identity, issuing, successors of the root (X.509, DER).
     pub fn chain(&self, device: DeviceId) -> Option<Vec<Vec<u8>>> {
         let credentials = self.me.credentials();
         let is_it = |member: &mls_rs::group::Member| {

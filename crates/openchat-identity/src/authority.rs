@@ -14,7 +14,7 @@ use crate::certificate;
 use crate::ecdsa::{KeyPair, infallible};
 use crate::profile::{self, GenesisKeys, Profile};
 use crate::signature::{PublicKey, pem, verify_signature};
-use crate::trust::{TrustAnchor, TrustError};
+use crate::trust::{self, TrustAnchor, TrustError};
 
 mod folder;
 mod issuing;
@@ -57,7 +57,7 @@ pub struct IssuedIdentity {
 
 /// What the TLS server shows and signs with.
 pub struct ServerLeaf {
-    /// leaf, issuing, root; DER.
+    /// leaf, issuing, successors of the root if there are any, the newest first, root; DER.
     pub chain: Vec<Vec<u8>>,
     /// The leaf's private key.
     pub key_pkcs8: PrivatePkcs8KeyDer<'static>,
@@ -72,11 +72,15 @@ impl fmt::Debug for ServerLeaf {
 /// All that makes a server this server.
 pub struct Authority {
     anchor: TrustAnchor,
+    /// Roots after the first one, the newest first.
+    successors: Vec<Vec<u8>>,
+    /// The newest root.
+    root: Term,
     issuing: Issuing,
     log_key: Ed25519KeyPair,
     /// An ECVRF-EDWARDS25519-SHA512-TAI key is made as an Ed25519 key is (RFC 9381 §5.5).
     vrf_key: Ed25519KeyPair,
-    /// Needed for another issuing certificate only, so it is kept just until it is written to its file.
+    /// Needed for another issuing certificate or root only, so it is kept just until it is written to its file.
     root_key: Option<KeyPair>,
 }
 
@@ -89,8 +93,10 @@ impl Authority {
         let genesis = Profile::Root(GenesisKeys { log: public(&log_key), vrf: public(&vrf_key) });
         let root = certificate::issue(genesis, root_key.public(), &root_key, now);
         let anchor = TrustAnchor::from_root(&root)?;
-        let issuing = Issuing::create(&anchor, &root_key, now)?;
-        Ok(Self { anchor, issuing, log_key, vrf_key, root_key: Some(root_key) })
+        let successors = Vec::new();
+        let term = Term::of_root(&anchor.newest(&successors)?);
+        let issuing = Issuing::create(&anchor, &successors, &root_key, now)?;
+        Ok(Self { anchor, successors, root: term, issuing, log_key, vrf_key, root_key: Some(root_key) })
     }
 
     /// What the server is known by.
@@ -103,7 +109,7 @@ impl Authority {
         &self.anchor
     }
 
-    /// DER.
+    /// The first root, DER.
     pub fn root_certificate(&self) -> &[u8] {
         self.anchor.root_certificate()
     }
@@ -113,10 +119,27 @@ impl Authority {
         &self.issuing.certificate
     }
 
-    /// The root certificate and the issuing certificate, as PEM.
+    /// What is [above](crate::trust::above) the identities that are issued now.
+    pub fn above_identity(&self) -> Vec<u8> {
+        let Issuing { certificate, successors, .. } = &self.issuing;
+        trust::above([certificate].into_iter().chain(successors).map(Vec::as_slice))
+    }
+
+    /// SHA-256 over the certificate of the root above the issuing certificate, unless it is the first one.
+    pub fn successor_in_use(&self) -> Option<[u8; 32]> {
+        self.issuing.successors.first().map(|der| term::hash(der))
+    }
+
+    /// How many roots there were after the first one.
+    pub fn succession(&self) -> usize {
+        self.successors.len()
+    }
+
+    /// All roots, the first one first, and the issuing certificate, as PEM.
     pub fn certificates_pem(&self) -> String {
-        let all = [self.root_certificate(), self.issuing_certificate()];
-        all.map(|certificate| pem(certificate, folder::CERTIFICATE)).concat()
+        let successors = self.successors.iter().rev().map(Vec::as_slice);
+        let all = std::iter::once(self.root_certificate()).chain(successors);
+        all.chain([self.issuing_certificate()]).map(|der| pem(der, folder::CERTIFICATE).to_string()).collect()
     }
 
     /// The secret bytes of the key that signs the heads of the transparency log (RFC 8032 §5.1.5).
@@ -146,7 +169,9 @@ impl Authority {
     pub fn issue_server_leaf(&self, now: Timestamp) -> ServerLeaf {
         let key = KeyPair::generate();
         let leaf = certificate::issue(Profile::Server, key.public(), &self.issuing.key, now);
-        let chain = vec![leaf, self.issuing.certificate.clone(), self.root_certificate().to_vec()];
+        let mut chain = vec![leaf, self.issuing.certificate.clone()];
+        chain.extend(self.issuing.successors.iter().cloned());
+        chain.push(self.root_certificate().to_vec());
         ServerLeaf { chain, key_pkcs8: key.to_pkcs8().to_vec().into() }
     }
 }

@@ -11,7 +11,9 @@ use crate::signature::PublicKey;
 mod read;
 mod rule;
 
-pub(crate) use read::{Certificate, read_device, read_identity, read_issuing, read_root, read_server};
+pub(crate) use read::{
+    Certificate, read_device, read_identity, read_issuing, read_root, read_server, read_successor,
+};
 pub use rule::{ProfileError, Role, Rule};
 
 /// How long before its making a certificate is valid, for clocks that run behind.
@@ -48,6 +50,7 @@ pub struct GenesisKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     Root(GenesisKeys),
+    Successor(GenesisKeys),
     Issuing,
     Identity(Uid),
     Device(DeviceId),
@@ -66,6 +69,7 @@ impl Profile {
     pub(crate) fn role(&self) -> Role {
         match self {
             Self::Root(_) => Role::Root,
+            Self::Successor(_) => Role::Successor,
             Self::Issuing => Role::Issuing,
             Self::Identity(_) => Role::Identity,
             Self::Device(_) => Role::Device,
@@ -76,7 +80,7 @@ impl Profile {
     /// The subject's common name, its only attribute. No names of people: they change, and are nobody's business.
     pub(crate) fn subject(&self) -> String {
         match self {
-            Self::Root(_) => "OpenChat root".to_owned(),
+            Self::Root(_) | Self::Successor(_) => "OpenChat root".to_owned(),
             Self::Issuing => "OpenChat issuing".to_owned(),
             Self::Identity(uid) => uid.to_string(),
             Self::Device(_) => "OpenChat device".to_owned(),
@@ -87,7 +91,7 @@ impl Profile {
     /// The issuer's common name.
     pub(crate) fn issuer(&self) -> String {
         match self {
-            Self::Root(_) => self.subject(),
+            Self::Root(_) | Self::Successor(_) => self.subject(),
             Self::Issuing => "OpenChat root".to_owned(),
             Self::Identity(_) | Self::Server => Self::Issuing.subject(),
             Self::Device(device) => Self::Identity(device.uid).subject(),
@@ -96,7 +100,7 @@ impl Profile {
 
     pub(crate) fn lifetime(&self) -> Duration {
         match self {
-            Self::Root(_) => 20 * YEAR,
+            Self::Root(_) | Self::Successor(_) => 20 * YEAR,
             Self::Issuing => 10 * YEAR,
             Self::Identity(_) => 2 * YEAR,
             Self::Device(_) => 90 * DAY,
@@ -121,7 +125,7 @@ impl Profile {
         const SIGN_BOTH: &[u8] = &[0x03, 0x02, 0x02, 0x84];
         const SIGN_DATA: &[u8] = &[0x03, 0x02, 0x07, 0x80];
         match self {
-            Self::Root(keys) => {
+            Self::Root(keys) | Self::Successor(keys) => {
                 let genesis = Extension::plain(GENESIS, genesis_value(keys), Rule::Genesis);
                 vec![basic_constraints(Some(2)), key_usage(SIGN_CERTIFICATES), genesis]
             }

@@ -85,6 +85,12 @@ pub(crate) fn replace(path: &Path, content: &str, mode: u32) -> Result<(), FileE
     result
 }
 
+/// Gives a file another name, in the place of the one that has it. After a crash it has the one or the other.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::rename(from, to).map_err(failed("write", to))?;
+    sync_parent(to)
+}
+
 /// Removes a file for good, as far as the disk forgets it.
 pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     std::fs::remove_file(path).map_err(failed("remove", path))?;

@@ -84,7 +84,11 @@ impl TrustError {
     }
 }
 
-/// A server's root certificate: everything that is trusted is trusted below one of these.
+/// Successors of a root that are followed: with one in ten years, more than anybody needs.
+pub const SUCCESSORS: usize = 8;
+
+/// A server's first root certificate: everything that is trusted is trusted below one of these, or below
+/// a successor that it has certified. Successors come with what is certified below them, so that an anchor never changes.
 #[derive(Debug, Clone)]
 pub struct TrustAnchor(Arc<Root>);
 
@@ -212,80 +216,115 @@ impl TrustAnchor {
         genesis(&self.0.key, &self.0.genesis)
     }
 
-    pub(crate) fn root_key(&self) -> &PublicKey {
-        &self.0.key
+    /// The newest root: the first one, or the one to which these successors lead, the newest of them first.
+    pub(crate) fn newest<'a>(&'a self, successors: &'a [impl AsRef<[u8]>]) -> Result<Newest<'a>, TrustError> {
+        if successors.len() > SUCCESSORS {
+            return Err(length(SUCCESSORS, successors.len()));
+        }
+        let Root { der, key, genesis, validity, .. } = &*self.0;
+        let mut newest = Newest { der, key: key.clone(), validity: *validity };
+        for der in successors.iter().rev().map(AsRef::as_ref) {
+            let next = profile::read_successor(der, &newest.key, genesis)?;
+            check_signature(&next, &newest.key)?;
+            // The one before it was valid when it made this one, and need not be so for ever.
+            newest.validity.check(next.not_before)?;
+            newest = Newest { der, validity: Window::of(&next), key: next.key };
+        }
+        Ok(newest)
     }
 
-    /// Checks an issuing certificate, dates apart.
-    pub(crate) fn verify_issuing<'a>(&self, issuing: &'a [u8]) -> Result<Certificate<'a>, TrustError> {
-        let issuing = profile::read_issuing(issuing, &self.0.key)?;
-        check_signature(&issuing, &self.0.key)?;
+    /// Checks an issuing certificate and the successors above it, dates apart.
+    pub(crate) fn verify_issuing<'a>(
+        &self,
+        issuing: &'a [u8],
+        successors: &[impl AsRef<[u8]>],
+    ) -> Result<Certificate<'a>, TrustError> {
+        let newest = self.newest(successors)?;
+        let issuing = profile::read_issuing(issuing, &newest.key)?;
+        check_signature(&issuing, &newest.key)?;
         Ok(issuing)
     }
 
-    /// From when, and to when, the root certificate is valid.
-    pub(crate) fn dates(&self) -> (Timestamp, Timestamp) {
-        let Window { not_before, not_after, .. } = self.0.validity;
-        (not_before, not_after)
-    }
-
-    /// Checks [device, identity, issuing], each DER, as TLS and MLS carry them.
+    /// Checks [device, identity, issuing], each DER, as TLS and MLS carry them; below a root that is not the first one,
+    /// with all the successors that lead to it behind them, the newest first.
     pub fn verify_device(
         &self,
         chain: &[impl AsRef<[u8]>],
         validity: Validity,
     ) -> Result<VerifiedMember, TrustError> {
-        let [device, identity, issuing] = chain else { return Err(length(3, chain.len())) };
-        let issuing = profile::read_issuing(issuing.as_ref(), &self.0.key)?;
+        let [device, identity, issuing, successors @ ..] = chain else { return Err(length(3, chain.len())) };
+        let root = self.newest(successors)?;
+        let issuing = profile::read_issuing(issuing.as_ref(), &root.key)?;
         let identity = profile::read_identity(identity.as_ref(), &issuing.key)?;
         let device = profile::read_device(device.as_ref(), &identity.key, identity.key.uid())?;
         let Profile::Device(id) = device.profile else {
             return Err(broken(Role::Device, Rule::SubjectAltName));
         };
-        let expires = self.check_dates(&[&issuing, &identity, &device], validity)?;
-        self.check_path(&device, &[&identity, &issuing], KeyUsage::client_auth(), expires)?;
+        let expires = root.check_dates(&[&issuing, &identity, &device], validity)?;
+        root.check_path(&device, &[&identity, &issuing], KeyUsage::client_auth(), expires)?;
         Ok(VerifiedMember { device: id, device_key: device.key, identity: identity.key, expires })
     }
 
-    /// Checks an identity certificate and the issuing certificate above it, both DER.
+    /// Checks an identity certificate and [what is above it](above), DER.
     pub fn verify_identity(
         &self,
         identity: &[u8],
-        issuing: &[u8],
+        above: &[u8],
         validity: Validity,
     ) -> Result<VerifiedIdentity, TrustError> {
-        let issuing = profile::read_issuing(issuing, &self.0.key)?;
+        let above = split(above);
+        let [issuing, successors @ ..] = above.as_slice() else { return Err(length(2, 1)) };
+        let root = self.newest(successors)?;
+        let issuing = profile::read_issuing(issuing, &root.key)?;
         let identity = profile::read_identity(identity, &issuing.key)?;
-        let expires = self.check_dates(&[&issuing, &identity], validity)?;
+        let expires = root.check_dates(&[&issuing, &identity], validity)?;
         // webpki builds paths to end entities only; below, the profile leaves nothing but the signatures to check.
-        check_signature(&issuing, &self.0.key)?;
+        check_signature(&issuing, &root.key)?;
         check_signature(&identity, &issuing.key)?;
         Ok(VerifiedIdentity { key: identity.key, expires })
     }
 
-    /// Checks [leaf, issuing, root] of a TLS server, which is trusted for its root's fingerprint alone.
+    /// Checks [leaf, issuing, root] of a TLS server, which is trusted for its first root's fingerprint alone; successors
+    /// of that root, the newest first, stand before it.
     pub fn verify_server(
         chain: &[impl AsRef<[u8]>],
         pinned: &ServerFingerprint,
         now: Timestamp,
     ) -> Result<Self, TrustError> {
-        let [leaf, issuing, root] = chain else { return Err(length(3, chain.len())) };
+        let [leaf, issuing, successors @ .., root] = chain else { return Err(length(3, chain.len())) };
         let anchor = Self::from_root(root.as_ref())?;
         if anchor.fingerprint() != *pinned {
             return Err(TrustError::OtherServer { pinned: *pinned, found: anchor.fingerprint() });
         }
-        let issuing = profile::read_issuing(issuing.as_ref(), &anchor.0.key)?;
+        let newest = anchor.newest(successors)?;
+        let issuing = profile::read_issuing(issuing.as_ref(), &newest.key)?;
         let leaf = profile::read_server(leaf.as_ref(), &issuing.key)?;
-        anchor.check_dates(&[&issuing, &leaf], Validity::At(now))?;
-        anchor.check_path(&leaf, &[&issuing], KeyUsage::server_auth(), now)?;
+        newest.check_dates(&[&issuing, &leaf], Validity::At(now))?;
+        newest.check_path(&leaf, &[&issuing], KeyUsage::server_auth(), now)?;
         Ok(anchor)
+    }
+}
+
+/// The root that certifies now: what a path ends at.
+#[derive(Debug)]
+pub(crate) struct Newest<'a> {
+    pub(crate) der: &'a [u8],
+    pub(crate) key: PublicKey,
+    validity: Window,
+}
+
+impl Newest<'_> {
+    /// First root or successor, and from when to when it is valid.
+    pub(crate) fn term(&self) -> (Role, Timestamp, Timestamp) {
+        let Window { role, not_before, not_after } = self.validity;
+        (role, not_before, not_after)
     }
 
     /// Checks the dates of a chain and of the root, and says when the first of them expires.
     fn check_dates(&self, chain: &[&Certificate<'_>], validity: Validity) -> Result<Timestamp, TrustError> {
-        let windows = || chain.iter().map(|it| Window::of(it)).chain([self.0.validity]);
-        let first = windows().map(|it| it.not_before).max().unwrap_or(self.0.validity.not_before);
-        let last = windows().map(|it| it.not_after).min().unwrap_or(self.0.validity.not_after);
+        let windows = || chain.iter().map(|it| Window::of(it)).chain([self.validity]);
+        let first = windows().map(|it| it.not_before).max().unwrap_or(self.validity.not_before);
+        let last = windows().map(|it| it.not_after).min().unwrap_or(self.validity.not_after);
         match validity {
             Validity::At(now) => windows().try_for_each(|it| it.check(now))?,
             Validity::Ignored if first > last => return Err(TrustError::NeverValid),
@@ -307,7 +346,7 @@ impl TrustAnchor {
             return Ok(());
         }
         // webpki does not say which certificate is to blame.
-        let signers = above.iter().map(|it| &it.key).chain([&self.0.key]);
+        let signers = above.iter().map(|it| &it.key).chain([&self.key]);
         std::iter::once(&leaf).chain(above).zip(signers).try_for_each(|(it, by)| check_signature(it, by))?;
         Err(broken(leaf.role(), Rule::Path))
     }
@@ -321,10 +360,42 @@ impl TrustAnchor {
     ) -> Result<(), webpki::Error> {
         let der = CertificateDer::from(leaf.der);
         let end_entity = EndEntityCert::try_from(&der)?;
-        let anchor = webpki::anchor_from_trusted_cert(&self.0.der)?;
+        let root = CertificateDer::from(self.der);
+        let anchor = webpki::anchor_from_trusted_cert(&root)?;
         let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_seconds()));
         end_entity.verify_for_usage(&[ECDSA_P384_SHA384], &[anchor], above, at, usage, None, None)?;
         Ok(())
+    }
+}
+
+/// What is above an identity as one value: the issuing certificate, and behind it the successors of the first root that
+/// lead to the root above it, the newest first; each DER, which says itself where it ends.
+pub fn above<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    certificates.into_iter().flatten().copied().collect()
+}
+
+/// The certificates in such a value. What is no certificate is left as it is, for whoever reads it to refuse.
+pub fn split(mut above: &[u8]) -> Vec<&[u8]> {
+    let mut all = Vec::new();
+    while !above.is_empty() && all.len() <= SUCCESSORS {
+        let (first, rest) =
+            length_of(above).and_then(|length| above.split_at_checked(length)).unwrap_or((above, &[]));
+        all.push(first);
+        above = rest;
+    }
+    if !above.is_empty() {
+        all.push(above);
+    }
+    all
+}
+
+/// How long the SEQUENCE is with which this begins, and its header. No certificate is over 64 KiB.
+fn length_of(der: &[u8]) -> Option<usize> {
+    match *der {
+        [0x30, 0x82, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
+        [0x30, 0x81, length, ..] => Some(3 + usize::from(length)),
+        [0x30, length @ ..=0x7f, ..] => Some(2 + usize::from(length)),
+        _ => None,
     }
 }
 

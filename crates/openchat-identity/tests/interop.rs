@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use openchat_identity::authority::RootKey;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::key_file::KeyFileError;
 use openchat_identity::signature::{Digest, Hash};
@@ -263,8 +264,17 @@ struct Office {
 
 impl Office {
     fn new() -> Self {
+        Self::after(0)
+    }
+
+    /// The same whose root was changed so often.
+    fn after(rotations: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::open_or_create(&folder.path().join("authority"), NOW).unwrap();
+        let path = folder.path().join("authority");
+        let mut authority = Authority::open_or_create(&path, NOW).unwrap();
+        for _ in 0..rotations {
+            authority = Authority::rotate_root(&path, &RootKey::load(&path).unwrap(), NOW).unwrap();
+        }
         let (user, device_key) = (IdentityKey::generate(), DeviceKey::generate());
         let device = DeviceId { uid: user.uid(), did: Did([3; 10]) };
         let csr = user.sign_csr(&authority.fingerprint());
@@ -321,6 +331,22 @@ fn strict_openssl_accepts_our_chains() {
     assert!(!office.verify("sslclient", "server.pem", &[issuing]).status.success());
     assert!(!office.verify("sslclient", "device.pem", &[issuing]).status.success());
     succeeds(&openssl(&["req", "-verify", "-noout", "-inform", "DER", "-in", &office.path("request")]));
+}
+
+/// Root and successors have one name, so that to RFC 5280 a successor is self-issued and counts for no path length.
+#[test]
+fn strict_openssl_accepts_chains_below_successors_of_the_root() {
+    for rotations in 1..3 {
+        let office = Office::after(rotations);
+        let (successors, issuing) = ("authority/successors.pem", "authority/issuing-key.pem");
+        succeeds(&office.verify("sslclient", "device.pem", &[successors, issuing, "identity.pem"]));
+        succeeds(&office.verify("sslserver", "server.pem", &[successors, issuing]));
+        assert!(!office.verify("sslclient", "device.pem", &[issuing, "identity.pem"]).status.success());
+        let text = office.text(successors);
+        for part in ["CA:TRUE, pathlen:2", "1.3.6.1.3.8442.1", "X509v3 Authority Key Identifier"] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
 }
 
 #[test]

@@ -86,7 +86,8 @@ pub struct Registered {
     /// X.509, DER.
     #[n(0)]
     pub identity_certificate: ByteVec,
-    /// The certificate of the authority that issued it, DER.
+    /// The certificates of the authority above it, DER, one directly behind the other: the issuing one, then those of
+    /// successors of the first root, the newest first.
     #[n(1)]
     pub issuing_certificate: ByteVec,
     /// The room the invite was for.
@@ -188,7 +189,8 @@ pub struct Account {
     /// X.509, DER.
     #[n(2)]
     pub identity_certificate: ByteVec,
-    /// The certificate of the authority that issued it, DER.
+    /// The certificates of the authority above it, DER, one directly behind the other: the issuing one, then those of
+    /// successors of the first root, the newest first.
     #[n(3)]
     pub issuing_certificate: ByteVec,
 }

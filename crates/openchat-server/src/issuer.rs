@@ -1,4 +1,4 @@
-//! The authority in use, and its exchange for the same one with another issuing key.
+//! The authority in use, and its exchange for the same one with another issuing key or root.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -59,7 +59,7 @@ impl Issuer {
         }
         key_log.record_issuing(&loaded, store, now).await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
-        info!("the issuing certificate of the authority's folder is in use");
+        info!("the certificates of the authority's folder are in use");
         Ok(())
     }
 

@@ -102,14 +102,15 @@ impl KeyLog {
         self.log_accounts(store, now).await
     }
 
-    /// Logs the issuing certificate, if it is not the one that was logged last.
+    /// Logs the issuing certificate, and with it the root above it, if it is not the one that was logged last.
     pub(crate) async fn record_issuing(
         &self,
         authority: &Authority,
         store: &dyn Store,
         now: Timestamp,
     ) -> Result<(), KeyLogError> {
-        let event = AuthorityEvent::Issuing { certificate: hash(authority.issuing_certificate()) };
+        let root = authority.successor_in_use().map(|hash| hash.to_vec().into());
+        let event = AuthorityEvent::Issuing { certificate: hash(authority.issuing_certificate()), root };
         let body = Body::Authority(event);
         let last = store.last_authority_event().await?;
         if last.is_none_or(|last| last.body != body.to_bytes()) {

@@ -17,7 +17,7 @@ pub struct NewAccount {
     pub identity_spki: Vec<u8>,
     /// X.509, DER.
     pub identity_certificate: Vec<u8>,
-    /// The certificate of the authority that issued it, DER.
+    /// The certificates of the authority above it, as the protocol has them.
     pub issuing_certificate: Vec<u8>,
     /// What the log of keys says about it: under its name, and under its uid.
     pub log: [NewLeaf; 2],
@@ -30,7 +30,7 @@ pub struct NewCertificate {
     pub uid: Uid,
     /// X.509, DER.
     pub identity_certificate: Vec<u8>,
-    /// The certificate of the authority that issued it, DER.
+    /// The certificates of the authority above it, as the protocol has them.
     pub issuing_certificate: Vec<u8>,
     /// What the log of keys says about it, under the account's name.
     pub leaf: NewLeaf,

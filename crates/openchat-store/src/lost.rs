@@ -178,6 +178,12 @@ impl LostAccount {
     pub(crate) fn uid(&self) -> Uid {
         self.device.device.uid
     }
+
+    /// The certificate of the identity, and those of the authority above it as one value.
+    pub(crate) fn certificates(&self) -> (Vec<u8>, Vec<u8>) {
+        let identity = self.device.chain.get(1).cloned().unwrap_or_default();
+        (identity, self.device.chain.get(2..).unwrap_or_default().concat())
+    }
 }
 
 /// Why an account was not taken back.

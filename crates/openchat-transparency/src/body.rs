@@ -59,6 +59,9 @@ pub enum AuthorityEvent {
         /// SHA-256 over the issuing certificate, DER.
         #[cbor(n(0), with = "minicbor::bytes")]
         certificate: [u8; 32],
+        /// The same over that of the root above it, unless it is the first one.
+        #[n(1)]
+        root: Option<ByteVec>,
     },
 }
 

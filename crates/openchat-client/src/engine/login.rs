@@ -13,6 +13,7 @@ use super::core::Core;
 use super::room::Room;
 use super::session::{Link, Purpose, Session};
 use super::step::{HangUp, Step};
+use crate::enrol::chain;
 use crate::error::ClientError;
 use crate::event::{Alarm, ConnectionState, Event, Membership};
 use crate::vault::Write;
@@ -123,14 +124,14 @@ impl Engine {
     /// Another device of this user has had the identity renewed: this one's certificate hangs below the new one as well,
     /// for it is the same key.
     pub(super) fn adopt_identity(&mut self, account: &Account) {
-        let [device, identity, issuing] = self.cx.credentials.chain.as_slice() else { return };
-        let ends = |identity: &[u8], issuing: &[u8]| {
-            let verified = self.cx.anchor.verify_identity(identity, issuing, Validity::Ignored);
+        let Some((device, identity, above)) = self.cx.credentials.certificates() else { return };
+        let ends = |identity: &[u8], above: &[u8]| {
+            let verified = self.cx.anchor.verify_identity(identity, above, Validity::Ignored);
             verified.map_or(Timestamp(0), |identity| identity.expires())
         };
-        let (new, above) = (&account.identity_certificate, &account.issuing_certificate);
-        if ends(new, above) > ends(identity, issuing) {
-            self.take_chain(vec![device.clone(), new.clone(), above.clone()]);
+        let Account { identity_certificate, issuing_certificate, .. } = account;
+        if ends(identity_certificate, issuing_certificate) > ends(identity, &above) {
+            self.take_chain(chain(device.to_vec(), identity_certificate.clone(), issuing_certificate));
         }
     }
 

@@ -6,6 +6,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use openchat_e2ee::fernet::{FernetKey, KeyId};
 use openchat_e2ee::{Device, GroupState, RoomGroup, RoomKey, StateError, Suite, Verification};
+use openchat_identity::trust;
 use openchat_protocol::append::CommitBundle;
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::record::{Base, Position};
@@ -48,7 +49,7 @@ pub struct Credentials {
     /// The device key, PKCS#8.
     #[n(7)]
     pub device_key: ByteVec,
-    /// Device, identity and issuing certificate, DER.
+    /// Device, identity and issuing certificate, and behind them successors of the root, the newest first; each DER.
     #[n(8)]
     pub chain: Vec<ByteVec>,
     /// Whether the server has accepted the device.
@@ -57,6 +58,14 @@ pub struct Credentials {
     /// The newest list of this user's devices that this device has signed.
     #[n(10)]
     pub devices: Option<SignedDeviceList>,
+}
+
+impl Credentials {
+    /// The certificates of device and identity, and [what is above](openchat_identity::trust::above) the identity.
+    pub fn certificates(&self) -> Option<(&[u8], &[u8], Vec<u8>)> {
+        let [device, identity, above @ ..] = self.chain.as_slice() else { return None };
+        Some((device, identity, trust::above(above.iter().map(|der| der.as_slice()))))
+    }
 }
 
 impl Drop for Credentials {

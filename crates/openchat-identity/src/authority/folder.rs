@@ -12,11 +12,14 @@ use zeroize::Zeroizing;
 
 use super::issuing::Issuing;
 use super::root::RootKey;
+use super::term::Term;
 use super::{Authority, public};
+use crate::certificate;
 use crate::ecdsa::{KeyPair, infallible};
+use crate::profile::Profile;
 use crate::secret_file::{self, FileError, PRIVATE, PUBLIC};
 use crate::signature::pem;
-use crate::trust::{TrustAnchor, TrustError};
+use crate::trust::{Newest, TrustAnchor, TrustError};
 
 const ROOT: &str = "root.pem";
 pub(super) const ROOT_KEY: &str = "root-key.pem";
@@ -24,6 +27,10 @@ pub(super) const ROOT_KEY: &str = "root-key.pem";
 const ISSUING_KEY: &str = "issuing-key.pem";
 /// Where the certificate is when it is not behind the key.
 const ISSUING: &str = "issuing.pem";
+/// Certificates of the roots after the first one, the newest first.
+const SUCCESSORS: &str = "successors.pem";
+/// The key of a root that is about to succeed: it has its name when its certificate is there.
+const NEXT_ROOT_KEY: &str = "next-root-key.pem";
 const LOG_KEY: &str = "log-key.pem";
 const VRF_KEY: &str = "vrf-key.pem";
 
@@ -111,14 +118,44 @@ impl Authority {
     /// Makes a new issuing key in the authority of `folder`, certified by its root key. After a crash the folder has the
     /// one before, or this one. A server that runs has to be told.
     pub fn rotate_issuing(folder: &Path, root: &RootKey, now: Timestamp) -> Result<Self, AuthorityError> {
-        let authority = Self::load(folder)?;
-        if root.public_key() != authority.anchor.root_key() {
-            return Err(AuthorityError::OtherRoot);
-        }
-        let issuing = Issuing::create(&authority.anchor, root.pair(), now)
-            .map_err(|error| AuthorityError::Certificate { path: folder.join(ISSUING_KEY), error })?;
+        let authority = Self::load_for(folder, root)?;
+        let issuing = Issuing::create(&authority.anchor, &authority.successors, root.pair(), now)
+            .map_err(|error| Folder(folder).invalid(ISSUING_KEY, error))?;
         secret_file::replace(&folder.join(ISSUING_KEY), &issuing.to_pem(), PRIVATE)?;
         Ok(Self { issuing, ..authority })
+    }
+
+    /// Makes a new root, certified by the newest one, and an issuing key below it, in the authority of `folder`. The key
+    /// of the root before is there no more. After a crash the folder has the root before, or this one with the issuing
+    /// key of before or the new one. A server that runs has to be told.
+    pub fn rotate_root(folder: &Path, root: &RootKey, now: Timestamp) -> Result<Self, AuthorityError> {
+        let authority = Self::load_for(folder, root)?;
+        let (files, anchor) = (Folder(folder), &authority.anchor);
+        let key = KeyPair::generate();
+        let next = Profile::Successor(*anchor.genesis());
+        let mut successors = vec![certificate::issue(next, key.public(), root.pair(), now)];
+        successors.extend(authority.successors);
+        let invalid = |error| files.invalid(SUCCESSORS, error);
+        let term = Term::of_root(&anchor.newest(&successors).map_err(invalid)?);
+        let issuing = Issuing::create(anchor, &successors, &key, now).map_err(invalid)?;
+
+        let key = Zeroizing::new(pem(&key.to_pkcs8(), KEY));
+        secret_file::replace(&folder.join(NEXT_ROOT_KEY), &key, PRIVATE)?;
+        let certificates: String = successors.iter().map(|der| pem(der, CERTIFICATE)).collect();
+        secret_file::replace(&folder.join(SUCCESSORS), &certificates, PUBLIC)?;
+        secret_file::rename(&folder.join(NEXT_ROOT_KEY), &folder.join(ROOT_KEY))?;
+        secret_file::replace(&folder.join(ISSUING_KEY), &issuing.to_pem(), PRIVATE)?;
+        Ok(Self { successors, root: term, issuing, ..authority })
+    }
+
+    /// For whoever has the key of the newest root.
+    fn load_for(folder: &Path, root: &RootKey) -> Result<Self, AuthorityError> {
+        let authority = Self::load(folder)?;
+        let newest = authority.anchor.newest(&authority.successors);
+        match newest.map_err(|error| Folder(folder).invalid(SUCCESSORS, error))?.key == *root.public_key() {
+            true => Ok(authority),
+            false => Err(AuthorityError::OtherRoot),
+        }
     }
 
     /// Reads what [`Self::save`] wrote, and checks that all of it belongs together. `root-key.pem` may be kept
@@ -126,19 +163,25 @@ impl Authority {
     pub fn load(folder: &Path) -> Result<Self, AuthorityError> {
         let folder = Folder(folder);
         let anchor = folder.root()?;
-        let issuing = folder.issuing(&anchor)?;
+        let successors = folder.successors()?;
+        let newest = anchor.newest(&successors).map_err(|error| folder.invalid(SUCCESSORS, error))?;
+        let root = Term::of_root(&newest);
+        let issuing = folder.issuing(&anchor, &successors)?;
         let genesis = anchor.genesis();
         let log_key = folder.ed25519(LOG_KEY, &genesis.log)?;
         let vrf_key = folder.ed25519(VRF_KEY, &genesis.vrf)?;
-        folder.root_key(&anchor)?;
-        Ok(Self { anchor, issuing, log_key, vrf_key, root_key: None })
+        folder.root_key(&newest)?;
+        drop(newest);
+        Ok(Self { anchor, successors, root, issuing, log_key, vrf_key, root_key: None })
     }
 }
 
 /// The root key of the authority in `folder`; nothing when it is kept elsewhere.
 pub(super) fn read_root_key(folder: &Path) -> Result<Option<KeyPair>, AuthorityError> {
     let folder = Folder(folder);
-    folder.root_key(&folder.root()?)
+    let (anchor, successors) = (folder.root()?, folder.successors()?);
+    let newest = anchor.newest(&successors).map_err(|error| folder.invalid(SUCCESSORS, error))?;
+    folder.root_key(&newest)
 }
 
 /// Gives the finished folder its name, which only an empty folder may have had.
@@ -160,7 +203,17 @@ impl Folder<'_> {
         TrustAnchor::from_root(&self.certificate(ROOT)?).map_err(|error| self.invalid(ROOT, error))
     }
 
-    fn issuing(&self, anchor: &TrustAnchor) -> Result<Issuing, AuthorityError> {
+    fn successors(&self) -> Result<Vec<Vec<u8>>, AuthorityError> {
+        let path = self.0.join(SUCCESSORS);
+        let text = match secret_file::read_public(&path) {
+            Err(FileError::Missing(_)) => return Ok(Vec::new()),
+            text => text?,
+        };
+        let all = CertificateDer::pem_slice_iter(text.as_bytes()).map(|der| der.map(|der| der.to_vec()));
+        all.collect::<Result<_, _>>().map_err(|_| AuthorityError::Content { path, wanted: "certificates" })
+    }
+
+    fn issuing(&self, anchor: &TrustAnchor, successors: &[Vec<u8>]) -> Result<Issuing, AuthorityError> {
         let key = self.p384(ISSUING_KEY)?;
         let (certificate, name) = match self.certificate(ISSUING_KEY) {
             Ok(certificate) => (certificate, ISSUING_KEY),
@@ -169,17 +222,20 @@ impl Folder<'_> {
                 beside => (beside?, ISSUING),
             },
         };
-        match Issuing::new(anchor, key, certificate.to_vec()) {
+        match Issuing::new(anchor, successors, key, certificate.to_vec()) {
             Ok(Some(issuing)) => Ok(issuing),
             Ok(None) => Err(self.mismatch(ISSUING_KEY, name)),
             Err(error) => Err(self.invalid(name, error)),
         }
     }
 
-    /// Nothing when it is kept elsewhere.
-    fn root_key(&self, anchor: &TrustAnchor) -> Result<Option<KeyPair>, AuthorityError> {
+    /// Nothing when it is kept elsewhere. A key that a crash has kept from its name gets it.
+    fn root_key(&self, root: &Newest<'_>) -> Result<Option<KeyPair>, AuthorityError> {
+        if self.p384(NEXT_ROOT_KEY).is_ok_and(|key| *key.public() == root.key) {
+            secret_file::rename(&self.0.join(NEXT_ROOT_KEY), &self.0.join(ROOT_KEY))?;
+        }
         match self.p384(ROOT_KEY) {
-            Ok(key) if key.public() == anchor.root_key() => Ok(Some(key)),
+            Ok(key) if *key.public() == root.key => Ok(Some(key)),
             Err(AuthorityError::File(FileError::Missing(_))) => Ok(None),
             Ok(_) => Err(self.mismatch(ROOT_KEY, ROOT)),
             Err(error) => Err(error),

@@ -14,27 +14,53 @@ use crate::trust::{TrustAnchor, TrustError};
 pub(super) struct Issuing {
     pub(super) key: KeyPair,
     pub(super) certificate: Vec<u8>,
+    /// What leads from the first root to the one above it, the newest first.
+    pub(super) successors: Vec<Vec<u8>>,
     pub(super) from: Timestamp,
     pub(super) until: Timestamp,
 }
 
 impl Issuing {
-    /// A new one below `anchor`, whose key is `root`.
-    pub(super) fn create(anchor: &TrustAnchor, root: &KeyPair, now: Timestamp) -> Result<Self, TrustError> {
+    /// A new one below the newest of these roots, whose key is `root`.
+    pub(super) fn create(
+        anchor: &TrustAnchor,
+        successors: &[Vec<u8>],
+        root: &KeyPair,
+        now: Timestamp,
+    ) -> Result<Self, TrustError> {
         let key = KeyPair::generate();
         let certificate = certificate::issue(Profile::Issuing, key.public(), root, now);
-        let (from, until) = dates(anchor, &certificate, &key)?.ok_or(TrustError::NeverValid)?;
-        Ok(Self { key, certificate, from, until })
+        Self::below(anchor, successors, key, certificate)?.ok_or(TrustError::NeverValid)
     }
 
-    /// Takes over a key with its certificate, which is checked but for its dates. Nothing when it is of another key.
+    /// Takes over a key with its certificate, which is checked but for its dates, below any of these roots. Nothing when it
+    /// is of another key.
     pub(super) fn new(
         anchor: &TrustAnchor,
+        successors: &[Vec<u8>],
         key: KeyPair,
         certificate: Vec<u8>,
     ) -> Result<Option<Self>, TrustError> {
-        let dates = dates(anchor, &certificate, &key)?;
-        Ok(dates.map(|(from, until)| Self { key, certificate, from, until }))
+        let is_above = |skipped: &usize| {
+            let above = successors.get(*skipped..).unwrap_or_default();
+            anchor.verify_issuing(&certificate, above).is_ok()
+        };
+        // Below none, the newest one says what is wrong.
+        let skipped = (0..=successors.len()).find(is_above).unwrap_or_default();
+        Self::below(anchor, successors.get(skipped..).unwrap_or_default(), key, certificate)
+    }
+
+    fn below(
+        anchor: &TrustAnchor,
+        successors: &[Vec<u8>],
+        key: KeyPair,
+        certificate: Vec<u8>,
+    ) -> Result<Option<Self>, TrustError> {
+        let certified = anchor.verify_issuing(&certificate, successors)?;
+        let (from, until) = (certified.not_before, certified.not_after);
+        let is_its_own = certified.key == *key.public();
+        let successors = successors.to_vec();
+        Ok(is_its_own.then(|| Self { key, certificate, successors, from, until }))
     }
 
     /// The content of its file: the key, and behind it the certificate.
@@ -42,13 +68,4 @@ impl Issuing {
         let key = Zeroizing::new(pem(&self.key.to_pkcs8(), KEY));
         Zeroizing::new([key.as_str(), &pem(&self.certificate, CERTIFICATE)].concat())
     }
-}
-
-fn dates(
-    anchor: &TrustAnchor,
-    certificate: &[u8],
-    key: &KeyPair,
-) -> Result<Option<(Timestamp, Timestamp)>, TrustError> {
-    let certified = anchor.verify_issuing(certificate)?;
-    Ok((certified.key == *key.public()).then_some((certified.not_before, certified.not_after)))
 }

@@ -8,12 +8,12 @@ use openchat_protocol::{Timestamp, Uid};
 
 use super::Authority;
 use crate::profile::{Profile, Role};
-use crate::trust::readable;
+use crate::trust::{Newest, readable};
 
 /// A certificate of the authority, and from when to when it is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term {
-    /// Root or issuing.
+    /// First root, successor or issuing.
     pub role: Role,
     /// SHA-256 over the certificate, DER.
     pub certificate: [u8; 32],
@@ -28,14 +28,12 @@ pub struct Term {
 pub struct Ending(Term);
 
 impl Authority {
-    /// The root certificate, and the issuing certificate.
+    /// The certificate of the newest root, and the issuing certificate.
     pub fn terms(&self) -> [Term; 2] {
-        let (from, until) = self.anchor.dates();
-        let root = Term { role: Role::Root, certificate: hash(self.root_certificate()), from, until };
         let certificate = hash(&self.issuing.certificate);
         let issuing =
             Term { role: Role::Issuing, certificate, from: self.issuing.from, until: self.issuing.until };
-        [root, issuing]
+        [self.root, issuing]
     }
 
     /// Certificates that end before an identity would that is issued now: no chain is valid for longer than the first
@@ -51,9 +49,18 @@ impl fmt::Display for Ending {
         let Term { role, until, .. } = self.0;
         write!(f, "the {role} certificate ends on {}, and ", readable(until))?;
         f.write_str(match role {
-            Role::Root => "this server with it: nobody can connect afterwards; make another server before",
+            Role::Root | Role::Successor => {
+                "everything below it then: nobody can connect afterwards: openchat admin authority rotate-root"
+            }
             _ => "every identity below it then: openchat admin authority rotate-issuing",
         })
+    }
+}
+
+impl Term {
+    pub(super) fn of_root(root: &Newest<'_>) -> Self {
+        let (role, from, until) = root.term();
+        Self { role, certificate: hash(root.der), from, until }
     }
 }
 
@@ -61,6 +68,6 @@ fn identity_lifetime() -> Duration {
     Profile::Identity(Uid([0; 16])).lifetime()
 }
 
-fn hash(certificate: &[u8]) -> [u8; 32] {
+pub(super) fn hash(certificate: &[u8]) -> [u8; 32] {
     *digest(&SHA256, certificate).as_ref().first_chunk().unwrap_or(&[0; 32])
 }

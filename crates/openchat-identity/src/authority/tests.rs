@@ -181,7 +181,7 @@ fn the_root_key_is_removed_when_its_export_opens_and_not_before() {
     assert!(matches!(RootKey::load(&path), Err(RootKeyError::Absent(_))));
     assert!(!path.join("root-key.pem").exists());
     let exported = RootKey::from_export(&export, &password).unwrap();
-    assert_eq!(exported.public_key(), made.anchor().root_key());
+    assert_eq!(*exported.public_key(), made.anchor().newest(&[] as &[Vec<u8>]).unwrap().key);
     assert_eq!(Authority::open_or_create(&path, NOW).unwrap().fingerprint(), made.fingerprint());
 }
 
@@ -248,4 +248,90 @@ fn who_hosts_is_told_when_new_identities_would_be_cut_short() {
     assert!(issuing.ends_with("openchat admin authority rotate-issuing"), "{issuing}");
     let both = told(NOW.plus(years(18) + second));
     assert!(both.len() == 2 && both[0].starts_with("the root certificate ends on"), "{both:?}");
+}
+
+#[test]
+fn a_new_root_certifies_from_now_on_and_what_was_certified_before_stays() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, first) = made(&temporary, NOW);
+    let key = IdentityKey::generate();
+    let csr = key.sign_csr(&first.fingerprint());
+    let mut authorities = vec![first];
+    for number in 1..3 {
+        let before = RootKey::load(&path).unwrap();
+        let rotated = Authority::rotate_root(&path, &before, NOW).unwrap();
+        assert_eq!((rotated.succession(), rotated.fingerprint()), (number, authorities[0].fingerprint()));
+        let loaded = Authority::load(&path).unwrap();
+        assert_eq!(loaded.above_identity(), rotated.above_identity());
+        assert_eq!(loaded.terms(), rotated.terms());
+        assert_eq!(loaded.terms()[0].role, profile::Role::Successor);
+        assert_eq!(loaded.root_certificate(), authorities[0].root_certificate());
+        assert_ne!(RootKey::load(&path).unwrap().public_key(), before.public_key());
+        let gone = Authority::rotate_issuing(&path, &before, NOW).unwrap_err();
+        assert!(matches!(gone, AuthorityError::OtherRoot), "only the newest root certifies: {gone}");
+        authorities.push(loaded);
+    }
+    let newest = RootKey::load(&path).unwrap();
+    authorities.push(Authority::rotate_issuing(&path, &newest, NOW).unwrap());
+    let anchor = authorities[0].anchor().clone();
+    for authority in &authorities {
+        let issued = authority.issue_identity(&csr, NOW).unwrap().certificate;
+        let verified = anchor.verify_identity(&issued, &authority.above_identity(), Validity::At(NOW));
+        assert_eq!(verified.unwrap().uid(), key.uid());
+        let leaf = authority.issue_server_leaf(NOW);
+        TrustAnchor::verify_server(&leaf.chain, &anchor.fingerprint(), NOW).unwrap();
+    }
+    assert_eq!(authorities[3].certificates_pem().matches("BEGIN CERTIFICATE").count(), 4);
+    assert_eq!(authorities[3].successor_in_use(), authorities[2].successor_in_use());
+    assert_ne!(authorities[2].successor_in_use(), authorities[1].successor_in_use());
+}
+
+#[test]
+fn a_root_key_of_another_server_makes_no_successor_here() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, before) = made(&temporary, NOW);
+    let other = root_of_another(&temporary);
+    assert!(matches!(Authority::rotate_root(&path, &other, NOW), Err(AuthorityError::OtherRoot)));
+    let ended = NOW.plus(std::time::Duration::from_secs(21 * 365 * 86400));
+    let late = Authority::rotate_root(&path, &RootKey::load(&path).unwrap(), ended).unwrap_err();
+    assert!(late.to_string().contains("the root certificate expired on"), "{late}");
+    let after = Authority::load(&path).unwrap();
+    assert_eq!((after.above_identity(), after.succession()), (before.above_identity(), 0));
+}
+
+/// After each step of a change of roots the power fails.
+#[test]
+fn a_crash_while_the_root_changes_loses_no_key() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (path, first) = made(&temporary, NOW);
+    let read = |name: &str| fs::read(path.join(name)).unwrap();
+    let old = ["root-key.pem", "issuing-key.pem"].map(read);
+    let rotated = Authority::rotate_root(&path, &RootKey::load(&path).unwrap(), NOW).unwrap();
+    let [new_root, new_issuing] = ["root-key.pem", "issuing-key.pem"].map(read);
+    let successors = read("successors.pem");
+    let put = |name: &str, content: &[u8]| {
+        fs::write(path.join(name), content).unwrap();
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // The next key is there, and nothing else.
+    put("root-key.pem", &old[0]);
+    put("issuing-key.pem", &old[1]);
+    put("next-root-key.pem", &new_root);
+    fs::remove_file(path.join("successors.pem")).unwrap();
+    let loaded = Authority::load(&path).unwrap();
+    assert_eq!((loaded.succession(), loaded.above_identity()), (0, first.above_identity()));
+    assert!(path.join("next-root-key.pem").exists(), "it is nobody's yet");
+    // Its certificate is there: it is the root key from now on.
+    put("successors.pem", &successors);
+    let loaded = Authority::load(&path).unwrap();
+    assert_eq!((loaded.succession(), loaded.above_identity()), (1, first.above_identity()));
+    assert!(!path.join("next-root-key.pem").exists());
+    assert_eq!(read("root-key.pem"), new_root);
+    // The same where the root key is kept elsewhere.
+    fs::rename(path.join("root-key.pem"), path.join("next-root-key.pem")).unwrap();
+    RootKey::load(&path).unwrap();
+    let again = Authority::rotate_issuing(&path, &RootKey::load(&path).unwrap(), NOW).unwrap();
+    assert_eq!(again.successor_in_use(), rotated.successor_in_use());
+    put("issuing-key.pem", &new_issuing);
+    assert_eq!(Authority::load(&path).unwrap().above_identity(), rotated.above_identity());
 }

@@ -38,6 +38,15 @@ pub(crate) fn read_root(der: &[u8]) -> Result<Certificate<'_>, ProfileError> {
     })
 }
 
+/// A root that the one with the key `issuer` has made its successor, of the server with the same keys of the log.
+pub(crate) fn read_successor<'a>(
+    der: &'a [u8],
+    issuer: &PublicKey,
+    keys: &GenesisKeys,
+) -> Result<Certificate<'a>, ProfileError> {
+    read(Role::Successor, der, Some(issuer), |_, _| Ok(Profile::Successor(*keys)))
+}
+
 /// An issuing certificate below the root with key `issuer`.
 pub(crate) fn read_issuing<'a>(der: &'a [u8], issuer: &PublicKey) -> Result<Certificate<'a>, ProfileError> {
     read(Role::Issuing, der, Some(issuer), |_, _| Ok(Profile::Issuing))

@@ -5,8 +5,10 @@ use std::fmt;
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The server's identity: signs issuing certificates only.
+    /// The server's identity: signs issuing certificates and its own successor.
     Root,
+    /// A root after the first one, certified by the one before it: signs issuing certificates and its own successor.
+    Successor,
     /// Signs identity and server certificates.
     Issuing,
     /// A user; signs the certificates of that user's devices.
@@ -21,6 +23,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Root => "root",
+            Self::Successor => "successor root",
             Self::Issuing => "issuing",
             Self::Identity => "identity",
             Self::Device => "device",
@@ -66,7 +69,7 @@ pub enum Rule {
     SubjectAltName,
     /// The key identifier is the hash of the key.
     SubjectKeyId,
-    /// The root carries the log key and the VRF key.
+    /// A root carries the log key and the VRF key, and each successor the same.
     Genesis,
     /// The user identifier in an identity is the hash of its own key.
     UserOfKey,

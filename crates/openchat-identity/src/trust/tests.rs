@@ -6,6 +6,8 @@ use crate::drafts::{DID, Draft, NOW, World, device_of, domain, resign, tlv};
 use crate::ecdsa::KeyPair;
 use crate::profile::SERVER_NAME;
 
+mod succession;
+
 const SUBJECT_KEY_ID: &[u64] = &[2, 5, 29, 14];
 const KEY_USAGE: &[u64] = &[2, 5, 29, 15];
 const SUBJECT_ALT_NAME: &[u64] = &[2, 5, 29, 17];
@@ -425,7 +427,7 @@ fn mallory_is_only_mallory() {
         (
             "a CA below her own, four certificates",
             vec![under_sub.clone(), sub_identity(mallory, &|_| {}), mallorys.clone(), issuing.clone()],
-            (None, Rule::Length),
+            (Some(Role::Successor), Rule::Subject),
         ),
         (
             "a CA below her own, in the place of an identity",
@@ -458,7 +460,7 @@ fn mallory_is_only_mallory() {
         (
             "the root appended",
             vec![mallorys_device.clone(), mallorys.clone(), issuing.clone(), root.clone()],
-            (None, Rule::Length),
+            (Some(Role::Successor), Rule::Issuer),
         ),
         (
             "another order",
@@ -488,7 +490,7 @@ fn mallory_is_only_mallory() {
         (
             "a server with her identity in between",
             vec![fake(mallory, &below_mallory), mallorys.clone(), issuing.clone(), root.clone()],
-            (None, Rule::Length),
+            (Some(Role::Successor), Rule::Subject),
         ),
         (
             "her device as server",

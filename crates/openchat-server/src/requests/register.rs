@@ -30,14 +30,14 @@ pub(crate) async fn handle(state: &State, network: Network, request: Register) -
         return Ok(again);
     }
     let invite = invite(state.registration, &request)?;
-    let issuing = authority.issuing_certificate();
+    let above = authority.above_identity();
     let log = state.key_log.issued(issued.uid, &request.name, &issued.certificate);
     let log = log.map_err(|error| log_failed(&error))?;
-    let account = new_account(&request.name, &issued, issuing, log);
+    let account = new_account(&request.name, &issued, above.clone(), log);
     match state.store.create_account(account, invite, now).await {
         Ok(room) => Ok(Response::Registered(Registered {
             identity_certificate: issued.certificate.into(),
-            issuing_certificate: issuing.to_vec().into(),
+            issuing_certificate: above.into(),
             room,
             devices: None,
         })),
@@ -63,13 +63,13 @@ fn invite(policy: RegistrationPolicy, request: &Register) -> Result<Option<Invit
     }
 }
 
-fn new_account(name: &UserName, issued: &IssuedIdentity, issuing: &[u8], log: [NewLeaf; 2]) -> NewAccount {
+fn new_account(name: &UserName, issued: &IssuedIdentity, above: Vec<u8>, log: [NewLeaf; 2]) -> NewAccount {
     NewAccount {
         uid: issued.uid,
         name: name.clone(),
         identity_spki: issued.spki.clone(),
         identity_certificate: issued.certificate.clone(),
-        issuing_certificate: issuing.to_vec(),
+        issuing_certificate: above,
         log,
     }
 }

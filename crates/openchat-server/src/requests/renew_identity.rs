@@ -63,8 +63,8 @@ fn better(
     }
     let authority = state.authority();
     let issued = authority.issue_again(key, now);
-    let issuing = authority.issuing_certificate();
-    let new = authority.anchor().verify_identity(&issued.certificate, issuing, Validity::At(now));
+    let above = authority.above_identity();
+    let new = authority.anchor().verify_identity(&issued.certificate, &above, Validity::At(now));
     let new = new.map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?;
     if new.expires() <= ends.plus(renewal::WORTH_IT) {
         return Ok(None);
@@ -74,7 +74,7 @@ fn better(
     Ok(Some(NewCertificate {
         uid,
         identity_certificate: issued.certificate,
-        issuing_certificate: issuing.to_vec(),
+        issuing_certificate: above,
         leaf: leaf.map_err(|error| log_failed(&error))?,
         seq: request.seq,
     }))

@@ -7,7 +7,8 @@ use openchat_identity::{DeviceKey, IdentityKey};
 use openchat_protocol::{Did, Request, Response, Timestamp};
 use openchat_server::admin::{Admin, AdminError};
 use openchat_store::{MemoryStore, Store};
-use openchat_transparency::Kind;
+use openchat_transparency::body::AuthorityEvent;
+use openchat_transparency::{Body, Kind};
 use tempfile::TempDir;
 
 use crate::wire::Wire;
@@ -28,6 +29,13 @@ fn rotate(folder: &TempDir) -> Vec<u8> {
     let root = RootKey::load(&folder).unwrap();
     let rotated = Authority::rotate_issuing(&folder, &root, Timestamp::now()).unwrap();
     rotated.issuing_certificate().to_vec()
+}
+
+/// Changes the root in the folder, and answers with what is above identities from then on.
+fn rotate_root(folder: &TempDir) -> Vec<u8> {
+    let folder = folder.path().join("authority");
+    let root = RootKey::load(&folder).unwrap();
+    Authority::rotate_root(&folder, &root, Timestamp::now()).unwrap().above_identity()
 }
 
 async fn kinds(store: &dyn Store) -> Vec<Kind> {
@@ -99,4 +107,41 @@ async fn a_server_does_not_become_another_one_while_it_runs() {
     let refused = admin.reload_authority().await.unwrap_err();
     assert!(matches!(&refused, AdminError::Refused(why) if why.contains("another server")), "{refused}");
     Wire::log_in(&world, &alice).await;
+}
+
+#[tokio::test]
+async fn a_new_root_is_logged_before_it_is_used_and_nobody_has_to_do_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = hosted(&folder, Arc::new(MemoryStore::new().unwrap())).await;
+    let alice = world.user("alice").await;
+    let mut live = Wire::log_in(&world, &alice).await;
+    let mut admin = Admin::connect(folder.path()).await.unwrap();
+    let mut people = vec![alice];
+    for (number, name) in [(1, "bobby"), (2, "carol")] {
+        let above = rotate_root(&folder);
+        admin.reload_authority().await.unwrap();
+        assert_eq!(live.ask(Request::Ping).await, Ok(Response::Done), "who is there stays");
+        let stranger = Wire::connect(&world, None).await;
+        let chain = stranger.stream.get_ref().1.peer_certificates().unwrap();
+        assert_eq!(chain.len(), 3 + number, "the fingerprint alone is enough to know the server by");
+        let identity = IdentityKey::generate();
+        let registered = world.register(&identity, name, None).await.unwrap();
+        assert_eq!(registered.issuing_certificate.to_vec(), above);
+        let device = world.device(identity, &registered, Did([1; 10]), DeviceKey::generate());
+        assert_eq!(device.chain.len(), 3 + number);
+        world.enrol(&device).await.unwrap();
+        people.push(device);
+        for device in &people {
+            Wire::log_in(&world, device).await;
+        }
+    }
+    let events = kinds(world.store.as_ref()).await.into_iter().filter(|kind| *kind == Kind::Authority);
+    assert_eq!(events.count(), 3);
+    let last = world.store.last_authority_event().await.unwrap().unwrap();
+    let event = Body::read(Kind::Authority, &last.body).unwrap();
+    let Body::Authority(AuthorityEvent::Issuing { root: Some(root), .. }) = event else {
+        panic!("{event:?}")
+    };
+    let newest = &people[2].chain[3];
+    assert_eq!(root.as_slice(), aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, newest).as_ref());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use openchat_identity::authority::Authority;
 use openchat_identity::device::{DeviceKey, issue_device_certificate};
 use openchat_identity::device_list::{self, key_hash};
-use openchat_identity::{IdentityKey, InviteToken, challenge};
+use openchat_identity::{IdentityKey, InviteToken, challenge, trust};
 use openchat_protocol::account::{EnrolDevice, Register, Registered, RegistrationPolicy};
 use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate, Welcome};
 use openchat_protocol::device_list::{ListedDevice, SignedDeviceList};
@@ -109,8 +109,9 @@ impl World {
         key: DeviceKey,
     ) -> Device {
         let certificate = issue_device_certificate(&identity, key.public_key(), did, self.clock.now());
-        let above = [&registered.identity_certificate, &registered.issuing_certificate];
-        let chain = std::iter::once(certificate).chain(above.map(|der| der.to_vec())).collect();
+        let above = trust::split(&registered.issuing_certificate).into_iter().map(<[u8]>::to_vec);
+        let chain =
+            [certificate, registered.identity_certificate.to_vec()].into_iter().chain(above).collect();
         Device { id: DeviceId { uid: identity.uid(), did }, identity, key, chain }
     }
 

@@ -189,20 +189,21 @@ impl State {
     /// Makes an account and a device known that were lost; what is there stays as it is, but for a certificate that was renewed.
     pub(super) fn restore_account(&mut self, lost: &LostAccount, created: Timestamp, now: Timestamp) {
         let uid = lost.device.device.uid;
-        let certificate = |index| ByteVec::from(lost.device.chain.get(index).cloned().unwrap_or_default());
+        let (identity, above) = lost.certificates();
+        let (identity, above) = (ByteVec::from(identity), ByteVec::from(above));
         let known = self.accounts.entry(uid).or_insert_with(|| StoredAccount {
             account: Account {
                 uid,
                 name: lost.name.clone(),
-                identity_certificate: certificate(1),
-                issuing_certificate: certificate(2),
+                identity_certificate: identity.clone(),
+                issuing_certificate: above.clone(),
             },
             identity_spki: lost.identity_spki.clone(),
             disabled: false,
             created,
         });
-        known.account.identity_certificate = certificate(1);
-        known.account.issuing_certificate = certificate(2);
+        known.account.identity_certificate = identity;
+        known.account.issuing_certificate = above;
         if !self.devices.contains_key(&lost.device.device) {
             self.add_device(lost.device.clone(), now);
         }

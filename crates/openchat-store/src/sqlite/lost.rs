@@ -148,7 +148,7 @@ pub(super) fn take_account(
     if taken {
         return Err(Failure::Rule(TakeAccountError::NameTaken));
     }
-    let certificate = |index| lost.device.chain.get(index).cloned().unwrap_or_default();
+    let (identity, above) = lost.certificates();
     connection
         .prepare_cached(
             "INSERT INTO account
@@ -163,8 +163,8 @@ pub(super) fn take_account(
             lost.name.as_str(),
             skeleton,
             lost.identity_spki,
-            certificate(1),
-            certificate(2),
+            identity,
+            above,
             int(created.0),
             lost.version,
         ])?;

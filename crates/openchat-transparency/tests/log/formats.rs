@@ -192,8 +192,9 @@ fn bodies() -> Vec<Body> {
         Body::IdentityIssued(IdentityIssued { uid, name: name(), certificate: [2; 32], renewal: None }),
         Body::IdentityRetired(no_longer()),
         Body::DeviceList(SignedDeviceList { list: vec![3].into(), signature: vec![4].into() }),
-        Body::Authority(AuthorityEvent::Issuing { certificate: [5; 32] }),
+        Body::Authority(AuthorityEvent::Issuing { certificate: [5; 32], root: None }),
         Body::NameReleased(no_longer()),
+        Body::Authority(AuthorityEvent::Issuing { certificate: [5; 32], root: Some(vec![7; 32].into()) }),
         Body::IdentityIssued(IdentityIssued {
             uid,
             name: name(),

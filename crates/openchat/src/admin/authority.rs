@@ -9,7 +9,9 @@ use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use openchat_identity::Authority;
 use openchat_identity::authority::{RootKey, RootKeyError, Term, VerifiedExport};
+use openchat_identity::profile::Role;
 use openchat_protocol::Timestamp;
+use openchat_server::Config;
 use openchat_server::admin::{Admin, AdminError};
 use serde_json::json;
 
@@ -34,7 +36,11 @@ pub(crate) enum Command {
     /// Issue with a new key from here on; nobody has to do anything
     #[command(after_help = "Example:\n  openchat admin authority rotate-issuing\n  \
                             openchat admin authority rotate-issuing --root-key /media/usb/root.pem")]
-    RotateIssuing(RotateIssuing),
+    RotateIssuing(Rotate),
+    /// Certify with a new root key from here on; invites and fingerprint stay, nobody has to do anything
+    #[command(after_help = "Example:\n  openchat admin authority rotate-root\n  \
+                            openchat admin authority rotate-root --root-key /media/usb/root.pem")]
+    RotateRoot(Rotate),
 }
 
 #[derive(Args)]
@@ -44,7 +50,7 @@ pub(crate) struct Show {
     /// Print JSON
     #[arg(long, conflicts_with = "pem")]
     json: bool,
-    /// Print root and issuing certificate as PEM
+    /// Print the certificates of all roots, the first one first, and the issuing certificate as PEM
     #[arg(long)]
     pem: bool,
 }
@@ -69,7 +75,7 @@ pub(crate) struct RemoveRoot {
 }
 
 #[derive(Args)]
-pub(crate) struct RotateIssuing {
+pub(crate) struct Rotate {
     #[command(flatten)]
     which: Which,
     /// An export of the root key [default: the root key in the server's folder]
@@ -83,6 +89,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Export(arguments) => export(context, arguments),
         Command::RemoveRoot(arguments) => remove_root(context, arguments),
         Command::RotateIssuing(arguments) => rotate_issuing(context, arguments).await,
+        Command::RotateRoot(arguments) => rotate_root(context, arguments).await,
     }
 }
 
@@ -115,6 +122,7 @@ fn as_json(authority: &Authority, folder: &Path, is_here: bool, warnings: &[Stri
         })
     };
     json!({
+        "succession": authority.succession(),
         "fingerprint": authority.fingerprint().to_string(),
         "folder": folder.display().to_string(),
         "root_key_here": is_here,
@@ -126,8 +134,16 @@ fn as_json(authority: &Authority, folder: &Path, is_here: bool, warnings: &[Stri
 fn tell(authority: &Authority, folder: &Path, is_here: bool) -> Result<(), Failure> {
     output::line(format_args!("The authority of the server {}", authority.fingerprint()))?;
     output::line(format_args!("  folder    {}", folder.display()))?;
+    match authority.succession() {
+        0 => {}
+        1 => output::line("  roots     one after the first, which the fingerprint names")?,
+        more => {
+            output::line(format_args!("  roots     {more} after the first, which the fingerprint names"))?
+        }
+    }
     for Term { role, certificate, from, until } in authority.terms() {
         let (from, until) = (text::day_and_clock(from), text::day_and_clock(until));
+        let role = if role == Role::Successor { Role::Root } else { role };
         output::line(format_args!("  {:<9} {from} to {until}", role.to_string()))?;
         output::line(format_args!("            SHA-256 {}", HEXLOWER.encode(&certificate)))?;
     }
@@ -187,26 +203,61 @@ fn confirm(export: &Path) -> Result<(), Failure> {
     }
 }
 
-async fn rotate_issuing(context: &Context, arguments: RotateIssuing) -> Result<(), Failure> {
+async fn rotate_issuing(context: &Context, arguments: Rotate) -> Result<(), Failure> {
     let config = arguments.which.config(context)?;
-    let folder = config.authority_folder();
-    require_owner(&folder)?;
-    let root = root_key(context, &folder, arguments.root_key.as_deref())?;
-    let authority = Authority::rotate_issuing(&folder, &root, Timestamp::now())?;
+    let root = ready(context, &config, arguments.root_key.as_deref(), "rotate-issuing")?;
+    let authority = Authority::rotate_issuing(&config.authority_folder(), &root, Timestamp::now())?;
     // Not needed any more, whatever the server says.
     drop(root);
-    let told = match Admin::connect(&config.data_dir).await {
-        Ok(mut admin) => admin.reload_authority().await.map(|()| "the server uses it from now on"),
-        Err(AdminError::NotRunning { .. }) => Ok("no server runs here: it is used from the next start"),
-        Err(error) => Err(error),
-    };
-    let told = told.map_err(|error| {
-        Failure::from(error).but("the new issuing key is used from the next start of the server")
-    })?;
-    let [_, issuing] = authority.terms();
+    let told = reload(&config, "the new issuing key is used from the next start of the server").await?;
     output::line(format_args!("There is a new issuing key, and {told}"))?;
-    output::line(format_args!("  certificate  SHA-256 {}", HEXLOWER.encode(&issuing.certificate)))?;
-    output::line(format_args!("  valid until  {}", text::day_and_clock(issuing.until)))
+    tell_certificate(&authority.terms()[1])
+}
+
+async fn rotate_root(context: &Context, arguments: Rotate) -> Result<(), Failure> {
+    let config = arguments.which.config(context)?;
+    let folder = config.authority_folder();
+    let root = ready(context, &config, arguments.root_key.as_deref(), "rotate-root")?;
+    let authority = Authority::rotate_root(&folder, &root, Timestamp::now())?;
+    drop(root);
+    let told = reload(&config, "the new keys are used from the next start of the server").await?;
+    output::line(format_args!("There is a new root key and a new issuing key below it, and {told}"))?;
+    tell_certificate(&authority.terms()[0])?;
+    output::line(format_args!("  fingerprint  {}, as before", authority.fingerprint()))?;
+    output::line(format_args!("The new root key is in {}", folder.display()))?;
+    output::line("  to keep it elsewhere: openchat admin authority export FILE")?;
+    output::line(
+        "  exports of the key before certify for this server until its own certificate ends: destroy them",
+    )
+}
+
+/// The root key, for an owner of the folder who may change what is in it.
+fn ready(
+    context: &Context,
+    config: &Config,
+    export: Option<&Path>,
+    command: &str,
+) -> Result<RootKey, Failure> {
+    let folder = config.authority_folder();
+    require_owner(&folder)?;
+    root_key(context, &folder, export, command)
+}
+
+/// Has the server that runs take over what is in the folder now. Answers with when it uses it.
+async fn reload(config: &Config, otherwise: &str) -> Result<&'static str, Failure> {
+    match Admin::connect(&config.data_dir).await {
+        Ok(mut admin) => match admin.reload_authority().await {
+            Ok(()) => Ok("the server uses it from now on"),
+            Err(error) => Err(Failure::from(error).but(otherwise)),
+        },
+        Err(AdminError::NotRunning { .. }) => Ok("no server runs here: it is used from the next start"),
+        Err(error) => Err(Failure::from(error).but(otherwise)),
+    }
+}
+
+fn tell_certificate(term: &Term) -> Result<(), Failure> {
+    output::line(format_args!("  certificate  SHA-256 {}", HEXLOWER.encode(&term.certificate)))?;
+    output::line(format_args!("  valid until  {}", text::day_and_clock(term.until)))
 }
 
 /// Files that another user makes cannot be read by the server.
@@ -222,14 +273,19 @@ fn require_owner(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-fn root_key(context: &Context, folder: &Path, export: Option<&Path>) -> Result<RootKey, Failure> {
+fn root_key(
+    context: &Context,
+    folder: &Path,
+    export: Option<&Path>,
+    command: &str,
+) -> Result<RootKey, Failure> {
     match export {
         Some(export) => ask::until_right(context, "Password of the export: ", |password| {
             RootKey::from_export(export, password)
         }),
         None => RootKey::load(folder).map_err(|error| match error {
             error @ RootKeyError::Absent(_) => {
-                Failure::from(error).help("openchat admin authority rotate-issuing --root-key FILE")
+                Failure::from(error).help(format_args!("openchat admin authority {command} --root-key FILE"))
             }
             error => error.into(),
         }),

@@ -130,7 +130,10 @@ impl FakeServer {
             uid,
             name: give.name,
             identity_certificate: give.chain[1].clone(),
-            issuing_certificate: give.chain[2].clone(),
+            issuing_certificate: openchat_identity::trust::above(
+                give.chain[2..].iter().map(|der| der.as_slice()),
+            )
+            .into(),
         };
         if !self.log.disclose(&account, &give.name_opening, &give.user_opening) {
             return Err(Refusal::new(RefusalCode::LogRange, "not in the log"));

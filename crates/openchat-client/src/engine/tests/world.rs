@@ -207,7 +207,7 @@ impl World {
         let signature = renewal::sign(&identity, &self.authority.fingerprint(), &name, seq);
         let account = self.server.accounts.iter_mut().find(|it| it.uid == issued.uid).unwrap();
         account.identity_certificate = issued.certificate.into();
-        account.issuing_certificate = self.authority.issuing_certificate().to_vec().into();
+        account.issuing_certificate = self.authority.above_identity().into();
         self.server.log.renew(account, signature, self.now);
     }
 
@@ -222,8 +222,8 @@ impl World {
         self.reissue(client, self.clients[client].engine.own_names() + 1);
         let Account { identity_certificate, issuing_certificate, .. } = self.account(client);
         let it = &mut self.clients[client];
-        let device = it.engine.credentials().chain[0].clone();
-        let chain = vec![device, identity_certificate, issuing_certificate];
+        let device = it.engine.credentials().chain[0].to_vec();
+        let chain = crate::enrol::chain(device, identity_certificate, &issuing_certificate);
         self.server.chains.insert(it.device, chain.clone());
         let step = it.engine.handle_renewed(chain, self.now);
         self.carry_out(client, step);
