@@ -171,7 +171,6 @@ impl Authority {
         let log_key = folder.ed25519(LOG_KEY, &genesis.log)?;
         let vrf_key = folder.ed25519(VRF_KEY, &genesis.vrf)?;
         folder.root_key(&newest)?;
-        drop(newest);
         Ok(Self { anchor, successors, root, issuing, log_key, vrf_key, root_key: None })
     }
 }

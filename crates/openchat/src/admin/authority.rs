@@ -134,12 +134,11 @@ fn as_json(authority: &Authority, folder: &Path, is_here: bool, warnings: &[Stri
 fn tell(authority: &Authority, folder: &Path, is_here: bool) -> Result<(), Failure> {
     output::line(format_args!("The authority of the server {}", authority.fingerprint()))?;
     output::line(format_args!("  folder    {}", folder.display()))?;
-    match authority.succession() {
-        0 => {}
-        1 => output::line("  roots     one after the first, which the fingerprint names")?,
-        more => {
-            output::line(format_args!("  roots     {more} after the first, which the fingerprint names"))?
-        }
+    let succession = authority.succession();
+    if succession > 0 {
+        output::line(format_args!(
+            "  roots     {succession} after the first one, which the fingerprint names"
+        ))?;
     }
     for Term { role, certificate, from, until } in authority.terms() {
         let (from, until) = (text::day_and_clock(from), text::day_and_clock(until));
