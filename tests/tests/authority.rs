@@ -184,6 +184,13 @@ fn the_root_is_changed_twice_while_people_talk_and_old_invites_work() {
     let by_dave = home.run("dave", &["invite"]).ok();
     home.join("erin", by_dave.trim());
     home.run("erin", &["send", "lobby", "hello all"]).ok();
+
+    // By a Welcome from below the first root to below the third, in a private room.
+    home.run_with_input("alice", &["chat"], "create private den\n").ok();
+    home.run_with_input("alice", &["chat", "den"], "/add erin\n").ok();
+    home.run("erin", &["send", "den", "from the newest to the oldest"]).ok();
+    let heard = home.run("alice", &["tail", "den"]);
+    assert!(heard.out.contains("from the newest to the oldest") && heard.err.is_empty(), "{heard:?}");
 }
 
 #[test]
