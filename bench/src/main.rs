@@ -2,6 +2,7 @@
 
 mod certificate;
 mod compare;
+mod flood;
 mod floor;
 mod frame;
 mod ledger;
@@ -24,7 +25,7 @@ use compare::Plan;
 const USAGE: &str = "\
 cargo build --release -p openchat && cargo run --release -p openchat-bench -- WHAT
 
-  screen                       first picture from a large store, echo of what is typed while much arrives, memory
+  screen [MESSAGES]            first picture from a large store, echo of what is typed while much arrives, memory
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
   one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
@@ -35,9 +36,16 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["screen"] => {
-            screen::run();
+            screen::run(screen::ARRIVING);
             Ok(())
         }
+        ["screen", messages] => match messages.parse() {
+            Ok(messages) => {
+                screen::run(messages);
+                Ok(())
+            }
+            Err(error) => Err(format!("{messages}: {error}")),
+        },
         ["compare", document, options @ ..] => compare(document, options),
         ["one", peer, workload, seconds] => match seconds.parse() {
             Ok(seconds) => compare::single(peer, workload, seconds),

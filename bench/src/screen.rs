@@ -1,49 +1,65 @@
 //! The full screen: how soon it shows what is on disk, how soon what is typed, and what memory it takes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use openchat_client::vault::{Change, Notice, RoomRecord, StoredLine, Vault, Write};
+use openchat_client::vault::{Change, Notice, RoomRecord, StoredGroup, StoredLine, Vault, Write};
 use openchat_client::{Delivery, Entry, Membership, Password};
+use openchat_e2ee::{RoomPolicy, Suite};
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, MessageId, RoomId, RoomName, Timestamp};
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess, Terminal};
-use tokio::runtime::Runtime;
 
+use crate::flood::{Flood, device};
+use crate::machine::{Cpu, memory};
 use crate::process;
 
+/// Messages that arrive until the memory is looked at for the last time.
+pub(crate) const ARRIVING: u64 = 200_000;
+/// Looks at the memory meanwhile.
+const LOOKS: u64 = 8;
 const ROUNDS: usize = 3;
 const ROOMS: u64 = 200;
 const MESSAGES: u64 = 100_000;
-/// Between two messages of the one who sends. Nobody else is in the room, so that little but the screen opens them.
+/// Between two messages.
 const PACE: Duration = Duration::from_millis(1);
 /// Keys pressed while messages arrive, and the time between two.
 const KEYS: usize = 400;
 const BETWEEN_KEYS: Duration = Duration::from_millis(50);
 
-pub(crate) fn run() {
+/// After how long it is looked again.
+const GLANCE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(arriving: u64) {
     println!("load before: {}", load());
     paint();
-    echo();
+    echo(arriving);
     println!("load after: {}", load());
 }
 
 /// From the password to the first picture that shows a room's newest message, without a server.
 fn paint() {
-    println!("first picture, from Enter on the password, no server running (key derivation included):");
+    println!(
+        "first picture, from Enter on the password, no server running; the derivation of the key by itself; the rest:"
+    );
     for (rooms, messages) in [(1, 1), (ROOMS, MESSAGES)] {
         let home = stored(rooms, messages);
-        let rounds: Vec<_> = (0..ROUNDS).map(|_| first_picture(&home, messages / rooms)).collect();
-        let times: Vec<_> = rounds.iter().map(|(time, _)| format!("{:.0}", millis(*time))).collect();
-        let memory = rounds.iter().map(|(_, memory)| *memory).max().unwrap_or(0);
-        println!(
-            "  {messages:>6} messages in {rounds:>3} rooms: {} ms; memory {memory} KiB",
-            times.join(" "),
-            rounds = rooms
-        );
+        for _ in 0..ROUNDS {
+            let vault =
+                Vault::open(&home.profile("alice"), &Password::new(PASSWORD)).expect("the vault opens");
+            let start = Instant::now();
+            vault.check_password(&Password::new(PASSWORD)).expect("the password");
+            let derivation = start.elapsed();
+            drop(vault);
+            let (time, memory) = first_picture(&home, messages / rooms);
+            println!(
+                "  {messages:>6} messages in {rooms:>3} rooms: {:.0} ms; {:.0} ms; {:.0} ms; memory {memory} KiB",
+                millis(time),
+                millis(derivation),
+                millis(time.saturating_sub(derivation))
+            );
+        }
     }
 }
 
@@ -56,6 +72,7 @@ fn stored(rooms: u64, messages: u64) -> Openchat {
     let mut vault = Vault::open(&home.profile("alice"), &Password::new(PASSWORD)).expect("the vault opens");
     let credentials = vault.credentials().expect("its owner");
     let author = credentials.device.uid;
+    let device = device(&credentials);
     let each = messages / rooms;
     for room in 0..rooms {
         let id = RoomId(u128::from(room + 1).to_be_bytes());
@@ -70,8 +87,12 @@ fn stored(rooms: u64, messages: u64) -> Openchat {
             let time = Timestamp(1_790_000_000_000 + number * 1_000);
             Write::Line(StoredLine { room: id, sequence, part: 0, time, author, entry, notice })
         });
-        let first = Write::Room(Box::new(record(id, room, end)));
-        vault.apply(&Change::from_iter(std::iter::once(first).chain(lines))).expect("the lines are stored");
+        let policy = RoomPolicy::listed(name(room), author);
+        let made = device.create_room(id, policy, Suite::Hybrid, Timestamp::now());
+        let keys = made.expect("a room").0.state().expect("its keys");
+        let keys = StoredGroup { secret: keys.to_bytes_without_tree(), tree: Some(keys.tree().to_vec()) };
+        let first = [Write::Room(Box::new(record(id, room, end))), Write::Group(id, keys)];
+        vault.apply(&Change::from_iter(first.into_iter().chain(lines))).expect("the lines are stored");
     }
     home
 }
@@ -106,11 +127,11 @@ fn first_picture(home: &Openchat, newest: u64) -> (Duration, u64) {
     let start = Instant::now();
     terminal.press("enter");
     terminal.sees(&format!("message {newest}:"));
-    (start.elapsed(), memory(&terminal))
+    (start.elapsed(), memory(id(&terminal)))
 }
 
-/// From a key to the picture that shows it, while much arrives in the open room.
-fn echo() {
+/// From a key to the picture that shows it, while much arrives in the open room; then what so much leaves behind.
+fn echo(arriving: u64) {
     let home = Openchat::new();
     // Without the limits of one account: 200 requests a second.
     let limits = home.file("server.toml", include_str!("../peers/openchat.toml"));
@@ -118,55 +139,58 @@ fn echo() {
     let server = ServerProcess::start_at(&home, process::free_address(), &["--config", &limits]);
     home.join("alice", &server.first_invite());
     home.run_with_input("alice", &["chat"], "create lobby\n").ok();
-    home.join("bob", home.run("alice", &["invite", "lobby"]).ok().trim());
+    let mut flood = Flood::gather(&home);
     let mut terminal = Terminal::open::<&str>(&home, "alice", &[]);
     terminal.sees("Password");
     terminal.enter(PASSWORD);
     terminal.sees("online");
-    terminal.sees("made the room");
+    terminal.sees("speaker-1");
     println!("echo of a key, {KEYS} keys, one in {} ms:", BETWEEN_KEYS.as_millis());
     report("nobody says anything", &mut typed(&mut terminal));
-    let before = memory(&terminal);
-    let (over, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let runtime = Runtime::new().expect("a runtime");
-    let start = Instant::now();
-    runtime.spawn(say(home.profile("bob"), Arc::clone(&over), Arc::clone(&sent)));
+    println!("memory of the screen: {} KiB", memory(id(&terminal)));
+    let (start, cpu) = (Instant::now(), Cpu::of(id(&terminal)));
+    flood.begin(PACE);
     terminal.sees("the quick brown fox");
     for round in 1..=ROUNDS {
-        let (from, at) = (sent.load(Ordering::Relaxed), Instant::now());
+        let (from, at) = (flood.said(), Instant::now());
         let mut times = typed(&mut terminal);
-        let rate = (sent.load(Ordering::Relaxed) - from) as f64 / at.elapsed().as_secs_f64();
+        let rate = (flood.said() - from) as f64 / at.elapsed().as_secs_f64();
         report(&format!("round {round}, {rate:.0} messages/s arrive"), &mut times);
     }
-    over.store(true, Ordering::Relaxed);
-    let (sent, after) = (sent.load(Ordering::Relaxed), memory(&terminal));
+    watch(&terminal, &flood, arriving);
+    let (minutes, said) = (start.elapsed().as_secs_f64() / 60.0, flood.said());
+    let last = "that was the last word";
+    flood.end(last);
+    let end = Instant::now();
+    terminal.sees(last);
+    let behind = millis(end.elapsed());
+    let each = Cpu::of(id(&terminal)).since(&cpu).as_secs_f64() * 1e6 / said as f64;
     println!(
-        "memory of the screen: {before} KiB, and {after} KiB after {sent} messages in {:.0} s",
-        start.elapsed().as_secs_f64()
+        "after {minutes:.1} min the screen is {behind:.0} ms behind; {each:.0} µs of CPU for each message in all"
     );
 }
 
-/// Says something again and again in #lobby; counts what the server has acknowledged.
-async fn say(folder: std::path::PathBuf, over: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
-    let opened =
-        tokio::task::spawn_blocking(move || openchat_client::open(&folder, &Password::new(PASSWORD)));
-    let (client, mut events) = opened.await.expect("no panic").expect("a profile");
-    client.online().await.expect("a connection");
-    let room = client.join_room("lobby".parse().expect("a name")).await.expect("the room");
-    let counter = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            if matches!(event, openchat_client::Event::Delivery { delivery: Delivery::Sent, .. }) {
-                sent.fetch_add(1, Ordering::Relaxed);
-            }
+/// What the screen takes while messages arrive and nobody types: memory, and CPU for each message.
+fn watch(terminal: &Terminal, flood: &Flood, arriving: u64) {
+    let process = id(terminal);
+    let (mut cpu, mut said) = (Cpu::of(process), flood.said());
+    let before = said;
+    for look in 1..=LOOKS {
+        // Nobody ever sends: a wait for a while.
+        let (_keep, never) = mpsc::channel::<()>();
+        while flood.said() < before + arriving * look / LOOKS {
+            assert_eq!(never.recv_timeout(GLANCE), Err(RecvTimeoutError::Timeout));
         }
-    });
-    let mut pace = tokio::time::interval(PACE);
-    while !over.load(Ordering::Relaxed) {
-        pace.tick().await;
-        client.send(room, "the quick brown fox jumps over the lazy dog".to_owned()).await.expect("queued");
+        let (now, all) = (Cpu::of(process), flood.said());
+        let each = now.since(&cpu).as_secs_f64() * 1e6 / (all - said).max(1) as f64;
+        println!("  after {all} messages: {} KiB; {each:.0} µs of CPU for each message", memory(process));
+        (cpu, said) = (now, all);
     }
-    client.stop().await;
-    counter.abort();
+}
+
+/// The process in the terminal.
+fn id(terminal: &Terminal) -> u32 {
+    terminal.process().as_raw_nonzero().get().unsigned_abs()
 }
 
 /// Presses keys, and waits for each to be shown.
@@ -200,14 +224,6 @@ fn report(what: &str, times: &mut [Duration]) {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
-}
-
-/// Resident memory of the program in the terminal, in KiB.
-fn memory(terminal: &Terminal) -> u64 {
-    let path = format!("/proc/{}/status", terminal.process().as_raw_nonzero());
-    let status = std::fs::read_to_string(path).expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 /// What else goes on on this machine.

@@ -16,7 +16,7 @@ mod floor;
 mod inspircd;
 mod mosquitto;
 mod nats;
-mod openchat;
+pub(crate) mod openchat;
 mod prosody;
 
 pub(crate) use openchat::{Host, Town};

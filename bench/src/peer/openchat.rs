@@ -25,8 +25,9 @@ use crate::text;
 mod session;
 mod town;
 
-use session::{Session, refused};
-pub(crate) use town::Town;
+pub(crate) use session::Session;
+use session::refused;
+pub(crate) use town::{Person, Town, random};
 
 /// A running server, and the rooms that the workload needs.
 pub(crate) struct Host {

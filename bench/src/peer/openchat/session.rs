@@ -11,9 +11,9 @@ use super::town::Person;
 use crate::link::Link;
 
 /// A connection on which requests are answered one by one.
-pub(super) struct Session {
-    pub(super) link: Link,
-    pub(super) incarnation: Incarnation,
+pub(crate) struct Session {
+    pub(crate) link: Link,
+    pub(crate) incarnation: Incarnation,
     next: u64,
 }
 
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// A login, as every client makes it.
-    pub(super) async fn log_in(address: SocketAddr, person: &Person) -> Result<Self, String> {
+    pub(crate) async fn log_in(address: SocketAddr, person: &Person) -> Result<Self, String> {
         let (mut session, greeting) = Self::greet(address, &person.tls).await?;
         let channel = tls::channel_binding(session.link.session()).map_err(|error| error.to_string())?;
         let nonce = greeting.nonce.as_slice().try_into().map_err(|_| "a nonce of another length")?;
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// Asks, and waits for the answer. Events that come before it are passed over: nothing is followed yet.
-    pub(super) async fn ask(&mut self, request: Request) -> Result<Response, String> {
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Response, String> {
         let id = self.next;
         self.next += 1;
         let mut question = Vec::new();

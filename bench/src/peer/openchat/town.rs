@@ -30,10 +30,10 @@ const AT_ONCE: usize = 16;
 const ROOM_AT: usize = 5;
 
 /// Somebody with an account and one device.
-pub(super) struct Person {
-    pub(super) device: DeviceId,
-    pub(super) key: DeviceKey,
-    pub(super) tls: ClientTls,
+pub(crate) struct Person {
+    pub(crate) device: DeviceId,
+    pub(crate) key: DeviceKey,
+    pub(crate) tls: ClientTls,
 }
 
 /// All accounts, and a sealed message.
@@ -165,7 +165,7 @@ impl Door {
 }
 
 /// Random bytes, as identifiers have them.
-pub(super) fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     // Any good source will do: this is the one that the provider of TLS has.
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let mut bytes = [0; N];
