@@ -196,12 +196,18 @@ impl Connection {
     /// Writes what there is to write until a frame has come. Loses nothing when dropped.
     pub(crate) async fn next(&mut self) -> Result<ServerFrame, ConnectionError> {
         loop {
-            let taken = frame::take(&mut self.input, limits::FRAME);
-            if let Some(frame) = taken.map_err(|error| ConnectionError::Frame(error.to_string()))? {
-                return codec::decode(&frame).map_err(|error| ConnectionError::Frame(error.to_string()));
+            if let Some(frame) = self.arrived()? {
+                return Ok(frame);
             }
             self.exchange().await?;
         }
+    }
+
+    /// A frame that has come already, without waiting.
+    pub(crate) fn arrived(&mut self) -> Result<Option<ServerFrame>, ConnectionError> {
+        let failed = |error: &dyn std::fmt::Display| ConnectionError::Frame(error.to_string());
+        let taken = frame::take(&mut self.input, limits::FRAME).map_err(|error| failed(&error))?;
+        taken.map(|frame| codec::decode(&frame).map_err(|error| failed(&error))).transpose()
     }
 
     async fn exchange(&mut self) -> Result<(), ConnectionError> {

@@ -4,7 +4,7 @@
 //! events. Vault and encryption block this thread and no other; whoever listens cannot hold it up, for events go into a
 //! ring that overwrites what a slow listener has not fetched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use crate::folder::ProfileFolder;
 use crate::handle::Job;
 use crate::random::{self, Jitter};
 use crate::renewal::{has_ended, renew};
-use crate::vault::{Credentials, Vault};
+use crate::vault::{Change, Credentials, Vault};
 
 /// The first and the longest pause before connecting again, in milliseconds.
 const PAUSE: (u64, u64) = (200, 8_000);
@@ -216,12 +216,33 @@ impl Driver {
                 let step = self.engine.handle_connected(exporter, Timestamp::now());
                 self.carry_out(step);
             }
-            Happened::Received(frame) => {
-                let step = self.engine.handle_frame(frame, Timestamp::now());
-                self.carry_out(step);
-            }
+            Happened::Received(frame) => self.handle_frames(frame),
             Happened::Failed(error) if error.is_temporary() => self.lose(HangUp::Again(error.into())),
             Happened::Failed(error) => self.lose(HangUp::ForGood(error.into())),
+        }
+    }
+
+    /// A frame and those that have come behind it, which waited while the disk was busy: what they change is one
+    /// transaction, so that a flood costs no wait for the disk with each message.
+    fn handle_frames(&mut self, first: ServerFrame) {
+        let mut frames = VecDeque::from([first]);
+        let mut failure = None;
+        while let Link::Open(connection) = &mut self.link {
+            match connection.arrived() {
+                Ok(Some(frame)) => frames.push_back(frame),
+                Ok(None) => break,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        while !frames.is_empty() && matches!(self.link, Link::Open(_)) {
+            let steps = self.engine.handle_frames(&mut frames, Timestamp::now());
+            self.carry_out_together(steps);
+        }
+        if let Some(error) = failure.filter(|_| matches!(self.link, Link::Open(_))) {
+            self.handle_link(Happened::Failed(error));
         }
     }
 
@@ -262,11 +283,22 @@ impl Driver {
         credentials
     }
 
-    /// The change first, for nothing may go out that could not be repeated after a crash.
     fn carry_out(&mut self, step: Step) {
-        if let Err(error) = self.vault.apply(&step.change) {
-            return self.begin_anew(&error.into());
+        self.carry_out_together(vec![step]);
+    }
+
+    /// The changes first, for nothing may go out that could not be repeated after a crash.
+    fn carry_out_together(&mut self, mut steps: Vec<Step>) {
+        let mut change = Change::default();
+        steps.iter_mut().for_each(|step| change.append(&mut step.change));
+        match self.vault.apply(&change) {
+            Ok(()) => steps.into_iter().for_each(|step| self.let_out(step)),
+            Err(error) => self.begin_anew(&error.into()),
         }
+    }
+
+    /// All of a step but its change.
+    fn let_out(&mut self, step: Step) {
         for file in &step.evidence {
             if let Err(error) = self.folder.keep(&file.name, &file.bytes) {
                 tracing::warn!(%error, "evidence that cannot be kept");

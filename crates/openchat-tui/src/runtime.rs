@@ -14,7 +14,7 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, KeyEvent, K
 use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
-use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink};
+use openchat_client::{ClientError, ClientHandle, Command, ErrorKind, Events, InviteLink};
 use openchat_protocol::{RoomName, ServerFingerprint, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -40,6 +40,8 @@ use crate::view;
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Between two pictures at least.
 const FRAME: Duration = Duration::from_millis(16);
+/// Between a picture and one that shows a key. Nobody types so fast that pictures would follow each other at this pace.
+const KEY_FRAME: Duration = Duration::from_millis(4);
 /// Drafts go to disk, notices go away.
 const TICK: Duration = Duration::from_secs(1);
 /// What happened and was not looked at yet.
@@ -150,6 +152,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         host: Some(setup.host),
         drawn: Instant::now() - FRAME,
         is_old: true,
+        is_awaited: false,
     };
     if let Door::Opened(handle, events) = setup.door {
         runtime.come_in(async { Ok((handle, events)) });
@@ -183,6 +186,8 @@ struct Runtime {
     drawn: Instant,
     /// The picture is older than the model.
     is_old: bool,
+    /// Somebody waits for the next picture: it shows what a key did.
+    is_awaited: bool,
 }
 
 /// Whether to go on.
@@ -199,7 +204,8 @@ impl Runtime {
         let mut continues = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
         let mut tick = tokio::time::interval(TICK);
         loop {
-            let picture = self.is_old.then_some(self.drawn + FRAME);
+            let pause = if self.is_awaited { KEY_FRAME } else { FRAME };
+            let picture = self.is_old.then_some(self.drawn + pause);
             let next = tokio::select! {
                 biased;
                 () = any(&mut ends) => Next::End,
@@ -246,12 +252,13 @@ impl Runtime {
         let app = &mut self.app;
         self.screen.draw(|frame| view::draw(app, frame))?;
         self.drawn = Instant::now();
-        self.is_old = false;
+        (self.is_old, self.is_awaited) = (false, false);
         let effects = self.app.after_draw();
         self.carry_out(effects)
     }
 
     fn handle(&mut self, incoming: Incoming) -> Result<Next, ScreenError> {
+        self.is_awaited |= matches!(incoming, Incoming::Terminal(TerminalEvent::Key(_)));
         let effects = self.app.handle(incoming, Timestamp::now());
         self.is_old = true;
         self.carry_out(effects)
@@ -380,10 +387,10 @@ impl Runtime {
         Ok(())
     }
 
-    /// The last words before the end: what was sent is in the outbox, and what is being written stays.
+    /// The last words before the end: what was sent is in the outbox; what is being written stays, and what was read is.
     async fn keep_draft(&mut self) {
         for effect in self.app.handle(Incoming::Tick, Timestamp::now()) {
-            if let Effect::Remember(..) = effect {
+            if let Effect::Remember(..) | Effect::Ask(Command::MarkRead { .. }, _) = effect {
                 self.ask(effect);
             }
         }

@@ -1,5 +1,6 @@
 //! Frames from the server: each answer goes to what it was asked for.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use openchat_protocol::account::ClaimKeyPackages;
@@ -29,6 +30,36 @@ const TOO_FAST: u64 = 1_000;
 impl Engine {
     /// The server has sent a frame.
     pub fn handle_frame(&mut self, frame: ServerFrame, now: Timestamp) -> Step {
+        self.take_in(frame, now);
+        self.finish()
+    }
+
+    /// The server has sent frames. Takes in as many of them as can go together, and makes a step of each: all changes are
+    /// written in one transaction, then the rest of each step is carried out in its order. What changes with every message
+    /// is in the last step alone.
+    pub fn handle_frames(&mut self, frames: &mut VecDeque<ServerFrame>, now: Timestamp) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(frame) = frames.pop_front() {
+            self.take_in(frame, now);
+            self.settle();
+            let out = &self.cx.out;
+            // What is wanted of the vault has to be there; after the others there is nothing to be done.
+            let is_end = !out.wanted.is_empty() || out.hang_up.is_some() || self.cx.failed.is_some();
+            if is_end || frames.is_empty() {
+                self.save();
+                steps.push(self.cx.take_step());
+                break;
+            }
+            steps.push(self.cx.take_step());
+        }
+        if self.cx.failed.is_some() {
+            // The keys of these are not written, and so nothing of them may be.
+            steps.drain(..steps.len().saturating_sub(1));
+        }
+        steps
+    }
+
+    fn take_in(&mut self, frame: ServerFrame, now: Timestamp) {
         self.cx.now = now;
         self.cx.session.heard(now);
         match frame {
@@ -41,7 +72,6 @@ impl Engine {
             ServerFrame::Refused { id, refusal } => self.handle_refused(id, &refusal),
             ServerFrame::Event(event) => self.handle_event(event),
         }
-        self.finish()
     }
 
     fn handle_event(&mut self, event: ServerEvent) {

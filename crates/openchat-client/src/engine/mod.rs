@@ -135,19 +135,28 @@ impl Engine {
 
     /// Ends every public call: what has changed in the rooms joins the step.
     fn finish(&mut self) -> Step {
+        self.settle();
+        self.save();
+        self.cx.take_step()
+    }
+
+    /// Tells what has become known.
+    fn settle(&mut self) {
         self.tell_news();
-        for room in self.rooms.values_mut() {
-            room.save(&mut self.cx);
-        }
-        self.cx.save_log();
-        self.rooms.retain(|_, room| !room.is_gone);
         let settled =
             || !self.welcomes_due && self.rooms.values().all(|room| !room.is_in() || room.is_settled());
         if self.catching_up && settled() && !self.cx.is_following_log() {
             self.catching_up = false;
             self.cx.emit(Event::CaughtUp);
         }
-        self.cx.take_step()
+    }
+
+    fn save(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.save(&mut self.cx);
+        }
+        self.cx.save_log();
+        self.rooms.retain(|_, room| !room.is_gone);
     }
 }
 

@@ -136,6 +136,11 @@ impl Change {
         self.0.push(write);
     }
 
+    /// All that `other` has to write, after the rest.
+    pub fn append(&mut self, other: &mut Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// In the order in which they were pushed.
     pub fn writes(&self) -> impl Iterator<Item = &Write> {
         self.0.iter()

@@ -79,6 +79,8 @@ pub struct Chat {
     pub focused: bool,
     /// Messages of this profile that wait to be sent.
     pub waiting: usize,
+    /// Up to where rooms are read that the client was not told of yet.
+    reads: HashMap<RoomId, u64>,
     /// What the vault keeps for rooms that are no more.
     gone: Vec<String>,
     pub(super) drafts: HashMap<RoomId, String>,
@@ -149,6 +151,7 @@ impl Chat {
             mode: Mode::Compose,
             focused: true,
             waiting: 0,
+            reads: HashMap::new(),
             gone: Vec::new(),
             drafts: HashMap::new(),
             levels: HashMap::new(),
@@ -218,6 +221,8 @@ impl Chat {
         theme: &mut Theme,
         out: &mut Vec<Effect>,
     ) {
+        // Each costs a write to the disk, and in a flood it is soon followed by the next: a key or a second ends the wait.
+        let may_wait = matches!(incoming, Incoming::Client(Event::Line(_)));
         match incoming {
             Incoming::Terminal(event) => {
                 if matches!(event, TerminalEvent::Key(_) | TerminalEvent::Paste(_)) {
@@ -240,6 +245,11 @@ impl Chat {
             Incoming::Edited(Err(why)) => self.warn_of(format!("the message is as it was: {why}")),
             Incoming::Tick => self.tick(out),
             Incoming::Opened(_) => {}
+        }
+        if !may_wait {
+            let told = |(room, sequence)| Effect::Ask(Ask::MarkRead { room, sequence }, Then::Nothing);
+            // First, for whoever leaves has read as well.
+            out.splice(0..0, self.reads.drain().map(told));
         }
     }
 
@@ -268,7 +278,7 @@ impl Chat {
         if std::mem::take(&mut self.rooms_are_old) {
             out.push(Effect::Read(Read::Rooms));
         }
-        self.mark_read_if_seen(out);
+        self.mark_read_if_seen();
     }
 
     /// The draft of the open room goes to disk if it has changed.
@@ -284,14 +294,14 @@ impl Chat {
     }
 
     /// What can be seen is read, unless it is only peeked at.
-    pub(super) fn mark_read_if_seen(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn mark_read_if_seen(&mut self) {
         if self.sees_newest() {
-            self.mark_read(out);
+            self.mark_read();
         }
         let is_beside = self.focused && self.overlay.is_none() && self.places.beside.is_some();
         let beside = self.beside.as_ref().filter(|beside| is_beside && beside.is_at_end());
         if let Some((room, sequence)) = beside.and_then(|beside| Some((beside.room, beside.newest()?))) {
-            self.mark_read_to(room, sequence, out);
+            self.mark_read_to(room, sequence);
         }
     }
 
@@ -301,20 +311,20 @@ impl Chat {
         looks && self.timeline.as_ref().is_some_and(Timeline::is_at_end)
     }
 
-    pub(super) fn mark_read(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn mark_read(&mut self) {
         let Some(timeline) = &self.timeline else { return };
         let (room, Some(sequence)) = (timeline.room, timeline.newest()) else { return };
-        self.mark_read_to(room, sequence, out);
+        self.mark_read_to(room, sequence);
     }
 
-    fn mark_read_to(&mut self, room: RoomId, sequence: u64, out: &mut Vec<Effect>) {
+    fn mark_read_to(&mut self, room: RoomId, sequence: u64) {
         if let Some(known) = self.rooms.iter_mut().find(|known| known.room == room)
             && known.read < sequence
         {
             known.read = sequence;
             known.unread = 0;
             known.mentions = 0;
-            out.push(Effect::Ask(Ask::MarkRead { room, sequence }, Then::Nothing));
+            self.reads.insert(room, sequence);
         }
     }
 

@@ -111,9 +111,9 @@ impl Chat {
             Command::Say(text) => {
                 self.is_peeking = false;
                 // Now: whoever answers may be in another room before the answer is in this one.
-                self.mark_read(out);
+                self.mark_read();
                 self.go_to_newest(out);
-                self.mark_read_if_seen(out);
+                self.mark_read_if_seen();
                 out.push(Effect::Ask(Ask::Send { room, text: text.clone() }, Then::Sent(room, text)));
             }
             Command::Leave => self.overlay = Some(Overlay::Ask(Question::Leave(room))),
@@ -157,7 +157,7 @@ impl Chat {
             }
             Command::Read => {
                 self.is_peeking = false;
-                self.mark_read(out);
+                self.mark_read();
                 if let Some(timeline) = &mut self.timeline {
                     timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
                 }

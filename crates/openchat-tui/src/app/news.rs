@@ -115,10 +115,10 @@ fn added(chat: &mut Chat, line: Line, settings: &Settings, out: &mut Vec<Effect>
                 timeline.unread_after = timeline.newest().unwrap_or(timeline.unread_after);
             }
         }
-        chat.mark_read_if_seen(out);
+        chat.mark_read_if_seen();
     } else if let Some(beside) = chat.timeline_of(line.room) {
         beside.add(line);
-        chat.mark_read_if_seen(out);
+        chat.mark_read_if_seen();
     }
 }
 

@@ -145,7 +145,7 @@ impl Chat {
                 if let Some(timeline) = self.timeline_of(room) {
                     timeline.take(span, lines);
                 }
-                self.mark_read_if_seen(out);
+                self.mark_read_if_seen();
             }
             Found::Around(room, sequence, lines) => {
                 if let Some(timeline) = self.timeline_of(room) {

@@ -457,6 +457,27 @@ fn rooms_that_are_older_than_what_was_read_make_nothing_unread() {
 }
 
 #[test]
+fn a_flood_that_is_seen_is_marked_as_read_once_a_second_and_before_the_end() {
+    let marks = |effects: &[Effect]| {
+        let mark = |it: &Effect| match it {
+            Effect::Ask(Ask::MarkRead { sequence, .. }, _) => Some(*sequence),
+            _ => None,
+        };
+        effects.iter().filter_map(mark).collect::<Vec<_>>()
+    };
+    let mut app = chatting();
+    for sequence in 6..=20 {
+        assert!(marks(&line(&mut app, said(LOBBY, sequence, &person(7, "bob"), "more"))).is_empty());
+        let lobby = chat(&app).rooms.iter().find(|room| room.room == LOBBY).unwrap();
+        assert_eq!(lobby.unread, 0, "what is in view is not unread");
+    }
+    assert_eq!(marks(&app.handle(Incoming::Tick, NOW)), [20]);
+    line(&mut app, said(LOBBY, 21, &person(7, "bob"), "and the last one"));
+    assert_eq!(marks(&press(&mut app, "ctrl+c")), [21], "a key is a sign that somebody may go");
+    assert!(marks(&app.handle(Incoming::Tick, NOW)).is_empty(), "said once");
+}
+
+#[test]
 fn whoever_writes_in_a_room_has_read_it_however_fast_they_leave() {
     let mut app = chatting();
     line(&mut app, said(OPS, 6, &person(7, "bob"), "@alice: look"));

@@ -7,8 +7,10 @@ use crate::words::Layouts;
 
 /// Lines that are read from the vault at once.
 pub const PAGE: u32 = 200;
-/// Lines that stay in memory at most: more are dropped at the end that is not in view.
+/// Lines that stay in memory: more are dropped at the end that is not in view.
 const WINDOW: usize = 800;
+/// Lines beyond that until the oldest are dropped: dropping moves all others, and so is not done for each line.
+const SLACK: usize = 200;
 
 /// A window into the history of a room.
 pub struct Timeline {
@@ -289,10 +291,10 @@ impl Timeline {
     }
 
     fn drop_oldest(&mut self) {
-        let surplus = self.lines.len().saturating_sub(WINDOW);
-        if surplus == 0 {
+        if self.lines.len() <= WINDOW + SLACK {
             return;
         }
+        let surplus = self.lines.len() - WINDOW;
         // Lines of one record stay together, for reading goes on by records.
         let cut = self.record_start(surplus);
         self.lines.drain(..cut);

@@ -28,6 +28,28 @@ fn two_people_talk() {
 }
 
 #[test]
+fn what_has_come_meanwhile_is_taken_in_together_and_its_keys_are_written_once() {
+    let mut world = World::of(&["alice", "bob"]);
+    let room = world.lobby();
+    for number in 1..=5 {
+        world.begin(BOB, Command::Send { room, text: number.to_string() });
+    }
+    while world.exchange(BOB) {}
+    assert!(world.clients[ALICE].incoming.len() >= 5, "each came in a frame of its own");
+    assert_eq!(world.hear_all(ALICE), 1);
+    assert_eq!(world.said(ALICE, room), ["bob: 1", "bob: 2", "bob: 3", "bob: 4", "bob: 5"]);
+    let shown = world.clients[ALICE].events.iter().filter(|it| matches!(it, Event::Line(_))).count();
+    assert!(shown >= 5, "each is told of: {shown}");
+    world.restart(ALICE);
+    world.connect(ALICE);
+    world.settle();
+    world.say(BOB, room, "6");
+    world.say(ALICE, room, "7");
+    assert_eq!(world.said(ALICE, room)[5..], ["bob: 6", "alice: 7"]);
+    assert_eq!(world.said(BOB, room), world.said(ALICE, room));
+}
+
+#[test]
 fn members_are_named_by_their_certificates() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.lobby();

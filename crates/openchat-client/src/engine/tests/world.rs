@@ -38,7 +38,7 @@ pub(super) struct Client {
     engine: Engine,
     pub(super) connected: bool,
     outgoing: VecDeque<ClientFrame>,
-    incoming: VecDeque<ServerFrame>,
+    pub(super) incoming: VecDeque<ServerFrame>,
     pub(super) events: Vec<Event>,
     answers: HashMap<Ticket, Result<Answer, ClientError>>,
     /// The program dies after the next change with something to send is on disk, and before it is sent.
@@ -351,6 +351,18 @@ impl World {
             moved = true;
         }
         moved
+    }
+
+    /// All that waits for a client reaches it at once. How often the keys of rooms were written for it.
+    pub(super) fn hear_all(&mut self, client: usize) -> usize {
+        let it = &mut self.clients[client];
+        let mut steps = it.engine.handle_frames(&mut it.incoming, self.now);
+        let mut change = Change::default();
+        steps.iter_mut().for_each(|step| change.append(&mut step.change));
+        let keys = change.writes().filter(|write| matches!(write, Write::Group(..))).count();
+        self.carry_out(client, Step { change, ..Step::default() });
+        steps.into_iter().for_each(|step| self.carry_out(client, step));
+        keys
     }
 
     fn deliver(&mut self) {
