@@ -11,7 +11,9 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_store::account::{CreateAccountError, NewAccount, StoredAccount};
+use openchat_store::account::{
+    CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount,
+};
 use openchat_store::counts::Counts;
 use openchat_store::device::{EnrolError, NewDevice, StoredDevice};
 use openchat_store::group::JoinOffer;
@@ -216,6 +218,7 @@ macro_rules! store {
 store! {
     honest fn create_account(account: NewAccount, redeem: Option<InviteHash>, now: Timestamp)
         -> Result<Option<RoomName>, CreateAccountError>;
+    honest fn renew_account(new: NewCertificate, now: Timestamp) -> Result<(), RenewAccountError>;
     honest fn has_accounts() -> Result<bool, StoreError>;
     honest fn account(selector: &AccountSelector) -> Result<Option<StoredAccount>, StoreError>;
     honest fn accounts_after(name: Option<UserName>, limit: usize) -> Result<Vec<StoredAccount>, StoreError>;
