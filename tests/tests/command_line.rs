@@ -309,8 +309,11 @@ fn every_help_has_an_example() {
         let help = home.run("default", &[above, &["--help"]].concat()).ok();
         assert!(help.contains("Example"), "{above:?} has none: {help}");
         let (_, after) = help.split_once("\nCommands:\n").unwrap_or_default();
+        // What is said of a command may go on in further lines, which begin further to the right.
         let names = after.lines().take_while(|line| !line.is_empty());
-        let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+        let names = names
+            .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+            .filter(|name| !["", "help"].contains(name));
         names.map(str::to_owned).collect()
     };
     let all = commands(&[]);
