@@ -24,14 +24,16 @@ impl Process {
     /// Starts a command in `folder`, with what it says in `log` there. It is ready when it listens on `address`.
     pub(crate) async fn start(command: &[&str], folder: &Path, address: SocketAddr) -> Result<Self, String> {
         let log = folder.join("log");
-        let open = || File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()));
+        let unwritable = |error| format!("cannot write {}: {error}", log.display());
+        // One file, opened once: what is said on either way follows what was said before.
+        let said = File::create(&log).map_err(unwritable)?;
         let child = Command::new("taskset")
             .args(["--cpu-list", SERVER_CORE])
             .args(command)
             .current_dir(folder)
             .stdin(Stdio::null())
-            .stdout(open()?)
-            .stderr(open()?)
+            .stdout(said.try_clone().map_err(unwritable)?)
+            .stderr(said)
             .spawn()
             .map_err(|error| format!("cannot start taskset (of util-linux): {error}"))?;
         let mut process = Self { child, address };
