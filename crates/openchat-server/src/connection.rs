@@ -1,5 +1,6 @@
 //! Frames over one stream: what arrives is cut into frames, what leaves is gathered and written at once.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,8 +13,15 @@ use openchat_protocol::limits;
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::Instant;
 
-/// Output memory that an idle connection may keep.
-const KEPT: usize = 512;
+/// Output memory that one thread keeps for whoever of its connections writes next: so many buffers, so large at most.
+const SPARE: usize = 4;
+const SPARE_SIZE: usize = 256 << 10;
+
+thread_local! {
+    /// Emptied output buffers. A busy connection would else allocate and free one with each round; and memory that
+    /// was just read by the one before is in the processor's cache.
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What happened on the stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,13 +34,15 @@ pub(crate) enum Io {
     Closed,
 }
 
-/// One stream with its buffers. Both are empty, and take no memory to speak of, while nothing is going on.
+/// One stream with its buffers. Both are empty, and take no memory, while nothing is going on.
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
     input: BytesMut,
     output: Vec<u8>,
     written: usize,
+    /// The output has just begun: what others add in this round of the scheduler is to go with it.
+    gathering: bool,
     last_read: Instant,
     last_write: Instant,
 }
@@ -41,7 +51,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S) -> Self {
         let now = Instant::now();
         let (input, output) = (BytesMut::new(), Vec::new());
-        Self { stream, input, output, written: 0, last_read: now, last_write: now }
+        Self { stream, input, output, written: 0, gathering: false, last_read: now, last_write: now }
     }
 
     /// The next whole frame that has arrived.
@@ -57,6 +67,10 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn put<T: Encode<()>>(&mut self, value: &T) -> Result<(), FrameError> {
         if self.output.is_empty() {
             self.last_write = Instant::now();
+            self.gathering = true;
+            if self.output.capacity() == 0 {
+                self.output = SPARES.with_borrow_mut(Vec::pop).unwrap_or_default();
+            }
         }
         frame::put(value, limits::FRAME, &mut self.output)
     }
@@ -98,7 +112,10 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<io::Result<Io>> {
-        if !self.is_drained() && self.poll_write(cx)?.is_ready() {
+        if std::mem::take(&mut self.gathering) {
+            // The sessions that are to run before this one again may ring for it: one write takes all that along.
+            cx.waker().wake_by_ref();
+        } else if !self.is_drained() && self.poll_write(cx)?.is_ready() {
             return Poll::Ready(Ok(Io::Drained));
         }
         if read { self.poll_read(cx) } else { Poll::Pending }
@@ -116,9 +133,9 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
     /// Gives the memory of what has been written back, also while there is more to write: a peer that is always a
     /// little behind would else make it grow without end.
     fn give_back(&mut self) {
-        if self.written > KEPT && self.written >= self.backlog() {
+        if self.written > 0 && self.written >= self.backlog() {
             self.output.drain(..self.written);
-            self.output.shrink_to(self.output.len().max(KEPT));
+            self.output.shrink_to_fit();
             self.written = 0;
         }
     }
@@ -138,14 +155,26 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Connection<S> {
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.written = 0;
-        self.output.clear();
-        self.output.shrink_to(KEPT);
+        self.spare_output();
         Poll::Ready(Ok(()))
+    }
+
+    fn spare_output(&mut self) {
+        let mut output = std::mem::take(&mut self.output);
+        output.clear();
+        if (1..=SPARE_SIZE).contains(&output.capacity()) {
+            SPARES.with_borrow_mut(|spares| {
+                if spares.len() < SPARE {
+                    spares.push(output);
+                }
+            });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
     use super::*;
@@ -165,7 +194,7 @@ mod tests {
         let mut received = vec![0; expected.len()];
         peer.read_exact(&mut received).await.unwrap();
         assert_eq!(received, expected);
-        assert!(connection.is_drained() && connection.output.capacity() <= KEPT);
+        assert!(connection.is_drained() && connection.output.capacity() == 0);
 
         peer.write_all(&received).await.unwrap();
         drop(peer);
@@ -174,6 +203,20 @@ mod tests {
         assert!(connection.take(limits::FRAME).unwrap().is_some());
         assert_eq!(connection.take(limits::FRAME), Ok(None));
         assert_eq!(connection.input.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_the_same_round_goes_with_what_came_first() {
+        let (mut peer, mut connection) = pair(1 << 20);
+        connection.put(&"one").unwrap();
+        let mut received = [0; 64];
+        assert!(connection.next(true).now_or_never().is_none(), "others have their turn first");
+        assert!(peer.read(&mut received).now_or_never().is_none());
+        connection.put(&"two").unwrap();
+        let expected = connection.output.clone();
+        assert_eq!(connection.next(true).await.unwrap(), Io::Drained);
+        let length = peer.read(&mut received).await.unwrap();
+        assert_eq!(received[..length], expected);
     }
 
     #[tokio::test]
@@ -199,6 +242,7 @@ mod tests {
         connection.put(&"x".repeat(500)).unwrap();
         peer.write_all(&[1]).await.unwrap();
         assert_eq!(connection.next(true).await.unwrap(), Io::Read);
+        assert!(connection.next(false).now_or_never().is_none(), "the peer takes 64 bytes");
         let backlog = connection.backlog();
         assert!((1..500).contains(&backlog), "{backlog}");
         tokio::time::advance(Duration::from_secs(9)).await;
