@@ -84,14 +84,16 @@ fn take_record(
     let may_append = membership::is_member(connection, room.row, author)? || joins;
     let in_order = record.sequence == room.head.sequence.saturating_add(1)
         && (record.time >= room.time || room.head.sequence == 0);
-    if !may_append || !in_order || room_log::is_known(connection, &room, author, record.message_id)? {
+    if !may_append || !in_order {
         return Err(impossible());
     }
     let effect = match &lost.statement {
         Some(statement) => Some(room_log::effect(connection, &room, statement, record.author).map_err(rule)?),
         None => None,
     };
-    room_log::insert(connection, &room, author, record, place, &lost.bytes)?;
+    if !room_log::insert(connection, &room, author, record, place, &lost.bytes)? {
+        return Err(impossible());
+    }
     let change = match (record.kind, effect) {
         (RecordKind::Leave, _) => {
             membership::end(connection, room.row, author, place.sequence)?;

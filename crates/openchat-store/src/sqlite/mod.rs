@@ -28,6 +28,7 @@ use openchat_protocol::account::{
     AccountSelector, AcknowledgeWelcome, ClaimKeyPackages, ClaimedKeyPackage, KeyPackageCount,
     PublishKeyPackages,
 };
+use openchat_protocol::record::RecordKind;
 use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary};
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
@@ -253,7 +254,9 @@ impl Store for SqliteStore {
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
         let incarnation = self.life.incarnation;
-        self.writer.run(move |connection| room_log::append(connection, record, now, incarnation)).await
+        let is_message = record.kind() == RecordKind::Message;
+        let append = move |connection: &_| room_log::append(connection, record, now, incarnation);
+        if is_message { self.writer.run_short(append).await } else { self.writer.run(append).await }
     }
 
     async fn read(

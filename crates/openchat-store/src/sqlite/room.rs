@@ -103,22 +103,51 @@ pub(super) struct State {
     pub(super) last_commit: Position,
 }
 
+/// The row of a device that wants to append, and whether it is a member.
+pub(super) struct Author {
+    pub(super) row: i64,
+    pub(super) is_member: bool,
+}
+
+fn read_state(row: &Row<'_>) -> rusqlite::Result<State> {
+    Ok(State {
+        row: row.get(0)?,
+        has_name: row.get(1)?,
+        head: position(row, 2)?,
+        time: timestamp(row, 4)?,
+        last_commit: position(row, 5)?,
+    })
+}
+
 pub(super) fn state(connection: &Connection, room: RoomId) -> rusqlite::Result<Option<State>> {
-    let state = |row: &Row<'_>| {
-        Ok(State {
-            row: row.get(0)?,
-            has_name: row.get(1)?,
-            head: position(row, 2)?,
-            time: timestamp(row, 4)?,
-            last_commit: position(row, 5)?,
-        })
-    };
     connection
         .prepare_cached(
             "SELECT id, name IS NOT NULL, head, chain, time, commit_sequence, commit_chain
              FROM room WHERE room = ?1",
         )?
-        .query_row([room.0], state)
+        .query_row([room.0], read_state)
+        .optional()
+}
+
+/// A room, and a device that is known: in one statement, for every append asks.
+pub(super) fn state_for(
+    connection: &Connection,
+    room: RoomId,
+    device: DeviceId,
+) -> rusqlite::Result<Option<(State, Option<Author>)>> {
+    let found = |row: &Row<'_>| {
+        let (device, is_member) = (row.get::<_, Option<i64>>(7)?, row.get(8)?);
+        Ok((read_state(row)?, device.map(|row| Author { row, is_member })))
+    };
+    connection
+        .prepare_cached(
+            "SELECT r.id, r.name IS NOT NULL, r.head, r.chain, r.time, r.commit_sequence, r.commit_chain, d.id,
+                    EXISTS (SELECT 1 FROM membership m
+                            WHERE m.device = d.id AND m.room = r.id AND m.ended_at IS NULL)
+             FROM room r LEFT JOIN device d ON d.uid = ?2 AND d.did = ?3
+             WHERE r.room = ?1",
+        )?
+        .query_row(params![room.0, device.uid.0, device.did.0], found)
         .optional()
 }
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{damaged, device_row, int, position, usable_device_row};
 use super::failure::Failure;
-use super::room::State;
+use super::room::{Author, State};
 use super::{administrator, group, membership, room, welcome};
 use crate::StoreError;
 use crate::effect::Effect;
@@ -22,22 +22,27 @@ use crate::room_log::{
     StoredRecord,
 };
 
+/// A message that fails has written nothing before, unless SQLite fails at its very last statement.
 pub(super) fn append(
     connection: &Connection,
     mut new: NewRecord,
     now: Timestamp,
     incarnation: Incarnation,
 ) -> Result<AppendOutcome, Failure<AppendError>> {
-    let room = room::state(connection, new.room)?.ok_or(Failure::Rule(AppendError::RoomUnknown))?;
-    let author = device_row(connection, new.author)?.ok_or(Failure::Rule(AppendError::NotAMember))?;
-    if let Some(repeated) = repeated(connection, &room, author, new.message_id)? {
-        return Ok(repeated);
-    }
-    if !may_append(connection, &room, author, &new)? {
+    let (room, author) =
+        room::state_for(connection, new.room, new.author)?.ok_or(Failure::Rule(AppendError::RoomUnknown))?;
+    let Some(Author { row: author, is_member }) = author else {
         return Err(Failure::Rule(AppendError::NotAMember));
-    }
-    if new.base != (Base { incarnation, commit: room.last_commit }) {
-        return Ok(AppendOutcome::Stale { last_commit: room.last_commit.sequence });
+    };
+    let may_append = is_member || (new.is_join() && room::is_open_to(connection, &room, new.author.uid)?);
+    let is_current = new.base == Base { incarnation, commit: room.last_commit };
+    if !may_append || !is_current {
+        // What was stored before is so for good, whoever its author is by now and whatever has come since.
+        return match repeated(connection, &room, author, new.message_id)? {
+            Some(repeated) => Ok(repeated),
+            None if may_append => Ok(AppendOutcome::Stale { last_commit: room.last_commit.sequence }),
+            None => Err(Failure::Rule(AppendError::NotAMember)),
+        };
     }
     let effects = match &new.content {
         NewContent::Commit(commit) => Some(Effects {
@@ -49,7 +54,10 @@ pub(super) fn append(
     let record = record(&room, &mut new, now);
     let bytes = Bytes::from(record.to_bytes());
     let position = Position { sequence: record.sequence, chain: room.head.chain.then(&bytes) };
-    insert(connection, &room, author, &record, position, &bytes)?;
+    if !insert(connection, &room, author, &record, position, &bytes)? {
+        let repeated = repeated(connection, &room, author, new.message_id)?;
+        return repeated.ok_or(Failure::Sqlite(rusqlite::Error::QueryReturnedNoRows));
+    }
     let change = follow(connection, &room, author, &new, effects.as_ref(), position, record.time)?;
     Ok(AppendOutcome::Stored(StoredRecord { position, time: record.time, bytes, change }))
 }
@@ -70,23 +78,6 @@ fn repeated(
         })
         .optional()?;
     Ok(found)
-}
-
-/// Whether the author has a record under this identifier.
-pub(super) fn is_known(
-    connection: &Connection,
-    room: &State,
-    author: i64,
-    message_id: MessageId,
-) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM log WHERE room = ?1 AND author = ?2 AND message_id = ?3")?
-        .exists(params![room.row, author, message_id.0])
-}
-
-fn may_append(connection: &Connection, room: &State, author: i64, new: &NewRecord) -> rusqlite::Result<bool> {
-    Ok(membership::is_member(connection, room.row, author)?
-        || (new.is_join() && room::is_open_to(connection, room, new.author.uid)?))
 }
 
 /// What the commit does, if no limit forbids it.
@@ -144,6 +135,7 @@ fn record(room: &State, new: &mut NewRecord, now: Timestamp) -> Record {
     }
 }
 
+/// Adds a record to the log, unless its author has one under this identifier already.
 pub(super) fn insert(
     connection: &Connection,
     room: &State,
@@ -151,11 +143,12 @@ pub(super) fn insert(
     record: &Record,
     position: Position,
     bytes: &[u8],
-) -> rusqlite::Result<()> {
-    connection
+) -> rusqlite::Result<bool> {
+    let added = connection
         .prepare_cached(
             "INSERT INTO log (room, sequence, author, message_id, chain, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (room, author, message_id) DO NOTHING",
         )?
         .execute(params![
             room.row,
@@ -165,10 +158,13 @@ pub(super) fn insert(
             position.chain.0,
             bytes,
         ])?;
+    if added == 0 {
+        return Ok(false);
+    }
     connection
         .prepare_cached("UPDATE room SET head = ?2, chain = ?3, time = ?4 WHERE id = ?1")?
-        .execute(params![room.row, int(position.sequence), position.chain.0, int(record.time.0)])
-        .map(drop)
+        .execute(params![room.row, int(position.sequence), position.chain.0, int(record.time.0)])?;
+    Ok(true)
 }
 
 /// What a commit does to what is kept beside the log.

@@ -44,9 +44,34 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.run_task(Undo::Job, work).await
+    }
+
+    /// The same for work that is frequent and, when it fails, has mostly written nothing. Where it has, that undoes what
+    /// else was in its transaction, too: a savepoint for each job costs more than a short job itself.
+    pub(super) async fn run_short<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run_task(Undo::Transaction, work).await
+    }
+
+    async fn run_task<T, E>(
+        &self,
+        undo: Undo,
+        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let closed = || E::from(StoreError::Closed);
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), result: None, reply };
+        let task = Task { work: Some(work), undo, result: None, reply };
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         jobs.send(Box::new(task)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -124,8 +149,18 @@ trait Job: Send {
     fn answer(self: Box<Self>, lost: Option<StoreError>);
 }
 
+/// What an error takes along.
+#[derive(Debug, Clone, Copy)]
+enum Undo {
+    /// What the job has written.
+    Job,
+    /// If it has written anything, all that is in its transaction.
+    Transaction,
+}
+
 struct Task<W, T, E> {
     work: Option<W>,
+    undo: Undo,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -137,7 +172,11 @@ where
     E: From<StoreError> + Send,
 {
     fn run(&mut self, connection: &Connection) -> Option<StoreError> {
-        let result = in_savepoint(connection, self.work.take()?);
+        let work = self.work.take()?;
+        let result = match self.undo {
+            Undo::Job => in_savepoint(connection, work),
+            Undo::Transaction => undivided(connection, work),
+        };
         let failed = match &result {
             Err(Failure::Sqlite(error)) => Some(failure::of_write(error)),
             Ok(_) | Err(Failure::Rule(_)) => None,
@@ -179,6 +218,18 @@ fn in_savepoint<T, E>(
     result
 }
 
+fn undivided<T, E>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Failure<E>>,
+) -> Result<T, Failure<E>> {
+    let before = connection.total_changes();
+    let result = work(connection);
+    if result.is_err() && connection.total_changes() != before && !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK")?.execute([])?;
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc as std_mpsc;
@@ -200,17 +251,21 @@ mod tests {
         (folder, connection)
     }
 
-    fn task<W>(work: W) -> (Box<dyn Job>, oneshot::Receiver<Answer>)
+    fn task<W>(undo: Undo, work: W) -> (Box<dyn Job>, oneshot::Receiver<Answer>)
     where
         W: FnOnce(&Connection) -> Result<(), Failure<StoreError>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Task { work: Some(work), result: None, reply }), answer)
+        (Box::new(Task { work: Some(work), undo, result: None, reply }), answer)
     }
 
     /// Runs all in one batch, and tells what they were answered and which numbers are there then.
     fn outcome(connection: &Connection, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
-        let run = |sql: &'static str| task(move |connection| Ok(connection.execute_batch(sql)?));
+        outcome_of(connection, Undo::Job, works)
+    }
+
+    fn outcome_of(connection: &Connection, undo: Undo, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
+        let run = |sql: &'static str| task(undo, move |connection| Ok(connection.execute_batch(sql)?));
         let (jobs, answers): (Vec<_>, Vec<_>) = works.iter().map(|sql| run(sql)).unzip();
         commit_together(connection, jobs.into_iter());
         let answers = answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect();
@@ -237,13 +292,30 @@ mod tests {
     #[test]
     fn a_rule_undoes_what_its_job_had_done() {
         let (_folder, connection) = database();
-        let (job, mut answer) = task(|connection| {
+        let (job, mut answer) = task(Undo::Job, |connection| {
             connection.execute_batch("INSERT INTO number VALUES (1)")?;
             Err(Failure::Rule(StoreError::Closed))
         });
         commit_together(&connection, [job].into_iter());
         assert_eq!(answer.try_recv().unwrap(), Err(StoreError::Closed));
         assert_eq!(outcome(&connection, &[]).1, [0; 0]);
+    }
+
+    #[test]
+    fn a_short_job_that_fails_takes_along_what_its_transaction_has_only_if_it_has_written() {
+        let (_folder, connection) = database();
+        let short = |works: &[&'static str]| outcome_of(&connection, Undo::Transaction, works);
+        let (answers, numbers) = short(&["INSERT INTO number VALUES (1)", "INSERT INTO number VALUES (1)"]);
+        assert!(matches!(answers[..], [Ok(()), Err(StoreError::Write(_))]), "{answers:?}");
+        assert_eq!(numbers, [1]);
+        let (answers, numbers) = short(&[
+            "INSERT INTO number VALUES (2)",
+            "INSERT INTO number VALUES (3); INSERT INTO number VALUES (3)",
+            "INSERT INTO number VALUES (4)",
+        ]);
+        let lost = |answer: &Answer| matches!(answer, Err(StoreError::Write(_)));
+        assert!(lost(&answers[0]) && lost(&answers[1]) && answers[2].is_ok(), "{answers:?}");
+        assert_eq!(numbers, [1, 4]);
     }
 
     #[test]
