@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
-use openchat_identity::{DeviceKey, IdentityKey, InviteLink, Validity, challenge, renewal};
-use openchat_protocol::account::{
-    Greeting, Hello, Login, Register, Registered, RegistrationPolicy, RenewIdentity,
-};
+use openchat_identity::{IdentityKey, InviteLink, Validity, renewal};
+use openchat_protocol::account::{Greeting, Hello, Register, Registered, RegistrationPolicy, RenewIdentity};
 use openchat_protocol::{
     ClientFrame, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, ServerFingerprint, ServerFrame,
     UserName,
@@ -14,9 +12,8 @@ use openchat_protocol::{
 use tokio::time::timeout;
 
 use crate::connection::{Connection, ConnectionError, Server};
-use crate::enrol::{bad_certificate, server_of};
+use crate::enrol::bad_certificate;
 use crate::error::{ClientError, ErrorKind};
-use crate::vault::Credentials;
 
 /// How long a server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,30 +27,10 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) async fn open(server: Server) -> Result<Self, ClientError> {
-        Self::greet(Connection::open(server, None).await?).await
-    }
-
-    async fn greet(mut connection: Connection) -> Result<Self, ClientError> {
+        let mut connection = Connection::open(server, None).await?;
         let hello = Hello { version: PROTOCOL_VERSION, oldest_version: PROTOCOL_VERSION };
         match exchange(&mut connection, 1, Request::Hello(hello)).await? {
             Ok(Response::Greeting(greeting)) => Ok(Self { connection, greeting, next_id: 2 }),
-            Ok(_) => Err(unexpected()),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    /// The same, logged in as the device that `credentials` are of.
-    pub(crate) async fn open_as(credentials: &Credentials) -> Result<Self, ClientError> {
-        let key = DeviceKey::from_pkcs8(&credentials.device_key)
-            .map_err(|it| ClientError::new(ErrorKind::Damaged, it.to_string()))?;
-        let chain = credentials.chain.iter().map(|certificate| certificate.to_vec()).collect();
-        let connection = Connection::open(server_of(credentials), Some((&key, chain))).await?;
-        let mut door = Self::greet(connection).await?;
-        let nonce = door.greeting.nonce.as_slice().try_into().map_err(|_| unexpected())?;
-        let (device, exporter) = (credentials.device, door.connection.exporter);
-        let signature = challenge::sign(&key, &credentials.server, device, &nonce, &exporter);
-        match door.ask(Request::Login(Login { signature: signature.into() })).await? {
-            Ok(Response::LoggedIn(_)) => Ok(door),
             Ok(_) => Err(unexpected()),
             Err(refusal) => Err(refusal.into()),
         }

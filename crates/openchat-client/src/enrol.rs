@@ -58,9 +58,9 @@ pub fn enrol(
 }
 
 /// Waits for `work` in a thread of its own, so that the caller's runtime, if there is one, does not mind.
-pub(crate) fn in_thread(
-    work: impl Future<Output = Result<Enrolled, ClientError>> + Send,
-) -> Result<Enrolled, ClientError> {
+pub(crate) fn in_thread<T: Send>(
+    work: impl Future<Output = Result<T, ClientError>> + Send,
+) -> Result<T, ClientError> {
     let worker = thread::scope(|scope| {
         scope
             .spawn(|| {

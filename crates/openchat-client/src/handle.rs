@@ -201,6 +201,13 @@ impl ClientHandle {
         answered.await.map_err(|_| ClientError::stopped())?
     }
 
+    /// Has something done for which nobody waits; not done when the client has too much to do.
+    pub(crate) fn tell(&self, command: Command) {
+        let (answer, _) = oneshot::channel();
+        // A client that has ended has nothing left to do.
+        let _ = self.jobs.try_send(Job::Command(command, answer));
+    }
+
     /// Tries to connect now instead of after the pause.
     pub async fn reconnect(&self) -> Result<(), ClientError> {
         self.jobs.send(Job::Reconnect).await.map_err(|_| ClientError::stopped())

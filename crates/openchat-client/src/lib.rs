@@ -36,7 +36,7 @@ pub use event::{
 };
 pub use handle::{ClientHandle, Events};
 pub use likeness::nearest;
-pub use linking::{LinkStep, Linking, join_as_device};
+pub use linking::{HistoryTransfer, LinkStep, Linked, Linking, join_as_device};
 pub use mention::mentions;
 pub use open::{exists, open};
 pub use openchat_identity::comparison::ShortCode;

@@ -71,6 +71,11 @@ pub const COMMANDS: &[Listed] = &[
     }),
     row(("trust", &[]), "", "whose keys are known, and what that rests on", Anywhere, |_| Ok(Command::Trust)),
     row(("devices", &[]), "[revoke ID]", "your devices; put one out", Anywhere, devices),
+    row(("link", &[]), "[stop]", "one more device of yours, by a link", Anywhere, |rest| match rest {
+        "" => Ok(Command::Link),
+        "stop" => Ok(Command::StopLink),
+        _ => Err(choice(rest, &["stop"])),
+    }),
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),
@@ -138,6 +143,10 @@ pub enum Command {
     Devices,
     /// Put out the device whose identifier begins so.
     Revoke(String),
+    /// Link another device, or show its link again.
+    Link,
+    /// No device is to be linked any more.
+    StopLink,
     /// Make an invite link.
     Invite,
     /// Send again what could not be sent here.
@@ -400,6 +409,7 @@ mod tests {
                 "all|mentions|none" => "all",
                 "emacs|vim" => "vim",
                 "[revoke ID]" => "revoke 4zq7",
+                "[stop]" => "stop",
                 _ => "carol",
             };
             let line = format!("/{} {argument}", command.name);
@@ -457,7 +467,7 @@ mod tests {
         for command in COMMANDS {
             let argument = match command.argument {
                 "all|mentions|none" => "all",
-                "[revoke ID]" => "",
+                "[revoke ID]" | "[stop]" => "",
                 _ => "carol",
             };
             let in_room = Command::parse_line(&format!("/{} {argument}", command.name), true);

@@ -1,8 +1,10 @@
 //! What the model wants done, and what comes back: the only words that it and the runtime exchange.
 
+use std::fmt;
+
 use openchat_client::{
-    Answer, ClientError, Command, EpochChanged, Event, Line, Password, Profile, RoomOverview, Searched,
-    Sought, Span,
+    Answer, ClientError, Command, DeviceLink, EpochChanged, Event, Line, LinkStep, Password, Profile,
+    RoomOverview, Searched, Sought, Span,
 };
 use openchat_protocol::{RoomId, UserName};
 
@@ -19,6 +21,8 @@ pub enum Effect {
     Unlock(Password),
     /// Make an account with an invite link, then open the profile.
     Enrol(Newcomer, Box<openchat_client::InviteLink>),
+    /// Become a device of the user who shows the link, under this password, then open the profile.
+    BecomeDevice(Password, Box<DeviceLink>),
     /// Start a server here and be its first user.
     Host(Newcomer),
     /// Ask the client; `then` comes back with the answer.
@@ -29,6 +33,10 @@ pub enum Effect {
     Read(Read),
     /// Put out the device whose identifier begins so, if the password is that of the profile.
     Revoke(String, Password),
+    /// Link another device, if the password is that of the profile; the task hears how it goes.
+    Link(TaskId, Password),
+    /// Take the history of the other device; the task hears how it goes.
+    TakeHistory(TaskId),
     /// Write a room's history to this file.
     Save(RoomId, String),
     /// Try to connect now.
@@ -52,7 +60,7 @@ impl Effect {
     /// The task that this is for, if somebody may give it up.
     pub fn task(&self) -> Option<TaskId> {
         match self {
-            Self::Ask(_, Then::Task(task, _)) => Some(*task),
+            Self::Ask(_, Then::Task(task, _)) | Self::Link(task, _) | Self::TakeHistory(task) => Some(*task),
             _ => None,
         }
     }
@@ -141,6 +149,34 @@ pub enum Found {
     Epochs(RoomId, Vec<EpochChanged>),
 }
 
+/// How the linking of a device goes, at either end.
+pub enum Told {
+    /// The link is there, to be carried to the new device.
+    Link {
+        /// A secret, for ten minutes.
+        link: String,
+        /// It leads nowhere but to this machine.
+        is_local: bool,
+    },
+    /// It goes on.
+    Step(LinkStep),
+    /// It is over.
+    Ended(Result<(), ClientError>),
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Whoever has it becomes the user.
+            Self::Link { is_local, .. } => {
+                f.debug_struct("Link").field("is_local", is_local).finish_non_exhaustive()
+            }
+            Self::Step(step) => f.debug_tuple("Step").field(step).finish(),
+            Self::Ended(outcome) => f.debug_tuple("Ended").field(outcome).finish(),
+        }
+    }
+}
+
 /// Something that happened to the model.
 #[derive(Debug)]
 pub enum Incoming {
@@ -158,6 +194,8 @@ pub enum Incoming {
     Found(Result<Found, ClientError>),
     /// How many lines of a room are in this file now, or why none are.
     Saved(Result<(String, usize), String>),
+    /// How [`Effect::Link`] or [`Effect::TakeHistory`] goes.
+    Linking(TaskId, Told),
     /// What was written in `$EDITOR`, or why not.
     Edited(Result<String, String>),
     /// Some time has passed.
@@ -177,4 +215,17 @@ pub struct Opened {
     pub first: Option<openchat_protocol::RoomName>,
     /// What was made, if the profile is new.
     pub made: Vec<String>,
+    /// What this device lacks of the history of another one.
+    pub history: History,
+}
+
+/// How a device stands to the history of the one by which it was linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// It lacks nothing.
+    Whole,
+    /// The other device waits to give it.
+    Waits,
+    /// It broke off.
+    BrokeOff,
 }

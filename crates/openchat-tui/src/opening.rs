@@ -6,7 +6,7 @@ use std::time::Duration;
 use openchat_client::{Access, ClientError, ClientHandle, ErrorKind, Events, InviteLink, RoomSuite};
 use openchat_protocol::RoomName;
 
-use crate::effect::{Newcomer, Opened};
+use crate::effect::{History, Newcomer, Opened};
 
 /// Where the vault keeps the screen's own things.
 const KEPT: &[&str] = &["draft:", "screen:", "notify:"];
@@ -72,12 +72,18 @@ pub(crate) async fn opened(
     handle: &ClientHandle,
     first: Option<RoomName>,
     made: Vec<String>,
+    is_linked: bool,
 ) -> Result<Opened, ClientError> {
     let mut kept = Vec::new();
     for prefix in KEPT {
         kept.extend(handle.recall_all(prefix).await?);
     }
-    Ok(Opened { profile: handle.profile().await?, rooms: handle.rooms().await?, kept, first, made })
+    let history = match handle.lacks_history().await? {
+        _ if is_linked => History::Waits,
+        true => History::BrokeOff,
+        false => History::Whole,
+    };
+    Ok(Opened { profile: handle.profile().await?, rooms: handle.rooms().await?, kept, first, made, history })
 }
 
 #[cfg(test)]

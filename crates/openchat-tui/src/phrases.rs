@@ -365,6 +365,29 @@ pub fn epoch(changed: &EpochChanged) -> String {
     }
 }
 
+/// What is to be done when the history of another device came to an end too early.
+pub const HISTORY_BROKE_OFF: &str =
+    "/link on the other one, and openchat join LINK here, when this has ended: it goes on where it was";
+
+/// Somebody has entered the rendezvous of a link with another code.
+pub fn wrong_code(left: u8) -> String {
+    match left {
+        0 => "somebody has tried another code; that was the last try".to_owned(),
+        1 => "somebody has tried another code; one try is left".to_owned(),
+        _ => format!("somebody has tried another code; {left} tries are left"),
+    }
+}
+
+/// In how many rooms a new device is.
+pub fn rooms_reached(reached: usize, all: usize) -> String {
+    match reached < all {
+        true => {
+            format!("it is in {reached} of your {all} rooms; the others follow when both devices are online")
+        }
+        false => format!("it is in {reached} of your {all} rooms"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 mod asking;
 mod entering;
+mod linking;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +15,7 @@ use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, KeyEvent, K
 use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
 use futures_util::stream::FuturesUnordered;
-use openchat_client::{ClientError, ClientHandle, Command, ErrorKind, Events, InviteLink};
+use openchat_client::{ClientError, ClientHandle, Command, ErrorKind, Events, HistoryTransfer, InviteLink};
 use openchat_protocol::{RoomName, ServerFingerprint, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -55,9 +56,11 @@ pub enum Door {
     Unlock,
     /// The profile was opened already.
     Opened(ClientHandle, Events),
+    /// The profile is that of a device that was just linked.
+    Linked(ClientHandle, Events, HistoryTransfer),
     /// Nothing is here yet.
     FirstRun,
-    /// Somebody with a link.
+    /// Somebody with the link of an invite, or of another device.
     Invited(String),
     /// Somebody who hosts.
     Hosting,
@@ -131,7 +134,7 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
     let profile = setup.profile.as_str();
     let entrance = match &setup.door {
         Door::Unlock => Entrance::unlock(profile),
-        Door::Opened(..) => Entrance::opening(profile),
+        Door::Opened(..) | Door::Linked(..) => Entrance::opening(profile),
         Door::FirstRun => Entrance::newcomer(profile),
         Door::Invited(link) => Entrance::invited(profile, link),
         Door::Hosting => Entrance::hosting(profile),
@@ -150,12 +153,18 @@ pub async fn run(setup: Setup) -> Result<(), ScreenError> {
         folder: setup.folder,
         room: setup.room,
         host: Some(setup.host),
+        history: None,
         drawn: Instant::now() - FRAME,
         is_old: true,
         is_awaited: false,
     };
-    if let Door::Opened(handle, events) = setup.door {
-        runtime.come_in(async { Ok((handle, events)) });
+    match setup.door {
+        Door::Opened(handle, events) => runtime.come_in(async { Ok((handle, events)) }),
+        Door::Linked(handle, events, history) => {
+            runtime.history = Some(history);
+            runtime.come_in(async { Ok((handle, events)) });
+        }
+        _ => {}
     }
     let outcome = runtime.run(incoming).await;
     runtime.keep_draft().await;
@@ -183,6 +192,8 @@ struct Runtime {
     folder: PathBuf,
     room: Option<RoomName>,
     host: Option<Box<dyn Host>>,
+    /// What a device that was just linked is to take.
+    history: Option<HistoryTransfer>,
     drawn: Instant,
     /// The picture is older than the model.
     is_old: bool,
@@ -286,6 +297,7 @@ impl Runtime {
             Message::Fresh(fresh) => {
                 self.host = fresh.host.or(self.host.take());
                 self.room = fresh.room.or(self.room.take());
+                self.history = fresh.history.or(self.history.take());
                 self.adopt(fresh.handle, fresh.events, fresh.made).await;
                 Ok(Next::Go)
             }
@@ -293,12 +305,13 @@ impl Runtime {
                 self.host = host.or(self.host.take());
                 self.handle(Incoming::NotOpened(error))
             }
+            Message::Linking(task, told) => self.handle(Incoming::Linking(task, told)),
         }
     }
 
     /// The profile is open: what is on disk is shown at once.
     async fn adopt(&mut self, handle: ClientHandle, events: Events, made: Vec<String>) {
-        match opened(&handle, self.room.take(), made).await {
+        match opened(&handle, self.room.take(), made, self.history.is_some()).await {
             Ok(opened) => {
                 let state = handle.connection();
                 self.client = Some((handle, events));
@@ -326,7 +339,10 @@ impl Runtime {
                 Effect::Notify { title, body } => self.notify(&title, &body)?,
                 Effect::Unlock(password) => self.unlock(password),
                 Effect::Enrol(newcomer, link) => self.enrol(newcomer, *link),
+                Effect::BecomeDevice(password, link) => self.become_device(password, *link),
                 Effect::Host(newcomer) => self.start_host(newcomer),
+                Effect::Link(task, password) => self.link(task, password),
+                Effect::TakeHistory(task) => self.take_history(task),
                 Effect::GiveUp(task) => {
                     if let Some(task) = self.tasks.remove(&task) {
                         task.abort();

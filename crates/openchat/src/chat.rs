@@ -3,6 +3,7 @@
 mod console;
 mod devices;
 mod doing;
+mod linking;
 mod showing;
 mod verify;
 
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use clap::Args;
 use openchat_client::{
-    ClientError, ClientHandle, ConnectionState, ErrorKind, Event, Events, Line, Membership, RoomOverview,
+    ClientError, ClientHandle, ConnectionState, ErrorKind, Event, Events, HistoryTransfer, Line, Membership,
+    RoomOverview,
 };
 use openchat_protocol::{MessageId, RoomId, RoomName};
 use openchat_tui::commands::{Command, CommandError};
 
 use self::console::{Console, Input};
+use self::linking::{Errand, next_word};
 use crate::Context;
 use crate::advice::Surface;
 use crate::failure::{Failure, Kind};
@@ -59,7 +62,18 @@ pub(crate) async fn talk(
     events: Events,
     room: Option<RoomName>,
 ) -> Result<(), Failure> {
+    talk_and_take(client, events, room, None).await
+}
+
+/// The same, while the history of another device comes.
+pub(crate) async fn talk_and_take(
+    client: ClientHandle,
+    events: Events,
+    room: Option<RoomName>,
+    history: Option<HistoryTransfer>,
+) -> Result<(), Failure> {
     let console = Console::open()?;
+    let taking = history.map(|history| Errand::take_history(client.clone(), history));
     let mut chat = Chat {
         client,
         events,
@@ -71,7 +85,9 @@ pub(crate) async fn talk(
         is_offline: false,
         trouble: None,
         failed: None,
-        revoking: None,
+        asked: None,
+        linking: None,
+        taking,
     };
     let outcome = chat.run(room).await;
     chat.client.stop().await;
@@ -95,8 +111,20 @@ struct Chat {
     trouble: Option<ClientError>,
     /// The first thing that could not be done.
     failed: Option<Failure>,
-    /// The device that is put out when the password is right.
-    revoking: Option<String>,
+    /// What is done when the password is right.
+    asked: Option<Guarded>,
+    /// Another device that is being linked.
+    linking: Option<Errand>,
+    /// The history of another device that is coming.
+    taking: Option<Errand>,
+}
+
+/// What needs the password.
+enum Guarded {
+    /// The device whose identifier begins so is put out.
+    Revoke(String),
+    /// Another device is linked.
+    Link,
 }
 
 /// The room on the screen.
@@ -128,6 +156,8 @@ impl Chat {
                     Next::Go => self.prompt(),
                     Next::End => break,
                 },
+                told = next_word(&mut self.linking) => self.show_linking(told),
+                told = next_word(&mut self.taking) => self.show_taking(told).await,
                 event = self.events.next() => match event {
                     Some(Event::Connection(ConnectionState::Ended(why))) => return Err(why.into()),
                     Some(event) => self.show(event).await,
@@ -208,7 +238,7 @@ impl Chat {
     }
 
     fn prompt(&self) {
-        if self.revoking.is_some() {
+        if self.asked.is_some() {
             return self.console.ask_secret("Your password: ");
         }
         let prompt = match &self.here {
@@ -222,10 +252,10 @@ impl Chat {
         let line = match input {
             Input::Line(line) => line,
             Input::Secret(typed) => {
-                self.revoke(typed.as_str()).await;
+                self.unlocked(typed.as_str()).await;
                 return Next::Go;
             }
-            Input::Interrupt if self.revoking.take().is_some() => return Next::Go,
+            Input::Interrupt if self.asked.take().is_some() => return Next::Go,
             Input::Interrupt => ":q".to_owned(),
             Input::End => return Next::End,
         };

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use openchat_client::{Enrolled, Profile};
+use openchat_client::{Enrolled, Linked, Profile};
 use openchat_identity::{DeviceLink, InviteLink, KeyFolder, Password};
 use openchat_protocol::UserName;
 use openchat_tui::Door;
@@ -74,17 +74,37 @@ async fn go_in(
     chat::talk(client, events, enrolled.room).await
 }
 
-/// Another device of the user who shows the link.
+/// Another device of the user who shows the link. The history comes while it is in use, or before it ends where nobody
+/// stays.
 async fn join_as_device(context: &Context, link: &str, stays: bool) -> Result<(), Failure> {
-    let link: DeviceLink = link.parse().map_err(|error| Failure::new(Kind::Usage, error))?;
-    let password = new_password(context)?;
+    let device: DeviceLink = link.parse().map_err(|error| Failure::new(Kind::Usage, error))?;
     let folder = context.folders.profile();
-    let mut progress = link::Progress::default();
-    let mut told = |step| progress.tell(step);
-    let enrolled = tokio::task::block_in_place(|| {
-        openchat_client::join_as_device(&folder, &link, &password, &mut told)
-    })?;
-    go_in(context, enrolled, &password, stays).await
+    let is_new = !openchat_client::exists(&folder);
+    if stays && is_new && context.password_file.is_none() && screen::is_possible() {
+        return screen::show(context, Door::Invited(link.trim().to_owned()), None).await;
+    }
+    let password = new_password(context)?;
+    let Linked { profile, history } =
+        tokio::task::block_in_place(|| openchat_client::join_as_device(&folder, &device, &password))?;
+    tell(context, &profile)?;
+    let (client, events) = tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
+    if !stays || !std::io::stdin().is_terminal() {
+        let mut progress = link::Progress::default();
+        let outcome = match history {
+            Some(history) => history.run(&client, |step| progress.tell(step)).await,
+            None => Ok(()),
+        };
+        // What had happened before it was heard of is on disk.
+        let visited = session::visit(client, events, None).await;
+        return outcome.map_err(Failure::from).and(visited);
+    }
+    match history {
+        Some(history) if screen::is_possible() => {
+            screen::show(context, Door::Linked(client, events, history), None).await
+        }
+        None if screen::is_possible() => screen::show(context, Door::Opened(client, events), None).await,
+        history => chat::talk_and_take(client, events, None, history).await,
+    }
 }
 
 fn first_line() -> Result<String, Failure> {

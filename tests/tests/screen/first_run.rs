@@ -33,7 +33,7 @@ fn a_host_and_two_friends_come_in_at_the_screen() {
     bob.sees("Join with a link");
     bob.press("down");
     bob.press("enter");
-    bob.sees("Invite link");
+    bob.sees("Your name");
     bob.paste(&link);
     bob.press("enter");
     name_and_password(&mut bob, "bob");

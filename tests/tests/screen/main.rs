@@ -5,6 +5,7 @@ mod finding;
 mod first_run;
 mod keys;
 mod leaving;
+mod linking;
 mod panes;
 mod panic;
 mod talking;

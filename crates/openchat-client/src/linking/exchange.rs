@@ -97,10 +97,15 @@ pub(super) async fn agree_new<'a, P: Post>(
     Ok(Talk { channel: agreed.confirm(&tag)?, post })
 }
 
-impl<P: Post> Talk<'_, P> {
-    /// What carries it.
-    pub(super) fn post(&mut self) -> &mut P {
-        self.post
+impl<'a, P: Post> Talk<'a, P> {
+    /// Goes on over another post.
+    pub(super) fn over(post: &'a mut P, channel: Channel) -> Self {
+        Self { post, channel }
+    }
+
+    /// What the two have agreed on, for another post.
+    pub(super) fn into_channel(self) -> Channel {
+        self.channel
     }
 
     pub(super) async fn say<T: Encode<()>>(&mut self, what: &T) -> Result<(), Failed> {

@@ -1,5 +1,5 @@
-//! What was said before a device was linked: it gets the history of the other one, page by page, and goes on after a
-//! break where it was.
+//! What was said before a device was linked: it gets the history of the other one, page by page, while it is in use, and
+//! goes on after a break where it was.
 
 use minicbor::{Decode, Encode};
 use openchat_protocol::{RoomId, RoomName, Timestamp, Uid, codec};
@@ -9,14 +9,14 @@ use super::known::LinkStep;
 use crate::error::ClientError;
 use crate::event::{Entry, Membership};
 use crate::handle::ClientHandle;
-use crate::vault::{Change, Credentials, Notice, RoomRecord, StoredLine, Vault, Write};
+use crate::vault::{Change, Notice, RoomRecord, StoredLine, Vault, VaultError, Write};
 
 /// Lines of one page.
 pub(super) const PAGE: u32 = 500;
 /// Where in the vault it stands how far the history has come.
 const PLACE: &str = "linked history";
 
-/// Asks for the lines after a place; for all of them without.
+/// Asks for the lines after a place; for all of them without. In the vault, as long as there is something to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(super) struct HistoryWanted {
     #[n(0)]
@@ -36,7 +36,7 @@ pub(crate) struct Place {
 
 /// Some lines, in the order of their places; none at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-struct Page {
+pub(super) struct Page {
     /// The rooms, on the first page.
     #[n(0)]
     rooms: Vec<PastRoom>,
@@ -96,6 +96,18 @@ impl Source for ClientHandle {
     }
 }
 
+/// Where the history goes.
+pub(super) trait Keeper: Sync {
+    /// Writes a page, in one transaction with its place.
+    fn keep(&self, page: Page) -> impl Future<Output = Result<(), ClientError>> + Send;
+}
+
+impl Keeper for ClientHandle {
+    async fn keep(&self, page: Page) -> Result<(), ClientError> {
+        self.in_vault(move |vault| keep(vault, &page)).await
+    }
+}
+
 /// Gives what is wanted.
 pub(super) async fn give<P: Post>(
     talk: &mut Talk<'_, P>,
@@ -124,49 +136,60 @@ pub(super) async fn give<P: Post>(
 }
 
 /// What is still wanted, by what has come already.
-pub(super) fn wanted(vault: &Vault) -> Result<HistoryWanted, ClientError> {
-    let place = vault.setting(PLACE)?;
-    Ok(HistoryWanted { after: place.and_then(|place| codec::decode(&place).ok()) })
+pub(super) fn wanted(vault: &Vault) -> Result<HistoryWanted, VaultError> {
+    let wanted = vault.setting(PLACE)?;
+    Ok(wanted.and_then(|wanted| codec::decode(&wanted).ok()).unwrap_or(HistoryWanted { after: None }))
 }
 
-/// Takes the pages, each in one transaction with its place.
+/// Notes in a vault that all of the history is wanted.
+pub(super) fn want_all() -> Write {
+    Write::Setting(PLACE.to_owned(), Some(codec::encode(&HistoryWanted { after: None })))
+}
+
+/// Whether something is wanted.
+pub(super) fn is_wanted(vault: &Vault) -> Result<bool, VaultError> {
+    Ok(vault.setting(PLACE)?.is_some())
+}
+
+/// Takes the pages.
 pub(super) async fn take<P: Post>(
     talk: &mut Talk<'_, P>,
-    vault: &mut Vault,
-    credentials: &Credentials,
+    keeper: &impl Keeper,
     tell: &mut (dyn FnMut(LinkStep) + Send),
 ) -> Result<(), Failed> {
     let mut done = 0;
     loop {
         let page: Page = talk.hear().await?;
-        let is_end = page.lines.is_empty();
-        done += page.lines.len() as u64;
-        vault.apply(&change(vault, credentials, &page)?).map_err(ClientError::from)?;
-        if is_end {
+        let (count, left) = (page.lines.len() as u64, page.left);
+        keeper.keep(page).await?;
+        if count == 0 {
             break;
         }
-        tell(LinkStep::History { done, total: done.saturating_add(page.left) });
+        done += count;
+        tell(LinkStep::History { done, total: done.saturating_add(left) });
     }
     talk.say(&()).await
 }
 
-fn change(vault: &Vault, credentials: &Credentials, page: &Page) -> Result<Change, ClientError> {
-    let known: Vec<RoomId> = vault.rooms()?.iter().map(|room| room.room).collect();
+/// What this device has by itself stays as it is.
+pub(super) fn keep(vault: &mut Vault, page: &Page) -> Result<(), VaultError> {
+    let (credentials, rooms) = (vault.credentials()?, vault.rooms()?);
+    let is_known = |room: RoomId| rooms.iter().any(|known| known.room == room);
     let mut change = Change::default();
-    for PastRoom { room, name, listed, .. } in page.rooms.iter().filter(|past| !known.contains(&past.room)) {
+    for PastRoom { room, name, listed, .. } in page.rooms.iter().filter(|past| !is_known(past.room)) {
         // This device comes in when a member adds it; until then it is one that it was in.
         let record = RoomRecord::new(*room, name.clone(), *listed, Membership::Left);
         change.push(Write::Room(Box::new(RoomRecord { was_in: true, ..record })));
     }
     for PastLine { place, time, author, entry } in page.lines.iter().cloned() {
         let Place { room, sequence, part } = place;
-        let notice = Notice::of(&entry, author, credentials);
+        let notice = Notice::of(&entry, author, &credentials);
         change.push(Write::Line(StoredLine { room, sequence, part, time, author, entry, notice }));
     }
     for PastRoom { room, read, .. } in &page.rooms {
         change.push(Write::Read(*room, *read));
     }
-    let place = page.lines.last().map(|line| codec::encode(&line.place));
-    change.push(Write::Setting(PLACE.to_owned(), place));
-    Ok(change)
+    let wanted = page.lines.last().map(|line| codec::encode(&HistoryWanted { after: Some(line.place) }));
+    change.push(Write::Setting(PLACE.to_owned(), wanted));
+    vault.apply(&change)
 }

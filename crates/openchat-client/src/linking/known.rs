@@ -1,5 +1,7 @@
 //! The device that a user has: it shows the code, and gives the new one what it needs.
 
+use std::time::Duration;
+
 use minicbor::bytes::ByteVec;
 use openchat_identity::device::issue_device_certificate;
 use openchat_identity::device_list::{self, key_hash};
@@ -8,12 +10,14 @@ use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::limits::{DEVICES_PER_USER, LINK_TRIES};
 use openchat_protocol::linking::{LinkEnd, ReceiveLink, SendLink};
 use openchat_protocol::{Address, Did, LinkSlot, Request, Response, Timestamp};
+use tokio::time::{sleep, timeout};
 
 use super::exchange::{Failed, Post, agree_known};
 use super::history::{self, HistoryWanted};
 use super::{Given, Introduction, Reception};
 use crate::command::{Answer, Command, LinkOpened, OwnDevice};
 use crate::error::{ClientError, ErrorKind};
+use crate::event::Membership;
 use crate::handle::{ClientHandle, unexpected};
 use crate::vault::{Contact, Credentials};
 
@@ -27,6 +31,13 @@ pub enum LinkStep {
     },
     /// The device is the user's.
     Enrolled(Did),
+    /// It is in so many rooms of this device; in the others when both are online the next time.
+    Rooms {
+        /// So many.
+        reached: usize,
+        /// Of so many.
+        all: usize,
+    },
     /// So many lines of the history are with it.
     History {
         /// Since this began.
@@ -36,7 +47,12 @@ pub enum LinkStep {
     },
 }
 
-/// A rendezvous that is open for a new device.
+/// How long rooms are waited for: whoever is not here adds the device another time.
+const ROOMS: Duration = Duration::from_secs(20);
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// A rendezvous that is open for a new device, as long as this is there.
 #[derive(Debug)]
 pub struct Linking {
     client: ClientHandle,
@@ -95,16 +111,12 @@ impl Linking {
         self.link.address.is_loopback()
     }
 
-    /// Waits for the new device and gives it what it needs, and the history. It is enrolled and has all of it when this
-    /// returns; rooms follow.
+    /// Waits for the new device and gives it what it needs; then, while it is in use, the history. Who drops this ends it:
+    /// a device that is enrolled by then stays so.
     pub async fn run(self, mut tell: impl FnMut(LinkStep) + Send) -> Result<Did, ClientError> {
-        let (slot, client) = (self.opened.slot, self.client.clone());
-        let mut post = KnownPost { client: &client, slot, attempt: 0, next: None };
-        let outcome = self.tries(&mut post, &mut tell).await;
-        // An error says that it is over by itself.
-        let _ = client.ask(Command::Rendezvous(Box::new(Request::CloseLink(slot)))).await;
-        client.ask(Command::FollowDevices).await?;
-        outcome
+        let client = self.client.clone();
+        let mut post = KnownPost { client: &client, slot: self.opened.slot, attempt: 0, next: None };
+        self.tries(&mut post, &mut tell).await
     }
 
     async fn tries(
@@ -141,11 +153,33 @@ impl Linking {
             false => Reception::New(Box::new(self.gift(&credentials, contacts, &new)?)),
         };
         talk.say(&reception).await?;
-        // It asks when the server has enrolled it.
-        let wanted: HistoryWanted = talk.hear().await?;
+        // It says when the server has enrolled it.
+        let () = talk.hear().await?;
         tell(LinkStep::Enrolled(new.did));
+        // Before the history: between what it gets of a room and what it reads there itself nothing is to be missing.
+        tell(self.rooms(new.did).await?);
+        let wanted: HistoryWanted = talk.hear().await?;
         history::give(&mut talk, &self.client, wanted, tell).await?;
         Ok(new.did)
+    }
+
+    /// Waits until the device is in the rooms of this one.
+    async fn rooms(&self, did: Did) -> Result<LinkStep, ClientError> {
+        let client = &self.client;
+        client.ask(Command::FollowDevices).await?;
+        let all = client.rooms().await?.iter().filter(|room| room.membership == Membership::Member).count();
+        let mut reached = 0;
+        let everywhere = async {
+            while reached < all {
+                sleep(LOOK).await;
+                // Not proven for a moment after the list has changed.
+                let devices = client.devices().await.unwrap_or_default();
+                reached = devices.iter().find(|device| device.did == did).map_or(reached, |it| it.rooms);
+            }
+        };
+        // What is missing then is told.
+        let _ = timeout(ROOMS, everywhere).await;
+        Ok(LinkStep::Rooms { reached, all })
     }
 
     fn gift(
@@ -182,6 +216,12 @@ impl Linking {
             contacts,
             head: *head,
         })
+    }
+}
+
+impl Drop for Linking {
+    fn drop(&mut self) {
+        self.client.tell(Command::Rendezvous(Box::new(Request::CloseLink(self.opened.slot))));
     }
 }
 

@@ -19,7 +19,7 @@ use zeroize::Zeroize;
 
 pub(crate) use self::history::{PastLine, PastRoom, Place};
 pub use self::known::{LinkStep, Linking};
-pub use self::new::join_as_device;
+pub use self::new::{HistoryTransfer, Linked, join_as_device};
 use crate::vault::Contact;
 
 /// What the new device says of itself.

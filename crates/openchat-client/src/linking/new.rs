@@ -4,22 +4,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use openchat_identity::device_list::{self, key_hash};
+use openchat_identity::linking::Channel;
 use openchat_identity::{DeviceKey, DeviceLink, IdentityKey, KeyFolder, Password, Validity};
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::linking::{LinkEnd, ReceiveLink, SendLink};
-use openchat_protocol::{DeviceId, Did, RefusalCode, Request, Response, Timestamp};
+use openchat_protocol::{DeviceId, Did, LinkSlot, RefusalCode, Request, Response, Timestamp};
 use tokio::time::sleep;
 
 use super::exchange::{Failed, Post, Talk, agree_new};
 use super::known::LinkStep;
 use super::{Given, Introduction, Reception, history};
 use crate::belongings::Belongings;
+use crate::command::{Answer, Command};
 use crate::connection::Server;
 use crate::door::{Door, unexpected};
-use crate::enrol::{Enrolled, enrol_device, in_thread, profile_of, server_of};
+use crate::enrol::{enrol_device, in_thread, profile_of, server_of};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Profile;
 use crate::folder::{ProfileFolder, key_error};
+use crate::handle::ClientHandle;
 use crate::random;
 use crate::vault::{Change, Credentials, Vault, Write};
 
@@ -28,17 +31,55 @@ const REQUESTS: u32 = 12;
 /// Before a message is sent again that found no room, when the server does not say.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Makes this machine a device of the user who shows `link`, with a profile in `folder` under `password` and the history
-/// of the other device. A profile that was linked before gets what is missing of the history. Blocks for as long as it
-/// takes; may be called from anywhere.
-pub fn join_as_device(
-    folder: &Path,
-    link: &DeviceLink,
-    password: &Password,
-    tell: &mut (dyn FnMut(LinkStep) + Send),
-) -> Result<Enrolled, ClientError> {
+/// A machine that is a device of the user now.
+pub struct Linked {
+    /// The profile that it has.
+    pub profile: Profile,
+    /// Brings the history, once the client of that profile runs. Nothing when an attempt that had broken off was finished:
+    /// then it takes another link.
+    pub history: Option<HistoryTransfer>,
+}
+
+/// The history of the other device on its way: it waits for this one.
+pub struct HistoryTransfer {
+    channel: Channel,
+    slot: LinkSlot,
+    end: LinkEnd,
+}
+
+/// Makes this machine a device of the user who shows `link`, with a profile in `folder` under `password`. A profile that
+/// was linked before gets what is missing of the history. Blocks for as long as it takes; may be called from anywhere.
+pub fn join_as_device(folder: &Path, link: &DeviceLink, password: &Password) -> Result<Linked, ClientError> {
     let folder = ProfileFolder::lock(folder)?;
-    in_thread(NewDevice { folder, link, password }.run(tell))
+    in_thread(NewDevice { folder, link, password }.run())
+}
+
+impl HistoryTransfer {
+    /// Takes the history into the profile whose client this is. When it breaks off, what has come stays, and another link
+    /// goes on from there.
+    pub async fn run(
+        self,
+        client: &ClientHandle,
+        mut tell: impl FnMut(LinkStep) + Send,
+    ) -> Result<(), ClientError> {
+        client.online().await?;
+        let mut post = ClientPost { client, slot: self.slot, end: self.end };
+        let mut talk = Talk::over(&mut post, self.channel);
+        let wanted = client.in_vault(|vault| history::wanted(vault)).await?;
+        let outcome = async {
+            talk.say(&wanted).await?;
+            history::take(&mut talk, client, &mut tell).await
+        };
+        outcome.await.map_err(unfinished)
+    }
+}
+
+// What a linked device lacks.
+impl ClientHandle {
+    /// Whether the history of another device has not come as a whole.
+    pub async fn lacks_history(&self) -> Result<bool, ClientError> {
+        self.in_vault(|vault| history::is_wanted(vault)).await
+    }
 }
 
 struct NewDevice<'a> {
@@ -48,46 +89,39 @@ struct NewDevice<'a> {
 }
 
 impl NewDevice<'_> {
-    async fn run(self, tell: &mut (dyn FnMut(LinkStep) + Send)) -> Result<Enrolled, ClientError> {
-        let profile = match Vault::exists(self.folder.path()) {
-            true => self.go_on(tell).await,
-            false => self.link(tell).await,
-        };
-        Ok(Enrolled { profile: profile?, room: None })
+    async fn run(self) -> Result<Linked, ClientError> {
+        match Vault::exists(self.folder.path()) {
+            true => self.go_on().await,
+            false => self.link().await,
+        }
     }
 
     /// An earlier attempt came as far as the vault: the server may not know the device yet, and the history may not be
     /// whole.
-    async fn go_on(&self, tell: &mut (dyn FnMut(LinkStep) + Send)) -> Result<Profile, ClientError> {
-        let mut vault = Vault::open(self.folder.path(), self.password)?;
+    async fn go_on(&self) -> Result<Linked, ClientError> {
+        let vault = Vault::open(self.folder.path(), self.password)?;
         let credentials = vault.credentials()?;
         if !credentials.enrolled {
             let mut door = Door::open(server_of(&credentials)).await?;
-            return enrol_device(&mut door, vault, credentials).await;
+            let profile = enrol_device(&mut door, vault, credentials).await?;
+            return Ok(Linked { profile, history: None });
         }
         let mut post = NewPost::enter(self.link).await?;
-        let outcome = self.more_history(&mut post, &mut vault, &credentials, tell).await;
-        outcome.map(|()| profile_of(&credentials)).map_err(failure)
+        let channel = self.more_history(&mut post, &credentials).await.map_err(failure)?;
+        Ok(Linked { profile: profile_of(&credentials), history: Some(post.transfer(channel)) })
     }
 
-    async fn more_history(
-        &self,
-        post: &mut NewPost,
-        vault: &mut Vault,
-        credentials: &Credentials,
-        tell: &mut (dyn FnMut(LinkStep) + Send),
-    ) -> Result<(), Failed> {
+    async fn more_history(&self, post: &mut NewPost, credentials: &Credentials) -> Result<Channel, Failed> {
         let key = DeviceKey::from_pkcs8(&credentials.device_key).map_err(|it| refused(&it.to_string()))?;
         let mut talk = agree_new(post, &self.link.code, &self.link.server).await?;
         let point = key.public_point().to_vec().into();
         talk.say(&Introduction { did: credentials.device.did, point }).await?;
         let Reception::Known = talk.hear().await? else { return Err(has_profile(credentials).into()) };
-        talk.post().log_in(credentials).await?;
-        talk.say(&history::wanted(vault)?).await?;
-        history::take(&mut talk, vault, credentials, tell).await
+        talk.say(&()).await?;
+        Ok(talk.into_channel())
     }
 
-    async fn link(&self, tell: &mut (dyn FnMut(LinkStep) + Send)) -> Result<Profile, ClientError> {
+    async fn link(&self) -> Result<Linked, ClientError> {
         let keys = KeyFolder::new(self.folder.path());
         let known = if keys.exists() {
             Some(keys.read(self.password).map_err(|error| key_error(&error))?)
@@ -95,15 +129,15 @@ impl NewDevice<'_> {
             None
         };
         let mut post = NewPost::enter(self.link).await?;
-        self.receive(&mut post, known.as_ref(), tell).await.map_err(failure)
+        let (profile, channel) = self.receive(&mut post, known.as_ref()).await.map_err(failure)?;
+        Ok(Linked { profile, history: Some(post.transfer(channel)) })
     }
 
     async fn receive(
         &self,
         post: &mut NewPost,
         known: Option<&IdentityKey>,
-        tell: &mut (dyn FnMut(LinkStep) + Send),
-    ) -> Result<Profile, Failed> {
+    ) -> Result<(Profile, Channel), Failed> {
         let key = DeviceKey::generate();
         let did = Did(random::bytes());
         let mut talk = agree_new(post, &self.link.code, &self.link.server).await?;
@@ -121,28 +155,16 @@ impl NewDevice<'_> {
             Some(_) => {}
             None => keys.create(&identity, self.password).map_err(|error| key_error(&error))?,
         }
-        let mut first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
+        let mut first =
+            Change::from_iter([Write::Credentials(Box::new(credentials.clone())), history::want_all()]);
         // Rooms follow the list of devices by themselves.
         let belongings = Belongings { rooms: Vec::new(), contacts: &given.contacts, head: given.head };
         belongings.put(&mut first, &door.connection.anchor, identity.uid())?;
         let vault = Vault::create(self.folder.path(), self.password, &first).map_err(ClientError::from)?;
         let profile = enrol_device(&mut door, vault, credentials).await?;
-        tell(LinkStep::Enrolled(did));
-        // It is this user's device from now on; the history can come another time.
-        self.first_history(&mut talk, tell).await.map_err(unfinished)?;
-        Ok(profile)
-    }
-
-    async fn first_history(
-        &self,
-        talk: &mut Talk<'_, NewPost>,
-        tell: &mut (dyn FnMut(LinkStep) + Send),
-    ) -> Result<(), Failed> {
-        let mut vault = Vault::open(self.folder.path(), self.password).map_err(ClientError::from)?;
-        let credentials = vault.credentials().map_err(ClientError::from)?;
-        talk.post().log_in(&credentials).await?;
-        talk.say(&history::wanted(&vault)?).await?;
-        history::take(talk, &mut vault, &credentials, tell).await
+        // It is this user's device from now on; without this word the other one learns of it from the list.
+        let _ = talk.say(&()).await;
+        Ok((profile, talk.into_channel()))
     }
 
     /// Checks what the known device has given: it cannot make this one trust another server, or be somebody else.
@@ -206,15 +228,15 @@ fn failure(failed: Failed) -> ClientError {
 }
 
 /// The history broke off: what has come stays.
-fn unfinished(failed: Failed) -> Failed {
+fn unfinished(failed: Failed) -> ClientError {
     let why = match failed {
         Failed::ForGood(error) => error.to_string(),
         Failed::Guess | Failed::Superseded => "somebody else has begun to use the link".to_owned(),
     };
     let message = format!("this machine is your device, but the history is not whole yet: {why}");
-    Failed::ForGood(ClientError::new(ErrorKind::Network, message).with_help(
+    ClientError::new(ErrorKind::Network, message).with_help(
         "openchat link on the other one again, and here openchat join LINK: it goes on where it was",
-    ))
+    )
 }
 
 fn has_profile(credentials: &Credentials) -> ClientError {
@@ -237,8 +259,6 @@ fn server(link: &DeviceLink) -> Server {
 struct NewPost {
     door: Door,
     asked: u32,
-    /// Logged in, so that there is no end to what may be asked.
-    is_device: bool,
     link: DeviceLink,
     end: LinkEnd,
 }
@@ -249,24 +269,22 @@ impl NewPost {
         match door.ask(Request::EnterLink(link.code.slot)).await? {
             Ok(Response::LinkEntered(entered)) => {
                 let end = LinkEnd::New { key: entered.key };
-                Ok(Self { door, asked: 2, is_device: false, link: link.clone(), end })
+                Ok(Self { door, asked: 2, link: link.clone(), end })
             }
             Ok(_) => Err(unexpected()),
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    /// As the device that this is now: it may ask as much as it likes.
-    async fn log_in(&mut self, credentials: &Credentials) -> Result<(), ClientError> {
-        self.door = Door::open_as(credentials).await?;
-        (self.asked, self.is_device) = (0, true);
-        Ok(())
+    /// For the client that this device has now.
+    fn transfer(self, channel: Channel) -> HistoryTransfer {
+        HistoryTransfer { channel, slot: self.link.code.slot, end: self.end }
     }
 
     /// Asks until there is room, over a new connection when the present one has ended or was asked enough.
     async fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         loop {
-            if self.asked >= REQUESTS && !self.is_device {
+            if self.asked >= REQUESTS {
                 self.door = Door::open(server(&self.link)).await?;
                 self.asked = 1;
             }
@@ -295,6 +313,41 @@ impl Post for NewPost {
         loop {
             let (slot, end) = (self.link.code.slot, self.end.clone());
             match self.ask(&Request::ReceiveLink(ReceiveLink { slot, end })).await? {
+                Response::LinkMessage(Some(message)) => return Ok(message.message.into()),
+                Response::LinkMessage(None) => {}
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+}
+
+/// Over the connection of a client that runs.
+struct ClientPost<'a> {
+    client: &'a ClientHandle,
+    slot: LinkSlot,
+    end: LinkEnd,
+}
+
+impl ClientPost<'_> {
+    async fn ask(&self, request: Request) -> Result<Response, ClientError> {
+        match self.client.ask(Command::Rendezvous(Box::new(request))).await? {
+            Answer::Rendezvous(response) => Ok(*response),
+            other => Err(crate::handle::unexpected(&other)),
+        }
+    }
+}
+
+impl Post for ClientPost<'_> {
+    async fn send(&mut self, message: Vec<u8>) -> Result<(), Failed> {
+        let (slot, end) = (self.slot, self.end.clone());
+        self.ask(Request::SendLink(SendLink { slot, end, message: message.into() })).await?;
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Failed> {
+        loop {
+            let (slot, end) = (self.slot, self.end.clone());
+            match self.ask(Request::ReceiveLink(ReceiveLink { slot, end })).await? {
                 Response::LinkMessage(Some(message)) => return Ok(message.message.into()),
                 Response::LinkMessage(None) => {}
                 _ => return Err(unexpected().into()),

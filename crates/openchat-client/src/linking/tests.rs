@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::exchange::{Failed, Post, agree_known, agree_new};
-use super::history::{PAGE, Source, give, take, wanted};
+use super::history::{Keeper, PAGE, Page, Source, give, is_wanted, keep, take, want_all, wanted};
 use super::*;
 use crate::error::ClientError;
 use crate::event::{Delivery, Entry, Membership};
@@ -139,6 +139,12 @@ impl Source for Mutex<Vault> {
     }
 }
 
+impl Keeper for Mutex<Vault> {
+    async fn keep(&self, page: Page) -> Result<(), ClientError> {
+        Ok(keep(&mut self.lock().unwrap(), &page)?)
+    }
+}
+
 fn credentials() -> Credentials {
     Credentials {
         host: "chat.example".into(),
@@ -178,7 +184,7 @@ fn fill(vault: &mut Vault) {
 }
 
 /// What one link brings; it breaks after so many messages of the known device. How far both were told that it came.
-async fn transfer(known: &Mutex<Vault>, new: &mut Vault, breaks_after: usize) -> (u64, u64) {
+async fn transfer(known: &Mutex<Vault>, new: &Mutex<Vault>, breaks_after: usize) -> (u64, u64) {
     let code = code("abcdefgh");
     let (mut known_post, new_post) = posts(nobody, nobody);
     let mut new_post = Breaking { post: new_post, left: breaks_after };
@@ -195,13 +201,14 @@ async fn transfer(known: &Mutex<Vault>, new: &mut Vault, breaks_after: usize) ->
     };
     let new_end = async {
         let mut talk = agree_new(&mut new_post, &code, &SERVER).await?;
-        talk.say(&wanted(new)?).await?;
+        let wanted = wanted(&new.lock().unwrap()).map_err(ClientError::from)?;
+        talk.say(&wanted).await?;
         let mut tell = |step| {
             if let LinkStep::History { done, .. } = step {
                 taken = done;
             }
         };
-        let outcome = take(&mut talk, new, &credentials(), &mut tell).await;
+        let outcome = take(&mut talk, new, &mut tell).await;
         // As when the program ends.
         drop(new_post);
         outcome
@@ -232,20 +239,23 @@ impl Post for Breaking {
 async fn the_history_comes_over_and_goes_on_after_a_break_where_it_was() {
     let ((_one, mut known), (_other, mut new)) = (vault(), vault());
     fill(&mut known);
-    let known = Mutex::new(known);
+    new.apply(&Change::from_iter([want_all()])).unwrap();
+    let (known, new) = (Mutex::new(known), Mutex::new(new));
     // Two messages of the exchange, and some of the first page or two.
-    let (_, taken) = transfer(&known, &mut new, 4).await;
+    let (_, taken) = transfer(&known, &new, 4).await;
     assert!(taken > 0 && taken < LINES, "{taken}");
-    let (given, rest) = transfer(&known, &mut new, usize::MAX).await;
+    assert!(is_wanted(&new.lock().unwrap()).unwrap(), "it is known that something is missing");
+    let (given, rest) = transfer(&known, &new, usize::MAX).await;
     assert_eq!((given, rest), (LINES - taken, LINES - taken), "nothing comes twice");
     let limit = u32::try_from(2 * LINES).unwrap();
-    let lines = new.history(ROOM, Span::Newest, limit).unwrap();
+    assert!(!is_wanted(&new.lock().unwrap()).unwrap());
+    let lines = new.lock().unwrap().history(ROOM, Span::Newest, limit).unwrap();
     let expected = known.lock().unwrap().history(ROOM, Span::Newest, limit).unwrap();
     assert_eq!(lines, expected);
-    let overview = &new.rooms().unwrap()[0];
+    let overview = &new.lock().unwrap().rooms().unwrap()[0];
     assert_eq!((overview.name.as_str(), overview.membership), ("lobby", Membership::Left));
     assert_eq!(overview.unread, 3, "what was read on one device is read on the other");
     // All of it once more changes nothing.
-    transfer(&known, &mut new, usize::MAX).await;
-    assert_eq!(new.history(ROOM, Span::Newest, limit).unwrap(), expected);
+    transfer(&known, &new, usize::MAX).await;
+    assert_eq!(new.lock().unwrap().history(ROOM, Span::Newest, limit).unwrap(), expected);
 }

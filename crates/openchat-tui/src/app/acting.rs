@@ -43,7 +43,7 @@ impl Chat {
                 search.query.insert_str(text.lines().next().unwrap_or_default());
                 self.search_anew(out);
             }
-            Some(Overlay::Revoke(_, password)) => {
+            Some(Overlay::Revoke(_, password) | Overlay::LinkPassword(password)) => {
                 text.lines().take(1).flat_map(str::chars).for_each(|c| password.push(c));
             }
             Some(_) => {}

@@ -12,6 +12,7 @@ use openchat_protocol::{RoomId, RoomName, Timestamp};
 use super::completion::Completion;
 use super::composer::Composer;
 use super::entrance::sentence;
+use super::linking::Linking;
 use super::mouse::Places;
 use super::overlay::{Overlay, Page};
 use super::panes::{Arrangement, LAYOUT};
@@ -61,6 +62,8 @@ pub struct Chat {
     pub overlay: Option<Overlay>,
     /// What takes a while, and what has failed.
     pub tasks: Tasks,
+    /// The device that is being linked.
+    pub(super) linking: Option<Linking>,
     /// How far the page in front was turned, if it is one.
     pub page: Page,
     /// The members' pane is open.
@@ -142,6 +145,7 @@ impl Chat {
             composer: Composer::default(),
             overlay: None,
             tasks: Tasks::default(),
+            linking: None,
             page: Page::default(),
             shows_members: true,
             notice: None,
@@ -243,6 +247,7 @@ impl Chat {
                 self.draft_is_new = true;
             }
             Incoming::Edited(Err(why)) => self.warn_of(format!("the message is as it was: {why}")),
+            Incoming::Linking(task, told) => self.handle_linking(task, told, out),
             Incoming::Tick => self.tick(out),
             Incoming::Opened(_) => {}
         }

@@ -95,6 +95,8 @@ impl Chat {
             (Command::Trust, _) => out.push(Effect::Ask(Ask::Acquaintances, Then::ShowPeople)),
             (Command::Devices, _) => out.push(Effect::Ask(Ask::Devices, Then::ShowDevices)),
             (Command::Revoke(id), _) => self.overlay = Some(Overlay::Revoke(id, Secret::default())),
+            (Command::Link, _) => self.show_link(),
+            (Command::StopLink, _) => self.stop_link(out),
             (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
             (Command::Invite, _) => {
                 let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());

@@ -1,4 +1,4 @@
-//! Before the profile is open: host or join, name and password; or the password of a profile that is there.
+//! Before the profile is open: host, join or link, name and password; or the password of a profile that is there.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use openchat_client::{ClientError, DeviceLink, ErrorKind, InviteLink, Password};
@@ -26,9 +26,9 @@ pub struct Entrance {
 
 /// What is asked.
 pub enum Page {
-    /// Host here, or join a link.
+    /// Which way in.
     Choose {
-        /// The row that is chosen: 0 host, 1 join.
+        /// The row of [`Way::ALL`] that is chosen.
         chosen: usize,
     },
     /// Name, password, link.
@@ -46,15 +46,22 @@ pub enum Way {
     Host,
     /// Come in by a link.
     Join,
+    /// Become another device of somebody who is on the server.
+    Link,
+}
+
+impl Way {
+    /// In the order of the page.
+    pub const ALL: [Self; 3] = [Self::Host, Self::Join, Self::Link];
 }
 
 /// What a newcomer is asked.
 pub struct Form {
-    /// Which way in.
-    pub way: Way,
-    /// The invite link; unused by a host.
+    /// The way in that was chosen.
+    chosen: Way,
+    /// The link of an invite, or of another device; unused by a host.
     pub link: TextArea<'static>,
-    /// The wanted name.
+    /// The wanted name; a device has that of its user.
     pub name: TextArea<'static>,
     /// The new password.
     pub password: Secret,
@@ -67,7 +74,7 @@ pub struct Form {
 /// The fields of a [`Form`], from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// The invite link.
+    /// The link.
     Link,
     /// The name.
     Name,
@@ -122,22 +129,34 @@ impl Secret {
 impl Form {
     fn boxed(way: Way, link: &str) -> Box<Self> {
         let mut form = Self {
-            way,
+            chosen: way,
             link: TextArea::default(),
             name: TextArea::default(),
             password: Secret::default(),
             again: Secret::default(),
-            at: if way == Way::Join && link.is_empty() { Field::Link } else { Field::Name },
+            at: Field::Link,
         };
         form.link.insert_str(link);
+        if way == Way::Host || !link.is_empty() {
+            form.at = *form.fields().iter().find(|field| **field != Field::Link).unwrap_or(&Field::Link);
+        }
         Box::new(form)
+    }
+
+    /// Which way in: the link of a device says so by itself.
+    pub fn way(&self) -> Way {
+        match self.chosen {
+            Way::Join if DeviceLink::is_meant(&text(&self.link)) => Way::Link,
+            chosen => chosen,
+        }
     }
 
     /// The fields that are asked for, from top to bottom.
     pub fn fields(&self) -> &'static [Field] {
-        match self.way {
+        match self.way() {
             Way::Host => &[Field::Name, Field::Password, Field::Again],
             Way::Join => &[Field::Link, Field::Name, Field::Password, Field::Again],
+            Way::Link => &[Field::Link, Field::Password, Field::Again],
         }
     }
 
@@ -175,31 +194,36 @@ impl Form {
 
     /// What is to be done, or which field is wrong and why.
     fn finish(&self) -> Result<Effect, (Field, String)> {
-        let link = match self.way {
-            Way::Host => None,
-            Way::Join => Some(Box::new(link(&text(&self.link)).map_err(|why| (Field::Link, why))?)),
-        };
-        let name: UserName = text(&self.name).parse().map_err(|why| (Field::Name, format!("{why}")))?;
-        match (self.password.length(), self.password.0 == self.again.0) {
-            (0, _) => return Err((Field::Password, "An empty password protects nothing.".to_owned())),
-            (_, false) => return Err((Field::Again, "The two passwords are not the same.".to_owned())),
-            _ => {}
-        }
-        let newcomer = Newcomer { name, password: self.password.password() };
-        Ok(match link {
-            None => Effect::Host(newcomer),
-            Some(link) => Effect::Enrol(newcomer, link),
+        let link = text(&self.link);
+        let wrong = |why: &dyn std::fmt::Display| (Field::Link, why.to_string());
+        Ok(match self.way() {
+            Way::Host => Effect::Host(Newcomer { name: self.name()?, password: self.new_password()? }),
+            Way::Join => {
+                let link: InviteLink = link.parse().map_err(|why| wrong(&why))?;
+                let newcomer = Newcomer { name: self.name()?, password: self.new_password()? };
+                Effect::Enrol(newcomer, Box::new(link))
+            }
+            Way::Link => {
+                if !DeviceLink::is_meant(&link) && link.parse::<InviteLink>().is_ok() {
+                    return Err(wrong(&"this is an invite, which makes a new account: Esc, then 2"));
+                }
+                let link: DeviceLink = link.parse().map_err(|why| wrong(&why))?;
+                Effect::BecomeDevice(self.new_password()?, Box::new(link))
+            }
         })
     }
-}
 
-pub(super) fn link(text: &str) -> Result<InviteLink, String> {
-    if DeviceLink::is_meant(text) {
-        return Err(
-            "this is the link of a device of yours: leave with Ctrl-C, and openchat join 'LINK'".to_owned()
-        );
+    fn name(&self) -> Result<UserName, (Field, String)> {
+        text(&self.name).parse().map_err(|why| (Field::Name, format!("{why}")))
     }
-    text.parse().map_err(|why| format!("{why}"))
+
+    fn new_password(&self) -> Result<Password, (Field, String)> {
+        match (self.password.length(), self.password.0 == self.again.0) {
+            (0, _) => Err((Field::Password, "An empty password protects nothing.".to_owned())),
+            (_, false) => Err((Field::Again, "The two passwords are not the same.".to_owned())),
+            _ => Ok(self.password.password()),
+        }
+    }
 }
 
 /// The one line of a small field.
@@ -218,7 +242,7 @@ impl Entrance {
         Self::at(Page::Choose { chosen: 0 }, profile)
     }
 
-    /// For somebody with an invite link.
+    /// For somebody with the link of an invite, or of another device.
     pub fn invited(profile: &str, link: &str) -> Self {
         Self::at(Page::Form(Form::boxed(Way::Join, link)), profile)
     }
@@ -261,13 +285,17 @@ impl Entrance {
             (_, KeyCode::Char('c' | 'd')) if control => out.push(Effect::Quit),
             (_, KeyCode::Char('z')) if control => out.push(Effect::Suspend),
             (Page::Working(..), _) => {}
-            (Page::Choose { chosen }, KeyCode::Up | KeyCode::Down | KeyCode::Tab | KeyCode::BackTab) => {
-                *chosen = 1 - *chosen;
+            (Page::Choose { chosen }, KeyCode::Up | KeyCode::BackTab) => {
+                *chosen = chosen.checked_sub(1).unwrap_or(Way::ALL.len() - 1);
+            }
+            (Page::Choose { chosen }, KeyCode::Down | KeyCode::Tab) => {
+                *chosen = (*chosen + 1) % Way::ALL.len();
             }
             (Page::Choose { .. }, KeyCode::Char('1')) => self.page = Page::Form(Form::boxed(Way::Host, "")),
             (Page::Choose { .. }, KeyCode::Char('2')) => self.page = Page::Form(Form::boxed(Way::Join, "")),
+            (Page::Choose { .. }, KeyCode::Char('3')) => self.page = Page::Form(Form::boxed(Way::Link, "")),
             (Page::Choose { chosen }, KeyCode::Enter) => {
-                let way = if *chosen == 0 { Way::Host } else { Way::Join };
+                let way = Way::ALL.get(*chosen).copied().unwrap_or(Way::Host);
                 self.page = Page::Form(Form::boxed(way, ""));
             }
             (Page::Choose { .. }, KeyCode::Esc | KeyCode::Char('q')) => out.push(Effect::Quit),
@@ -297,9 +325,10 @@ impl Entrance {
         let Page::Form(form) = &mut self.page else { return };
         match form.finish() {
             Ok(effect) => {
-                let what = match form.way {
+                let what = match form.way() {
                     Way::Host => "Starting the server, making its keys and yours",
                     Way::Join => "Making your keys and your account",
+                    Way::Link => "Making this machine a device of yours",
                 };
                 out.push(effect);
                 self.error = None;

@@ -35,9 +35,12 @@ impl Chat {
             Some(Overlay::Search(_)) => self.press_in_search(key, theme, out),
             Some(Overlay::Ask(_)) => self.answer(key.code, out),
             Some(Overlay::Revoke(..)) if key.code == KeyCode::Enter => self.revoke(out),
-            Some(Overlay::Revoke(_, password)) => password.handle(key),
+            Some(Overlay::LinkPassword(_)) if key.code == KeyCode::Enter => self.link(out),
+            Some(Overlay::Revoke(_, password) | Overlay::LinkPassword(password)) => password.handle(key),
             Some(Overlay::Tasks) => self.press_in_tasks(key.code, theme, out),
-            Some(Overlay::Invite(link)) if matches!(key.code, KeyCode::Char('y' | 'c')) => {
+            Some(Overlay::Invite(link) | Overlay::Link(link, _))
+                if matches!(key.code, KeyCode::Char('y' | 'c')) =>
+            {
                 out.push(Effect::Copy(link.clone()));
                 self.tell("the link is on the clipboard, if this terminal has one");
             }

@@ -8,6 +8,7 @@ pub mod composer;
 mod doing;
 pub mod entrance;
 mod fronting;
+mod linking;
 pub mod mouse;
 mod news;
 pub mod overlay;
@@ -66,8 +67,10 @@ impl App {
         let mut out = Vec::new();
         match (&mut self.stage, incoming) {
             (Stage::Entrance(_), Incoming::Opened(opened)) => {
+                let history = opened.history;
                 let mut chat = Chat::new(*opened, now);
                 chat.arrive(&mut out);
+                chat.begin_history(history, &mut out);
                 self.stage = Stage::Chat(Box::new(chat));
             }
             (Stage::Entrance(entrance), incoming) => {

@@ -33,6 +33,10 @@ pub enum Overlay {
     Devices(Vec<OwnDevice>),
     /// The password, before the device whose identifier begins so is put out.
     Revoke(String, Secret),
+    /// The password, before another device is linked.
+    LinkPassword(Secret),
+    /// The link for another device, with its QR code, and whether it leads to this machine only.
+    Link(String, bool),
     /// A question.
     Ask(Question),
 }

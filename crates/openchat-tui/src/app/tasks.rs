@@ -49,7 +49,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    fn add(&mut self, what: String, since: Timestamp, state: TaskState) -> TaskId {
+    pub(super) fn add(&mut self, what: String, since: Timestamp, state: TaskState) -> TaskId {
         let id = TaskId(self.next);
         self.next += 1;
         self.list.push(Task { id, what, since, state });
@@ -86,6 +86,18 @@ impl Tasks {
             let oldest = self.failures().next().map(|task| task.id);
             self.list.retain(|task| Some(task.id) != oldest);
         }
+    }
+
+    /// It goes on under other words: how far it is.
+    pub(super) fn rename(&mut self, id: TaskId, what: String) {
+        if let Some(task) = self.list.iter_mut().find(|task| task.id == id) {
+            task.what = what;
+        }
+    }
+
+    /// Whether it came to nothing, and that was not seen yet.
+    pub(super) fn has_failed(&self, id: TaskId) -> bool {
+        self.failures().any(|task| task.id == id)
     }
 
     /// Whether this is still waited for.
@@ -156,6 +168,7 @@ impl Chat {
             TaskState::Waiting(_) => self.tell(format!("given up: {}", task.what)),
             TaskState::Running => {
                 out.push(Effect::GiveUp(id));
+                self.linking_given_up(id);
                 self.tell(format!(
                     "not waited for any more: {}; what the server has heard of already may still happen",
                     task.what

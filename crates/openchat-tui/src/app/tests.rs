@@ -70,6 +70,11 @@ fn said(room: RoomId, sequence: u64, author: &Person, text: &str) -> Line {
 
 /// Alice's screen as it comes up with what was kept, and what it asks for.
 fn started(kept: Vec<(String, Vec<u8>)>) -> (App, Vec<Effect>) {
+    started_as(kept, crate::effect::History::Whole)
+}
+
+/// The same on a device that lacks some history.
+fn started_as(kept: Vec<(String, Vec<u8>)>, history: crate::effect::History) -> (App, Vec<Effect>) {
     let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
     let opened = Opened {
         profile: Profile {
@@ -84,6 +89,7 @@ fn started(kept: Vec<(String, Vec<u8>)>) -> (App, Vec<Effect>) {
         kept,
         first: Some("lobby".parse().unwrap()),
         made: Vec::new(),
+        history,
     };
     let effects = app.handle(Incoming::Opened(Box::new(opened)), NOW);
     (app, effects)
@@ -401,6 +407,7 @@ fn what_was_made_stays_until_it_is_closed() {
         kept: Vec::new(),
         first: None,
         made: vec!["your server listens on 0.0.0.0:7443".into()],
+        history: crate::effect::History::Whole,
     };
     let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
     app.handle(Incoming::Opened(Box::new(opened)), NOW);

@@ -1,12 +1,15 @@
 //! Coming in, off the loop: a profile is made or opened, and a server started, while the screen goes on.
 
-use openchat_client::{ClientError, ClientHandle, ErrorKind, Events, InviteLink, Password};
+use openchat_client::{
+    ClientError, ClientHandle, DeviceLink, ErrorKind, Events, HistoryTransfer, InviteLink, Linked, Password,
+};
 use openchat_protocol::RoomName;
 use tokio::sync::mpsc;
 
 use super::{Host, Resumed, Runtime};
 use crate::app::entrance::sentence;
-use crate::effect::Newcomer;
+use crate::app::tasks::TaskId;
+use crate::effect::{Newcomer, Told};
 use crate::opening::{enrol, is_host, make_lobby, remember_host};
 
 /// A profile that was opened off the loop.
@@ -16,6 +19,8 @@ pub(super) struct Fresh {
     pub(super) room: Option<RoomName>,
     pub(super) made: Vec<String>,
     pub(super) host: Option<Box<dyn Host>>,
+    /// Of a device that was just linked.
+    pub(super) history: Option<HistoryTransfer>,
 }
 
 /// What tasks send to the loop.
@@ -23,6 +28,8 @@ pub(super) enum Message {
     Fresh(Box<Fresh>),
     /// The host comes back from a start that failed.
     NotOpened(ClientError, Option<Box<dyn Host>>),
+    /// How the linking of a device goes.
+    Linking(TaskId, Told),
 }
 
 impl Runtime {
@@ -47,7 +54,7 @@ impl Runtime {
                         Some(host) => resume(&handle, host.as_mut()).await,
                         None => Vec::new(),
                     };
-                    Message::Fresh(Box::new(Fresh { handle, events, room: None, made, host }))
+                    Message::Fresh(Box::new(Fresh { handle, events, room: None, made, host, history: None }))
                 }
                 Err(error) => Message::NotOpened(error, host),
             };
@@ -59,6 +66,23 @@ impl Runtime {
     pub(super) fn enrol(&self, newcomer: Newcomer, link: InviteLink) {
         let folder = self.folder.clone();
         self.open_with(None, move || enrol(&folder, &newcomer, &link));
+    }
+
+    pub(super) fn become_device(&self, password: Password, link: DeviceLink) {
+        let (folder, sender) = (self.folder.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let linked = tokio::task::spawn_blocking(move || {
+                let Linked { history, .. } = openchat_client::join_as_device(&folder, &link, &password)?;
+                let (handle, events) = openchat_client::open(&folder, &password)?;
+                Ok(Fresh { handle, events, room: None, made: Vec::new(), host: None, history })
+            });
+            let message = match linked.await.unwrap_or_else(|_| Err(opening_failed())) {
+                Ok(fresh) => Message::Fresh(Box::new(fresh)),
+                Err(error) => Message::NotOpened(error, None),
+            };
+            // The screen may have ended.
+            let _ = sender.send(message).await;
+        });
     }
 
     /// Opens a profile on a thread that may block.
@@ -132,7 +156,7 @@ async fn open_and_tell(
             if let Some(room) = &room {
                 made.push(format!("you come into #{room}"));
             }
-            Message::Fresh(Box::new(Fresh { handle, events, room, made, host }))
+            Message::Fresh(Box::new(Fresh { handle, events, room, made, host, history: None }))
         }
         Err(error) => Message::NotOpened(error, host),
     };

@@ -3,13 +3,17 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
 use super::{framed, wrapped};
 use crate::app::entrance::{Entrance, Field, Form, Page, Secret, Way, text};
 use crate::phrases;
 use crate::theme::Theme;
 use crate::words::width;
+
+/// What the link of a device does.
+const LINKED: &str = "This machine becomes one more device of yours, with your name, rooms and history. The link is the one \
+                      that /link, or openchat link, shows on your other device.";
 
 /// Columns of the labels.
 const LABEL: usize = 16;
@@ -28,27 +32,30 @@ pub(super) fn draw(entrance: &Entrance, theme: &Theme, frame: &mut Frame<'_>) {
 }
 
 fn choose(chosen: usize, theme: &Theme, frame: &mut Frame<'_>) {
-    let inner = framed("OpenChat", (64, 9), theme, frame.area(), frame);
-    let row = |index: usize, label: &'static str, detail: &'static str| {
+    let mut rows = vec![
+        (Weight::Hint, Line::raw("Encrypted group chat on your own server. Who are you here?")),
+        (Weight::Air, Line::raw("")),
+    ];
+    for (index, way) in Way::ALL.into_iter().enumerate() {
+        let (label, detail) = match way {
+            Way::Host => ("1  Host here", "this machine becomes the server; you invite friends"),
+            Way::Join => ("2  Join with a link", "a friend has sent you openchat://…"),
+            Way::Link => ("3  Link this device", "I have an account already: /link, on my other device"),
+        };
         let (sign, style) = if index == chosen { ("▸ ", theme.chosen) } else { ("  ", theme.text) };
-        vec![
-            Line::styled(format!("{sign}{label}"), style),
-            Line::styled(format!("    {detail}"), theme.quiet),
-        ]
-    };
-    let mut lines =
-        vec![Line::raw("Encrypted group chat on your own server. Who are you here?"), Line::raw("")];
-    lines.extend(row(0, "1  Host here", "this machine becomes the server; you invite friends"));
-    lines.extend(row(1, "2  Join with a link", "a friend has sent you openchat://…"));
-    lines.push(Line::raw(""));
-    lines.push(Line::styled("↑ ↓ choose · Enter goes on · Esc ends", theme.quiet));
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+        rows.push((Weight::Needed, Line::styled(format!("{sign}{label}"), style)));
+        rows.push((Weight::Explained, Line::styled(format!("     {detail}"), theme.quiet)));
+    }
+    rows.push((Weight::Air, Line::raw("")));
+    rows.push((Weight::Keys, Line::styled("↑ ↓ choose · Enter goes on · Esc ends", theme.quiet)));
+    fitted("OpenChat", &rows, 10, theme, frame);
 }
 
 fn ask(form: &Form, error: Option<&str>, theme: &Theme, frame: &mut Frame<'_>) {
-    let title = match form.way {
+    let title = match form.way() {
         Way::Host => "Host here",
         Way::Join => "Join with a link",
+        Way::Link => "Link this device",
     };
     let columns = columns(frame.area());
     let fields = form.fields();
@@ -58,6 +65,9 @@ fn ask(form: &Form, error: Option<&str>, theme: &Theme, frame: &mut Frame<'_>) {
         .map(|field| (Weight::Needed, field_row(form, *field, theme, usize::from(columns))))
         .collect();
     rows.push((Weight::Air, Line::raw("")));
+    if form.way() == Way::Link {
+        rows.push((Weight::Hint, Line::styled(LINKED, theme.quiet)));
+    }
     rows.push((
         Weight::Explained,
         Line::styled(
@@ -126,7 +136,7 @@ fn fitted(
 
 fn label(field: Field) -> &'static str {
     match field {
-        Field::Link => "Invite link",
+        Field::Link => "Link",
         Field::Name => "Your name",
         Field::Password => "New password",
         Field::Again => "Once more",

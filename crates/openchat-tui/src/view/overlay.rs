@@ -62,7 +62,7 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, area: Re
         }
         Some(Overlay::Devices(devices)) => {
             let mut rows: Vec<_> = devices.iter().map(phrases::device).map(Line::raw).collect();
-            rows.push(Line::styled("/devices revoke ID puts one out · openchat link adds one", theme.quiet));
+            rows.push(Line::styled("/devices revoke ID puts one out · /link adds one", theme.quiet));
             page("Your devices", &rows, &mut chat.page, theme, area, frame);
         }
         Some(Overlay::Revoke(id, password)) => {
@@ -73,6 +73,35 @@ pub(super) fn draw(chat: &mut Chat, settings: &Settings, theme: &Theme, area: Re
                 Line::styled("Enter puts it out · Esc leaves it", theme.quiet),
             ];
             page("Put out a device", &rows, &mut Page::default(), theme, area, frame);
+        }
+        Some(Overlay::LinkPassword(password)) => {
+            let dots = "•".repeat(password.length().min(usize::from(page_width(area))));
+            let rows = [
+                Line::raw(
+                    "Another machine becomes a device of yours: it gets your identity, rooms and history.",
+                ),
+                Line::raw(format!("Your password: {dots}")),
+                Line::styled("Enter makes a link · Esc leaves it", theme.quiet),
+            ];
+            page("Link a device", &rows, &mut Page::default(), theme, area, frame);
+        }
+        Some(Overlay::Link(link, is_local)) => {
+            let mut words = vec![Line::styled(link.clone(), theme.strong)];
+            if *is_local {
+                words.push(Line::styled(
+                    "It works on this machine only: its host has set no address.",
+                    theme.warning,
+                ));
+            }
+            words.extend([
+                Line::styled(
+                    "On the new machine: openchat, and there 3; or openchat join 'LINK'. Good for one machine and ten \
+                     minutes. Show it to nobody: it gives away your identity.",
+                    theme.quiet,
+                ),
+                Line::styled("y copies the link · Esc closes this and goes on waiting", theme.quiet),
+            ]);
+            with_code("Link a device", link, &words, theme, area, frame);
         }
         Some(Overlay::Number(known)) => match chat.code_with(known) {
             Some((with, code)) => {

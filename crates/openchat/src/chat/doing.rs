@@ -7,7 +7,7 @@ use openchat_tui::commands::{COMMANDS, Command, CommandError, Works};
 use openchat_tui::phrases;
 use openchat_tui::settings::Notify;
 
-use super::{CONTEXT_LINES, Chat, Here, INVITE_VALID, MENU, NEW_LINES, place};
+use super::{CONTEXT_LINES, Chat, Guarded, Here, INVITE_VALID, MENU, NEW_LINES, place};
 use crate::advice::Surface;
 use crate::failure::{Failure, Kind};
 use crate::{invite, rooms, session, text};
@@ -38,7 +38,9 @@ impl Chat {
             Command::Invite => self.invite().await?,
             Command::Trust => self.trust().await?,
             Command::Devices => self.devices().await?,
-            Command::Revoke(id) => self.ask_to_revoke(id)?,
+            Command::Revoke(id) => self.ask_for_password(Guarded::Revoke(id))?,
+            Command::Link => self.link()?,
+            Command::StopLink => self.stop_link(),
             Command::Verify(name, how) => self.verify(name, how).await?,
             Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,

@@ -88,6 +88,7 @@ fn the_next_start_opens_the_room_of_the_last_one_though_it_was_new_then() {
         kept: vec![("screen:layout".into(), kept.into_bytes())],
         first: None,
         made: Vec::new(),
+        history: crate::effect::History::Whole,
     };
     let mut app = App::new(Entrance::unlock("default"), Settings::default(), Theme::plain());
     app.handle(Incoming::Opened(Box::new(opened)), NOW);
