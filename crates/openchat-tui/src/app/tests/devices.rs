@@ -174,7 +174,7 @@ fn who_gives_up_linking_is_told_nothing_more() {
             "{effects:?}"
         );
         told(&mut app, task, Told::Step(LinkStep::Enrolled(Did([2; 10]))));
-        assert!(!picture(&mut app, 110, 40).contains("your new device"), "{stop}");
+        assert!(!picture(&mut app, 110, 40).contains("is there; rooms"), "{stop}");
     }
 }
 
