@@ -22,6 +22,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::event::Event;
 use crate::random;
 use crate::trust::{Comparing, Outcome};
+use crate::vault::Contact;
 
 /// From the first step to the decision of a person.
 const LIFE: Duration = Duration::from_secs(10 * 60);
@@ -34,11 +35,19 @@ const ELSEWHERE: usize = 64;
 pub(super) struct Comparisons {
     under_way: HashMap<Uid, Exchange>,
     /// With whom the codes were the same here, by the last exchange: the other one may see it otherwise.
-    same: HashMap<Uid, (ExchangeId, RoomId)>,
+    same: HashMap<Uid, Same>,
     /// Who was told that this device knows nothing of an exchange. Told once, or somebody could have it talk without end.
     turned_away: HashSet<Uid>,
     /// What this user's other devices have begun: the newest of them.
     elsewhere: VecDeque<ExchangeId>,
+}
+
+/// A comparison that the person here has found to agree.
+struct Same {
+    exchange: ExchangeId,
+    room: RoomId,
+    /// What was known before of whose name was compared.
+    before: Contact,
 }
 
 /// One comparison.
@@ -211,8 +220,10 @@ impl Room {
     fn said_to_differ(&self, cx: &mut Core, by: Uid, id: &ExchangeId) {
         if cx.comparisons.of(by, id).is_some_and(|it| it.about.room == self.id()) {
             cx.end_comparison(by, Outcome::SaidToDiffer);
-        } else if cx.comparisons.same.get(&by) == Some(&(*id, self.id())) {
-            cx.comparisons.same.remove(&by);
+        } else if cx.comparisons.same.get(&by).is_some_and(|it| (it.exchange, it.room) == (*id, self.id())) {
+            if let Some(same) = cx.comparisons.same.remove(&by) {
+                cx.know_as_before(by, same.before);
+            }
             cx.tell_comparison(self.id(), by, Comparing::Ended(Outcome::SaidToDiffer));
         }
     }
@@ -307,9 +318,12 @@ impl Engine {
         let answer = compared.map(|(uid, exchange, room)| {
             match same {
                 true => {
+                    let before = self.cx.people.names.claimed_by(uid).or(self.cx.people.names.contact(uid));
+                    let before = before.cloned();
                     self.cx.know_by_comparison(uid);
                     self.cx.end_comparison(uid, Outcome::Same);
-                    self.cx.comparisons.same.insert(uid, (exchange, room));
+                    let same = before.map(|before| Same { exchange, room, before });
+                    self.cx.comparisons.same.extend(same.map(|same| (uid, same)));
                 }
                 false => {
                     self.cx.end_comparison(uid, Outcome::Differs);

@@ -90,6 +90,23 @@ impl Core {
         self.tell_rooms(vec![uid], uid, &name, TrustChange::Compared);
     }
 
+    /// The one with whom the keys were compared says that the codes differ: what the comparison with `uid` has changed is
+    /// undone. Who has claimed the name since then goes on claiming it.
+    pub(super) fn know_as_before(&mut self, uid: Uid, mut before: Contact) {
+        let Some(now) = self.people.names.contact(uid).cloned() else { return };
+        let is_new = |claimant: &&Claimant| before.claimants.iter().all(|known| known.uid != claimant.uid);
+        let since: Vec<_> = now.claimants.iter().filter(is_new).copied().collect();
+        before.claimants.extend(since);
+        if before.uid != uid {
+            self.people.names.remove(uid);
+            self.write(Write::ContactRemoved(uid));
+        }
+        self.keep_contact(before.clone());
+        for claimant in &before.claimants {
+            self.emit(Event::Person(self.people.person(claimant.uid)));
+        }
+    }
+
     /// The name of `owner` is `claimant`'s from now on, on the word of the person at this device.
     fn accept_claimant(&mut self, owner: Uid, claimant: Uid) {
         let Some(name) = self.people.names.name(owner).cloned() else { return };

@@ -233,8 +233,10 @@ fn who_was_too_quick_is_told_that_the_codes_differ() {
     // Nobody else can say so.
     world.say_step(CAROL, room, Verification::Differ { exchange, with });
     assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::Same)));
+    assert_eq!(world.trust(BOB, ALICE), Trust::Compared);
     assert_eq!(decide(&mut world, ALICE, "bob", false), Ok(Answer::Done));
     assert_eq!(world.comparisons(BOB).last(), Some(&Comparing::Ended(Outcome::SaidToDiffer)));
+    assert_eq!(world.trust(BOB, ALICE), Trust::FirstUse, "a comparison takes two");
     let told = world.comparisons(BOB).len();
     world.say_step(ALICE, room, Verification::Differ { exchange, with });
     assert_eq!(world.comparisons(BOB).len(), told, "once");
@@ -462,6 +464,20 @@ fn a_new_key_is_compared_over_a_room_that_is_stopped() {
     assert!(world.view(ALICE, room).contains(&"bob: Compared".to_owned()));
     world.say(ALICE, room, "hello");
     assert_eq!(world.said(new, room), ["alice: hello"]);
+}
+
+#[test]
+fn a_new_key_whose_code_differs_after_all_is_in_dispute_again() {
+    let (mut world, room) = acquainted(&["alice", "bob"]);
+    let new = swap_bob(&mut world, room);
+    compare(&mut world, ALICE, room, "bob");
+    compare(&mut world, new, room, "alice");
+    assert_eq!(decide(&mut world, ALICE, "bob", true), Ok(Answer::Done));
+    assert_eq!(world.trust(ALICE, new), Trust::Compared);
+    assert_eq!(decide(&mut world, new, "alice", false), Ok(Answer::Done));
+    assert_eq!(world.trust(ALICE, new), Trust::Changed);
+    queue(&mut world, room, "for bob");
+    assert!(world.said(new, room).is_empty(), "nothing is said before it is decided");
 }
 
 #[test]
