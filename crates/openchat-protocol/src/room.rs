@@ -79,7 +79,7 @@ pub struct RoomSummary {
     /// Users (not devices) in it, by the server's mirror.
     #[n(2)]
     pub members: u32,
-    /// The last record, or the last time a member was connected.
+    /// When the last record came.
     #[n(3)]
     pub last_activity: Timestamp,
 }

@@ -51,10 +51,6 @@ impl Device {
     pub(super) fn is_revoked(&self) -> bool {
         self.revoked
     }
-
-    pub(super) fn last_seen(&self) -> Timestamp {
-        self.last_seen
-    }
 }
 
 /// A Welcome that waits. Those of one commit share its tree.

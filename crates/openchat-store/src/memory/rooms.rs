@@ -87,10 +87,8 @@ impl State {
 
     fn summary(&self, id: RoomId, room: &Room) -> Option<RoomSummary> {
         let name = room.name.clone()?;
-        let seen =
-            room.members().filter_map(|member| self.devices.get(&member)).map(people::Device::last_seen);
-        let last_activity = seen.fold(room.last_time, Timestamp::max);
-        Some(RoomSummary { room: id, name, members: count(room.users().len()), last_activity })
+        let members = count(room.users().len());
+        Some(RoomSummary { room: id, name, members, last_activity: room.last_time })
     }
 
     pub(super) fn join_offer(

@@ -162,8 +162,7 @@ pub(super) fn list(connection: &Connection, now: Timestamp) -> Result<Vec<RoomSu
         })
     };
     let mut statement = connection.prepare_cached(
-        "SELECT r.room, r.name, count(DISTINCT d.uid) AS members,
-                max(r.time, coalesce(max(d.last_seen), 0)) AS activity
+        "SELECT r.room, r.name, count(DISTINCT d.uid) AS members, r.time AS activity
          FROM room r
          LEFT JOIN membership m ON m.room = r.id AND m.ended_at IS NULL
          LEFT JOIN device d ON d.id = m.device
