@@ -96,6 +96,15 @@ pub enum Alarm {
         /// What it has.
         reason: String,
     },
+    /// Somebody asks for the name of this profile with another key. Without an objection it moves.
+    NameWanted {
+        /// From when on it can.
+        until: Timestamp,
+        /// One of the own devices has objected.
+        objected: bool,
+        /// An administrator has decided for the other key after that.
+        approved: bool,
+    },
     /// A device is in the keys of a room that is not in its user's list. Nothing is said there while it is.
     GhostDevice {
         /// Which room.

@@ -31,8 +31,8 @@ pub struct Audit {
     /// Names, users, and the server itself: how many labels have records.
     pub labels: usize,
     /// Records by kind: heartbeats, identities issued, retired, lists of devices, events of the authority, names
-    /// released.
-    pub kinds: [u64; 6],
+    /// released, resets.
+    pub kinds: [u64; 7],
     /// The time of the first record.
     pub first: Option<Timestamp>,
     /// The last heartbeat.
@@ -104,7 +104,7 @@ impl Run {
                 root: String::new(),
                 note: Vec::new(),
                 labels: 0,
-                kinds: [0; 6],
+                kinds: [0; 7],
                 first: None,
                 heartbeat: None,
                 silence: Duration::ZERO,

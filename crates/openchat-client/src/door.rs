@@ -5,6 +5,7 @@ use std::time::Duration;
 use minicbor::bytes::ByteVec;
 use openchat_identity::{IdentityKey, InviteLink, Validity, renewal};
 use openchat_protocol::account::{Greeting, Hello, Register, Registered, RegistrationPolicy, RenewIdentity};
+use openchat_protocol::reset::{AskReset, ResetState};
 use openchat_protocol::{
     ClientFrame, PROTOCOL_VERSION, Refusal, RefusalCode, Request, Response, ServerFingerprint, ServerFrame,
     UserName,
@@ -60,8 +61,8 @@ impl Door {
         registered(answer)
     }
 
-    /// Asks for another certificate of an account's key, which has `names` under its name, and for what is above it. The
-    /// present ones when these are good for as long.
+    /// Asks for another certificate of an account's key, which has `names` records under its name, and for what is above
+    /// it. The present ones when these are good for as long.
     pub(crate) async fn renew_identity(
         &mut self,
         identity: &IdentityKey,
@@ -92,6 +93,20 @@ impl Door {
     ) -> Result<Result<Registered, Refusal>, ClientError> {
         let csr = identity.sign_csr(server).into();
         registered(self.ask(Request::Register(Register { name: name.clone(), csr, redeem: None })).await?)
+    }
+
+    /// Asks for the name that a reset link is for, or how far that is.
+    pub(crate) async fn ask_reset(
+        &mut self,
+        identity: &IdentityKey,
+        link: &InviteLink,
+    ) -> Result<Result<ResetState, Refusal>, ClientError> {
+        let (csr, redeem) = (identity.sign_csr(&link.server).into(), link.token.redeem().to_vec().into());
+        match self.ask(Request::AskReset(AskReset { csr, redeem })).await? {
+            Ok(Response::ResetState(state)) => Ok(Ok(state)),
+            Ok(_) => Err(unexpected()),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 }
 

@@ -83,6 +83,8 @@ pub(crate) enum Origin<'a> {
     Invite(&'a InviteLink),
     /// It is there already, and this is its key.
     Kit(&'a IdentityKey, Belongings<'a>),
+    /// It takes a name that its key has asked for.
+    Reset,
 }
 
 pub(crate) struct Enrolment<'a> {
@@ -137,6 +139,7 @@ impl Enrolment<'_> {
             Origin::Kit(_, belongings) => {
                 belongings.put(&mut first, &door.connection.anchor, identity.uid())?;
             }
+            Origin::Reset => {}
         }
         let vault = Vault::create(self.folder.path(), self.password, &first)?;
         let profile = enrol_device(door, vault, credentials).await?;
@@ -247,7 +250,7 @@ impl Enrolment<'_> {
     /// A new identity, or the one of the kit, and the files that were made for it.
     fn new_identity(&self, keys: &KeyFolder) -> Result<(IdentityKey, Vec<PathBuf>), ClientError> {
         let identity = match self.origin {
-            Origin::Invite(_) => IdentityKey::generate(),
+            Origin::Invite(_) | Origin::Reset => IdentityKey::generate(),
             Origin::Kit(kept, _) => IdentityKey::from_pkcs8(&kept.to_pkcs8())
                 .map_err(|error| ClientError::new(ErrorKind::Damaged, error.to_string()))?,
         };
@@ -268,7 +271,9 @@ impl Enrolment<'_> {
     ) -> Result<Result<Registered, Refusal>, ClientError> {
         match self.origin {
             Origin::Invite(link) => door.register(identity, self.name, link).await,
-            Origin::Kit(..) => door.register_again(identity, self.name, &self.server.fingerprint).await,
+            Origin::Kit(..) | Origin::Reset => {
+                door.register_again(identity, self.name, &self.server.fingerprint).await
+            }
         }
     }
 
@@ -378,7 +383,7 @@ pub(crate) fn bad_certificate(why: &str) -> ClientError {
     ClientError::new(ErrorKind::Protocol, format!("the certificate that the server issued is refused: {why}"))
 }
 
-fn remove(files: &[PathBuf]) -> std::io::Result<()> {
+pub(crate) fn remove(files: &[PathBuf]) -> std::io::Result<()> {
     files.iter().try_for_each(|file| match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -386,6 +391,6 @@ fn remove(files: &[PathBuf]) -> std::io::Result<()> {
 }
 
 /// Whether the refusal tells of a fault, after which nobody knows what was stored.
-fn is_about_the_server(refusal: &Refusal) -> bool {
+pub(crate) fn is_about_the_server(refusal: &Refusal) -> bool {
     matches!(refusal.code, None | Some(RefusalCode::Storage | RefusalCode::Internal))
 }

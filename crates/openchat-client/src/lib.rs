@@ -23,6 +23,7 @@ pub mod open;
 mod random;
 mod recovery;
 mod renewal;
+mod reset;
 pub mod trust;
 pub mod vault;
 
@@ -42,5 +43,6 @@ pub use open::{exists, open};
 pub use openchat_identity::comparison::ShortCode;
 pub use openchat_identity::{DeviceLink, InviteLink, Password, RecoveryCode, SafetyNumber};
 pub use recovery::{Restored, make_kit, restore};
+pub use reset::{Reset, reset};
 pub use trust::{Acquaintance, Basis, Comparing, Outcome, RoomTrust, Trust, TrustChange};
 pub use vault::{EpochKey, Searched, Sought, Span};

@@ -18,8 +18,8 @@ use crate::vault::Credentials;
 const DEVICE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Makes a new certificate for the device when the present one ends soon or has ended, below a new one of the identity when
-/// that one does, and makes it known to the server. `names` is how many certificates the user knows to have under the
-/// account's name. Answers with the new chain, if there is a better one.
+/// that one does, and makes it known to the server. `names` is how many records the user knows to be right under
+/// the account's name. Answers with the new chain, if there is a better one.
 pub(crate) async fn renew(
     credentials: &Credentials,
     names: u32,

@@ -96,6 +96,9 @@ pub enum TrustChange {
     /// The person at this device takes the new key for the right one.
     #[n(4)]
     Accepted,
+    /// The name belongs to another key, by a reset that keeps the rules of the log.
+    #[n(5)]
+    Reset,
 }
 
 /// The people of a room, without this profile's own, by what their keys rest on.

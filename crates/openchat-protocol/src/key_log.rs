@@ -40,6 +40,9 @@ pub struct Proven {
     /// What the log has under its uid.
     #[n(2)]
     pub user: ByteVec,
+    /// When the log has more than one record under the name: those before the newest one, with proofs for the same head.
+    #[n(3)]
+    pub history: Option<ByteVec>,
 }
 
 /// Asks how two sizes of the log belong together.

@@ -21,6 +21,7 @@ pub mod names;
 pub mod record;
 pub mod refusal;
 pub mod request;
+pub mod reset;
 pub mod response;
 pub mod room;
 pub mod statement;

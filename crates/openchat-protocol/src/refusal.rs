@@ -99,6 +99,9 @@ pub enum RefusalCode {
     /// There is no such rendezvous: it was closed, is too old, or its three tries were used up.
     #[n(29)]
     LinkUnknown,
+    /// Nobody asks for this name, or there is nothing left to object to.
+    #[n(31)]
+    NoReset,
 }
 
 /// A request was not carried out, and nothing was changed.

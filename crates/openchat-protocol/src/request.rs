@@ -12,6 +12,7 @@ use crate::give_back::{GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use crate::ids::RoomId;
 use crate::key_log::{CompareHeads, FollowLog, Prove};
 use crate::linking::{LinkSlot, ReceiveLink, SendLink};
+use crate::reset::AskReset;
 use crate::room::{CreateRoom, FetchJoinInfo, Follow};
 
 /// A request. Each is answered once, under its own id, in any order.
@@ -104,4 +105,10 @@ pub enum Request {
     /// By the device that has opened it. → `Done`
     #[n(28)]
     CloseLink(#[n(0)] LinkSlot),
+    /// A name for a new key, by a reset link; also before login. → `ResetState`
+    #[n(33)]
+    AskReset(#[n(0)] AskReset),
+    /// Objects to a new key for the asker's own name. → `Done`
+    #[n(34)]
+    ObjectToReset,
 }

@@ -8,6 +8,7 @@ use crate::append::Appended;
 use crate::key_log::{Compared, Proven};
 use crate::linking::{LinkEntered, LinkMessage, LinkSlot};
 use crate::record::Position;
+use crate::reset::ResetState;
 use crate::room::{JoinInfo, RoomSummary};
 
 /// The answer to a [`crate::Request`] that was carried out.
@@ -64,4 +65,7 @@ pub enum Response {
     /// To `ReceiveLink`: nothing when nothing has come yet.
     #[n(25)]
     LinkMessage(#[n(0)] Option<LinkMessage>),
+    /// To `AskReset`.
+    #[n(31)]
+    ResetState(#[n(0)] ResetState),
 }

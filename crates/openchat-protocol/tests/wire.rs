@@ -16,6 +16,7 @@ use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Prove
 use openchat_protocol::linking::{LinkEnd, LinkEntered, LinkMessage, LinkSlot, ReceiveLink, SendLink};
 use openchat_protocol::message::peek_id;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
+use openchat_protocol::reset::{AskReset, ResetPhase, ResetState};
 use openchat_protocol::room::{
     CreateRoom, FetchJoinInfo, Follow, JoinInfo, JoinedRoom, Page, PendingWelcome, RoomSelector, RoomSummary,
 };
@@ -123,6 +124,8 @@ fn requests() -> Vec<Request> {
             name_opening: Disclosed { nonce: [1; 32], body: bytes("issued") },
             user_opening: Disclosed { nonce: [2; 32], body: bytes("list") },
         }),
+        Request::AskReset(AskReset { csr: bytes("csr"), redeem: bytes("redeem") }),
+        Request::ObjectToReset,
         Request::OpenLink,
         Request::EnterLink(LinkSlot(123_456)),
         Request::SendLink(SendLink {
@@ -178,6 +181,11 @@ fn responses() -> Vec<Response> {
         Response::KeyPackageCount(20),
         Response::KeyPackages(vec![ClaimedKeyPackage { device: DEVICE, key_package: bytes("package") }]),
         Response::LogTail(bytes("tail")),
+        Response::ResetState(ResetState {
+            name: "alice".parse().unwrap(),
+            until: Timestamp(9),
+            phase: ResetPhase::Objected,
+        }),
         Response::Proven(Proven {
             account: Account {
                 uid: DEVICE.uid,
@@ -187,6 +195,7 @@ fn responses() -> Vec<Response> {
             },
             name: bytes("name"),
             user: bytes("user"),
+            history: None,
         }),
         Response::Compared(Compared { root: [9; 32], proof: bytes("proof") }),
         Response::LogEnd(POSITION),

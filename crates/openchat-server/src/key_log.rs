@@ -15,7 +15,7 @@ use openchat_protocol::device_list::{DeviceList, SignedDeviceList};
 use openchat_protocol::{Timestamp, Uid, UserName};
 use openchat_store::key_log::{NewDeviceList, NewLeaf};
 use openchat_store::{Store, StoreError};
-use openchat_transparency::body::{AuthorityEvent, IdentityIssued};
+use openchat_transparency::body::{AuthorityEvent, IdentityIssued, NoLonger, Reset, ResetStep};
 use openchat_transparency::{
     Body, CheckpointError, Hash, Head, Label, LabelError, LogKey, LogSigner, Opening, SignedHead, Subject,
     VrfProof, VrfSecret,
@@ -190,6 +190,18 @@ impl KeyLog {
             by_name,
             &Body::IdentityIssued(IdentityIssued { uid, name, certificate: hash(certificate), renewal }),
         )
+    }
+
+    /// What is logged when a new key asks for a name, and what is said to that.
+    pub(crate) fn reset(&self, uid: Uid, name: &UserName, step: ResetStep) -> Result<NewLeaf, KeyLogError> {
+        let (label, _) = self.vrf.prove(&Subject::Name(name.clone()))?;
+        leaf(label, &Body::Reset(Reset { uid, name: name.clone(), step }))
+    }
+
+    /// What is logged under the uid of who had a name that went to another key.
+    pub(crate) fn retired(&self, uid: Uid, name: &UserName) -> Result<NewLeaf, KeyLogError> {
+        let (label, _) = self.vrf.prove(&Subject::User(uid))?;
+        leaf(label, &Body::IdentityRetired(NoLonger { uid, name: name.clone() }))
     }
 
     /// What is logged when a user's devices change.

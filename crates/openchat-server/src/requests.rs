@@ -13,6 +13,7 @@ use crate::state::State;
 
 mod acknowledge_welcome;
 mod append;
+pub(crate) mod ask_reset;
 mod claim_key_packages;
 mod compare_heads;
 mod create_invite;
@@ -73,6 +74,7 @@ async fn carry_out_rarer(state: &State, asker: Asker, request: Request) -> Answe
     match (request, asker.device) {
         (Request::Register(request), _) => register::handle(state, asker.network, request).await,
         (Request::RenewIdentity(request), _) => renew_identity::handle(state, request).await,
+        (Request::AskReset(request), _) => ask_reset::handle(state, asker.network, request).await,
         (Request::EnrolDevice(request), _) => enrol_device::handle(state, request).await,
         (Request::FollowLog(request), _) => follow_log::handle(state, asker, request).await,
         (Request::GiveBackLeaves(request), _) => give_back_leaves::handle(state, asker, request).await,
@@ -99,6 +101,7 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         Request::CompareHeads(request) => compare_heads::handle(state, request).await,
         Request::PublishDevices(signed) => publish_devices::handle(state, device, signed).await,
         Request::GiveBackRecords(request) => give_back_records::handle(state, device, request).await,
+        Request::ObjectToReset => ask_reset::object(state, device).await,
         Request::OpenLink => link::open(state, device),
         Request::CloseLink(slot) => link::close(state, device, slot),
         Request::Append(_)
@@ -111,6 +114,7 @@ async fn carry_out_for(state: &State, device: DeviceId, request: Request) -> Ans
         | Request::Hello(_)
         | Request::Register(_)
         | Request::RenewIdentity(_)
+        | Request::AskReset(_)
         | Request::EnrolDevice(_)
         | Request::Login(_)
         | Request::Follow(_)

@@ -111,6 +111,7 @@ impl Server {
         let state = Arc::new(State {
             registration: config.registration,
             address: config.address.clone(),
+            listening: address,
             limits: config.limits.clone(),
             issuer: Issuer::new(authority, config.authority_folder()),
             key_log,

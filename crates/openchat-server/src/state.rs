@@ -1,5 +1,6 @@
 //! What all connections of one server share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -24,6 +25,8 @@ use crate::signed_head::SignedHead;
 pub(crate) struct State {
     pub(crate) registration: RegistrationPolicy,
     pub(crate) address: Option<Address>,
+    /// Where it listens.
+    pub(crate) listening: SocketAddr,
     pub(crate) limits: Limits,
     pub(crate) issuer: Issuer,
     pub(crate) key_log: KeyLog,

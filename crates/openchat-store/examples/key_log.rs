@@ -124,6 +124,7 @@ impl Log {
             account,
             name: lookup(by_name.1, found.consistency),
             user: lookup(by_uid.1, Path::default()),
+            history: None,
         }
     }
 
@@ -202,7 +203,7 @@ async fn measure(size: u64) {
     println!("  lookup, by the server           {:.2} ms (both labels)", each(begun));
     let bytes = answers.iter().map(|it| codec::encode(it).len() - 1400).sum::<usize>() / ROUNDS as usize;
     let begun = Instant::now();
-    for Proven { account, name, user } in &answers {
+    for Proven { account, name, user, .. } in &answers {
         let name = Lookup::from_bytes(name).unwrap();
         auditor.check(&Subject::Name(account.name.clone()), &name, NOW).unwrap();
         auditor.check(&Subject::User(account.uid), &Lookup::from_bytes(user).unwrap(), NOW).unwrap();

@@ -49,6 +49,8 @@ pub struct StoredAccount {
     pub disabled: bool,
     /// When it was made.
     pub created: Timestamp,
+    /// Its name is another key's by now.
+    pub retired: bool,
 }
 
 /// Why no account was made. When several reasons apply the first in this order is given.

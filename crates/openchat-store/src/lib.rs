@@ -19,6 +19,7 @@ pub mod key_log;
 pub mod key_package;
 pub mod lost;
 mod memory;
+pub mod reset;
 pub mod room;
 pub mod room_log;
 mod sqlite;

@@ -9,7 +9,8 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Opening, Path};
+use openchat_transparency::body::ResetStep;
+use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 
 use crate::StoreError;
 use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
@@ -22,6 +23,7 @@ use crate::key_package::PublishKeyPackagesError;
 use crate::lost::{
     LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
 };
+use crate::reset::{ResetError, StoredReset};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -129,8 +131,39 @@ pub trait Store: Send + Sync + 'static {
     /// had these sizes in this order.
     async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError>;
 
+    /// All leaves of a label but the newest, with proofs for the log of `size` leaves; the newest by that size. Those
+    /// whose openings were erased are left out.
+    async fn log_history(&self, label: Label, size: u64) -> Result<Vec<Entry>, StoreError>;
+
     /// Erases what the leaves of a label stand for.
     async fn erase_log(&self, label: Label) -> Result<(), StoreError>;
+
+    // Names that a new key asks for
+
+    /// All of them, in the order of names.
+    async fn resets(&self) -> Result<Vec<StoredReset>, StoreError>;
+
+    /// A name may be asked for, by a link that takes the place of the one before.
+    async fn offer_reset(&self, new: StoredReset) -> Result<(), ResetError>;
+
+    /// Logs a step of `uid`, the new identity, if what is stored is still what is `known`.
+    async fn step_reset(
+        &self,
+        known: StoredReset,
+        step: (ResetStep, Uid),
+        leaf: NewLeaf,
+        now: Timestamp,
+    ) -> Result<StoredReset, ResetError>;
+
+    /// Gives the name to the account of who has asked, when the time has come and nobody is against it. The account that
+    /// had it is retired: disabled, with its devices revoked and its invites void, and known by its uid alone.
+    async fn finish_reset(
+        &self,
+        known: StoredReset,
+        account: NewAccount,
+        retired: NewLeaf,
+        now: Timestamp,
+    ) -> Result<(), ResetError>;
 
     // Invites
 

@@ -105,6 +105,9 @@ pub enum Violation {
         /// The version that was shown.
         shown: u32,
     },
+    /// The records that were before under a name are not all there, or are not those of the log.
+    #[error("the server did not prove what its log had about {0} before")]
+    History(Subject),
     /// No heartbeat for [`FROZEN_AFTER`].
     #[error("the server's log has stood still for more than 48 hours: what it says may be out of date")]
     Frozen {
@@ -180,7 +183,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Auditor {
     genesis: Genesis,
-    log_key: LogKey,
+    pub(crate) log_key: LogKey,
     vrf_key: VrfKey,
     head: Option<SignedHead>,
     state: State,

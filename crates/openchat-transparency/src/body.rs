@@ -65,6 +65,38 @@ pub enum AuthorityEvent {
     },
 }
 
+/// A new key asks for a name, under whose label this stands.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Reset {
+    /// The new identity.
+    #[n(0)]
+    pub uid: Uid,
+    /// The name that it asks for.
+    #[n(1)]
+    pub name: UserName,
+    /// What has happened.
+    #[n(2)]
+    pub step: ResetStep,
+}
+
+/// What has happened to a wish for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ResetStep {
+    /// It was made.
+    #[n(0)]
+    Asked,
+    /// A device of the name's owner has objected.
+    #[n(1)]
+    Objected,
+    /// An administrator has decided for it, after an objection.
+    #[n(2)]
+    Approved,
+    /// An administrator has decided against it.
+    #[n(3)]
+    Denied,
+}
+
 /// What a leaf is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -80,6 +112,8 @@ pub enum Body {
     Authority(AuthorityEvent),
     /// The name is free again.
     NameReleased(NoLonger),
+    /// A new key asks for a name.
+    Reset(Reset),
 }
 
 impl Body {
@@ -92,6 +126,7 @@ impl Body {
             Self::DeviceList(_) => Kind::DeviceList,
             Self::Authority(_) => Kind::Authority,
             Self::NameReleased(_) => Kind::NameReleased,
+            Self::Reset(_) => Kind::Reset,
         }
     }
 
@@ -103,6 +138,7 @@ impl Body {
             Self::IdentityRetired(body) | Self::NameReleased(body) => codec::encode(&(FORMAT, body)),
             Self::DeviceList(body) => codec::encode(&(FORMAT, body)),
             Self::Authority(body) => codec::encode(&(FORMAT, body)),
+            Self::Reset(body) => codec::encode(&(FORMAT, body)),
         }
     }
 
@@ -115,6 +151,7 @@ impl Body {
             Kind::DeviceList => value(bytes).map(Self::DeviceList),
             Kind::Authority => value(bytes).map(Self::Authority),
             Kind::NameReleased => value(bytes).map(Self::NameReleased),
+            Kind::Reset => value(bytes).map(Self::Reset),
         };
         match (body, format(bytes)) {
             (_, Some(format)) if format != FORMAT => Err(BodyError::Format(format)),

@@ -54,6 +54,8 @@ pub enum Kind {
     Authority = 4,
     /// A name is free again.
     NameReleased = 5,
+    /// A new key asks for a name, or what was said to that.
+    Reset = 6,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl TryFrom<u8> for Kind {
             Self::DeviceList,
             Self::Authority,
             Self::NameReleased,
+            Self::Reset,
         ];
         all.into_iter().find(|kind| *kind as u8 == byte).ok_or(LeafError::Kind(byte))
     }

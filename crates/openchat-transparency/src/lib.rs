@@ -10,6 +10,7 @@ pub mod fork;
 pub mod label;
 pub mod leaf;
 pub mod proof;
+pub mod reset;
 pub mod tail;
 pub mod tree;
 
@@ -20,5 +21,6 @@ pub use fork::{Fork, ForkError};
 pub use label::{Label, LabelError, Subject, VrfKey, VrfProof, VrfSecret};
 pub use leaf::{Commitment, Kind, Leaf, LeafError, Opening};
 pub use proof::{Entry, Lookup, Path, ProofError};
+pub use reset::{History, NameState, ResetFault};
 pub use tail::Tail;
 pub use tree::{Frontier, Hash, TreeError};

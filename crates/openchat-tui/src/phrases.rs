@@ -101,6 +101,7 @@ pub fn alarm(alarm: &Alarm) -> String {
         | Alarm::KeyLogFrozen { .. }
         | Alarm::KeyLogBroken { .. }
         | Alarm::OwnKeys { .. }
+        | Alarm::NameWanted { .. }
         | Alarm::GhostDevice { .. } => key_log(alarm),
         Alarm::ServerRestored { until: Some(until) } => format!(
             "the host has restored an older copy of the server: your program gives back what it has lost, and what you write \
@@ -157,6 +158,18 @@ fn key_log(alarm: &Alarm) -> String {
             "THE SERVER'S KEY RECORDS SAY SOMETHING OF YOU THAT YOU HAVE NOT DONE: {}. Tell your friends over another \
              channel",
             harmless(reason)
+        ),
+        Alarm::NameWanted { until, objected: false, .. } => format!(
+            "SOMEBODY ASKS FOR YOUR NAME with another key, by a link of the host's, and gets it at {}. If it is not you: \
+             openchat recovery veto, and tell the host",
+            day_and_clock(*until)
+        ),
+        Alarm::NameWanted { approved: false, .. } => {
+            "somebody asks for your name with another key, and you have objected: the host decides".to_owned()
+        }
+        Alarm::NameWanted { until, .. } => format!(
+            "THE HOST HAS DECIDED THAT YOUR NAME GOES TO ANOTHER KEY, although you had objected, at {}",
+            day_and_clock(*until)
         ),
         Alarm::GhostDevice { who, .. } => format!(
             "a device is in the keys of a room under {who}'s name that is not in {who}'s list of devices; nothing is \
@@ -239,6 +252,13 @@ fn trust_change(name: &UserName, change: TrustChange) -> (String, bool) {
             format!(
                 "the server says that {name}, whose key you had checked, has another key now: your messages here wait \
                  until you compare (/verify {name}) or take it (/accept {name})"
+            ),
+            true,
+        ),
+        TrustChange::Reset => (
+            format!(
+                "the name {name} belongs to another key now, by a reset: the account was lost, says the host; compare \
+                 (/verify {name}) to be sure who it is"
             ),
             true,
         ),

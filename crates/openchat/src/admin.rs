@@ -2,6 +2,7 @@
 
 mod accounts;
 mod authority;
+mod reset;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,12 @@ pub(crate) enum Command {
     /// Put a device out, for good
     #[command(after_help = "Example:\n  openchat admin revoke alice 4zq7")]
     Revoke(accounts::Device),
+    /// Let somebody who has lost everything have the name again with a new key, after 72 hours
+    #[command(
+        after_help = "Example:\n  openchat admin reset alice             prints a link: give it to Alice, and to nobody else\n  \
+                            openchat admin reset alice --deny      or --approve, after an objection"
+    )]
+    Reset(reset::Arguments),
     /// The keys that certify everybody on the server
     #[command(
         subcommand,
@@ -60,6 +67,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Disable(arguments) => accounts::set_disabled(context, arguments, true).await,
         Command::Enable(arguments) => accounts::set_disabled(context, arguments, false).await,
         Command::Revoke(arguments) => accounts::revoke(context, arguments).await,
+        Command::Reset(arguments) => reset::run(context, arguments).await,
         Command::Authority(command) => authority::run(context, command).await,
     }
 }

@@ -94,7 +94,7 @@ fn server_in(given: &str) -> Result<(ServerFingerprint, Address), Failure> {
 }
 
 fn as_json(audit: &Audit) -> serde_json::Value {
-    let [heartbeats, issued, retired, lists, authority, released] = audit.kinds;
+    let [heartbeats, issued, retired, lists, authority, released, resets] = audit.kinds;
     json!({
         "records": audit.size,
         "root": audit.root,
@@ -105,6 +105,7 @@ fn as_json(audit: &Audit) -> serde_json::Value {
         "device_lists": lists,
         "authority_events": authority,
         "names_released": released,
+        "resets": resets,
         "first": audit.first.map(|time| time.0),
         "last_heartbeat": audit.heartbeat.map(|time| time.0),
         "longest_silence_seconds": audit.silence.as_secs(),
@@ -113,7 +114,7 @@ fn as_json(audit: &Audit) -> serde_json::Value {
 }
 
 fn tell(audit: &Audit, server: &ServerFingerprint, goes_on: bool, seconds: f64) -> Result<(), Failure> {
-    let [heartbeats, issued, retired, lists, authority, released] = audit.kinds;
+    let [heartbeats, issued, retired, lists, authority, released, resets] = audit.kinds;
     let day = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), text::day_and_clock);
     output::line(format_args!("The log of keys of {server} keeps all its rules"))?;
     output::line(format_args!("  records          {} ({} bytes, {seconds:.1} s)", audit.size, audit.bytes))?;
@@ -121,6 +122,7 @@ fn tell(audit: &Audit, server: &ServerFingerprint, goes_on: bool, seconds: f64) 
     output::line(format_args!(
         "  identities       {issued} records issued, {retired} retired, {released} names released"
     ))?;
+    output::line(format_args!("  resets           {resets} records of names that a new key asked for"))?;
     output::line(format_args!("  lists of devices {lists}"))?;
     output::line(format_args!("  authority        {authority}"))?;
     output::line(format_args!("  heartbeats       {heartbeats}, the last {}", day(audit.heartbeat)))?;

@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use openchat_client::{ClientHandle, Events, Membership, RecoveryCode, Restored};
+use openchat_client::{ClientHandle, Events, InviteLink, Membership, RecoveryCode, Restored};
+use openchat_protocol::reset::{ResetPhase, ResetState};
 use openchat_protocol::{Address, RoomName};
 use zeroize::Zeroizing;
 
@@ -24,6 +25,20 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  openchat recovery restore alice.kit\n  \
                             openchat recovery restore alice.kit --address chat.example.org:7443")]
     Restore(Restore),
+    /// Without a kit and without another device: ask for the name of the lost account with a new key, or take it
+    #[command(after_help = "Example:\n  openchat recovery reset 'LINK'\n\n\
+                            The host makes the link: openchat admin reset NAME. The name moves after 72 hours, if nobody \
+                            objects; the same command says how far that is, and takes the name.")]
+    Reset(Reset),
+    /// Object to a new key for your name, on a device that you have: the host decides then
+    #[command(after_help = "Example:\n  openchat recovery veto")]
+    Veto,
+}
+
+#[derive(Args)]
+pub(crate) struct Reset {
+    /// The link that the host has given you; asked for when it is left out
+    link: Option<String>,
 }
 
 #[derive(Args)]
@@ -48,6 +63,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
     match command {
         Command::Make(arguments) => tokio::task::block_in_place(|| make(context, &arguments.file)),
         Command::Restore(arguments) => restore(context, arguments).await,
+        Command::Reset(arguments) => reset(context, arguments).await,
+        Command::Veto => veto(context).await,
     }
 }
 
@@ -101,6 +118,65 @@ async fn restore(context: &Context, arguments: Restore) -> Result<(), Failure> {
     let outcome = come_back(&client, &mut events, &restored).await;
     client.stop().await;
     outcome
+}
+
+async fn reset(context: &Context, arguments: Reset) -> Result<(), Failure> {
+    let text = match arguments.link {
+        Some(link) => link,
+        None => ask::line("The link: ", "openchat recovery reset LINK")?,
+    };
+    let link: InviteLink = text.parse().map_err(|error| Failure::new(Kind::Usage, error))?;
+    let password = join::new_password(context)?;
+    let folder = context.folders.profile();
+    match tokio::task::block_in_place(|| openchat_client::reset(&folder, &link, &password))? {
+        openchat_client::Reset::Waits(state) => tell_state(&state),
+        openchat_client::Reset::Done(profile) => {
+            join::tell(context, &profile)?;
+            let (client, mut events) =
+                tokio::task::block_in_place(|| openchat_client::open(&folder, &password))?;
+            let outcome = session::caught_up(&client, &mut events).await;
+            client.stop().await;
+            outcome?;
+            output::line(
+                "You begin anew: others see that the key of this name is another one. Join your rooms again, and have \
+                 private ones add you.",
+            )
+        }
+    }
+}
+
+fn tell_state(state: &ResetState) -> Result<(), Failure> {
+    let (name, until) = (&state.name, text::day_and_clock(state.until));
+    output::line(match state.phase {
+        ResetPhase::Waiting => format!("The name {name} waits until {until}; nobody has objected"),
+        ResetPhase::Objected => {
+            format!(
+                "A device of {name} has objected: the host decides. Talk to the host over another channel"
+            )
+        }
+        ResetPhase::Approved => {
+            format!("The host has decided that you get the name {name}; it waits until {until}")
+        }
+        ResetPhase::Denied => format!("The host has decided that you do not get the name {name}"),
+        ResetPhase::Due => format!("The name {name} can be taken"),
+    })?;
+    if matches!(state.phase, ResetPhase::Waiting | ResetPhase::Approved) {
+        output::line(
+            "The same command, with the same password, takes it then. Your new key is in your profile's folder.",
+        )?;
+    }
+    Ok(())
+}
+
+async fn veto(context: &Context) -> Result<(), Failure> {
+    let (client, events) = session::open_caught_up(context).await?;
+    let outcome = client.object_to_reset().await;
+    drop(events);
+    client.stop().await;
+    outcome?;
+    output::line(
+        "Your objection is in the log of keys: the name stays yours unless the host decides otherwise.",
+    )
 }
 
 fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {

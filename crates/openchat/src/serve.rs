@@ -196,7 +196,7 @@ fn configuration(context: &Context, place: &Place) -> Result<Config, Failure> {
 }
 
 /// What a friend's client connects to: what was configured, else this machine's own address.
-fn advertised(address: Option<&Address>, listening: SocketAddr) -> (String, u16) {
+pub(crate) fn advertised(address: Option<&Address>, listening: SocketAddr) -> (String, u16) {
     if let Some(address) = address {
         return (address.host().to_owned(), address.port());
     }

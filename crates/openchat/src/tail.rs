@@ -200,6 +200,7 @@ fn change_word(change: TrustChange) -> &'static str {
         TrustChange::Changed => "changed",
         TrustChange::Stopped => "stopped",
         TrustChange::Accepted => "accepted",
+        TrustChange::Reset => "reset",
     }
 }
 

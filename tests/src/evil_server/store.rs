@@ -23,11 +23,13 @@ use openchat_store::key_package::PublishKeyPackagesError;
 use openchat_store::lost::{
     LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
 };
+use openchat_store::reset::{ResetError, StoredReset};
 use openchat_store::room::{CreateRoomError, Membership, MembershipChange};
 use openchat_store::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use openchat_store::sweep::Swept;
 use openchat_store::welcome::QueuedWelcome;
 use openchat_store::{SqliteStore, Store, StoreError};
+use openchat_transparency::body::ResetStep;
 use openchat_transparency::tree::{self, MemoryNodes};
 use openchat_transparency::{Entry, Hash, Kind, Label, Opening, Path};
 
@@ -116,6 +118,10 @@ impl EvilStore {
 
     async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError> {
         self.shown_log().log_compare(old, new).await
+    }
+
+    async fn log_history(&self, label: Label, size: u64) -> Result<Vec<Entry>, StoreError> {
+        self.shown_log().log_history(label, size).await
     }
 
     async fn log_entries(&self, labels: Vec<Label>, known: u64) -> Result<LoggedEntries, StoreError> {
@@ -233,6 +239,12 @@ store! {
     honest fn log_account(uid: Uid, leaves: Vec<NewLeaf>, now: Timestamp) -> Result<(), StoreError>;
     honest fn publish_devices(uid: Uid, list: NewDeviceList, now: Timestamp) -> Result<(), DeviceListError>;
     honest fn erase_log(label: Label) -> Result<(), StoreError>;
+    honest fn resets() -> Result<Vec<StoredReset>, StoreError>;
+    honest fn offer_reset(new: StoredReset) -> Result<(), ResetError>;
+    honest fn step_reset(known: StoredReset, step: (ResetStep, Uid), leaf: NewLeaf, now: Timestamp)
+        -> Result<StoredReset, ResetError>;
+    honest fn finish_reset(known: StoredReset, account: NewAccount, retired: NewLeaf, now: Timestamp)
+        -> Result<(), ResetError>;
     honest fn create_invite(invite: NewInvite, now: Timestamp) -> Result<(), CreateInviteError>;
     honest fn open_invites(uid: Uid, now: Timestamp) -> Result<u32, StoreError>;
     honest fn create_room(room: CreateRoom, creator: DeviceId, now: Timestamp) -> Result<(), CreateRoomError>;
@@ -261,5 +273,6 @@ store! {
     evil fn log_state() -> Result<LogState, StoreError>;
     evil fn log_tail(known: u64, from: u64, limit: usize) -> Result<LoggedTail, StoreError>;
     evil fn log_compare(old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError>;
+    evil fn log_history(label: Label, size: u64) -> Result<Vec<Entry>, StoreError>;
     evil fn log_entries(labels: Vec<Label>, known: u64) -> Result<LoggedEntries, StoreError>;
 }

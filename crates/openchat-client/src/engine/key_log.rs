@@ -72,6 +72,10 @@ pub(super) struct KeyLog {
     pub(super) whole: Option<WholeLog>,
     /// What the server lacks from here on was given back to it on this connection.
     pub(super) gave_from: Option<u64>,
+    /// Names that were moved by a reset that keeps the log's rules: from whom, and to whom.
+    pub(super) resets: HashMap<Uid, Uid>,
+    /// All records under the own name have been read since this program started.
+    pub(super) own_name_is_read: bool,
     changed: bool,
     /// Grows with every change of what is known.
     pub(super) generation: u64,
@@ -108,6 +112,8 @@ impl KeyLog {
             told: HashSet::new(),
             whole,
             gave_from: None,
+            resets: HashMap::new(),
+            own_name_is_read: false,
             changed: false,
             generation: 0,
         })
@@ -174,6 +180,9 @@ impl KeyLog {
     /// How a leaf of a room's tree stands.
     pub(super) fn standing(&self, member: &Member) -> Standing {
         let Some(person) = self.people.get(&member.device.uid) else { return Standing::Unproven };
+        if person.retired {
+            return Standing::Revoked;
+        }
         if person.version == 0 || !self.is_newest(person) {
             return Standing::Unproven;
         }

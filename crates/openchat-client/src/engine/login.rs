@@ -147,7 +147,7 @@ impl Engine {
         }
     }
 
-    /// How many certificates this user knows to have under the own name: the next one is one more.
+    /// How many records this user knows to be right under the own name: that of the next certificate is one more.
     pub fn own_names(&self) -> u32 {
         self.cx.own_names()
     }

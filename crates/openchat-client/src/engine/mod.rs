@@ -23,6 +23,7 @@ mod people;
 mod progress;
 mod proving;
 mod receiving;
+mod resets;
 mod room;
 mod sending;
 mod session;

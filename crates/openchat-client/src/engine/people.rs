@@ -179,6 +179,9 @@ impl Core {
         }
         if let Some(from) = self.people.names.owner(&account.name).filter(|owner| *owner != uid) {
             self.name_moved(&account.name, from, uid);
+            if self.people.names.name(uid) == Some(&account.name) {
+                return Ok(uid);
+            }
             return Err(moved(&account.name));
         }
         if let Some(known) = self.people.names.name(uid) {

@@ -49,7 +49,11 @@ impl Engine {
             true => self.cx.check_proven(proven),
             false => Err(ClientError::new(ErrorKind::Protocol, "the server proved who somebody else is")),
         };
-        let account = checked.is_ok().then_some(&proven.account);
+        let retired = self.cx.log.people.get(&uid).is_some_and(|person| person.retired);
+        let account = (checked.is_ok() && !retired).then_some(&proven.account);
+        if checked.is_ok() && retired {
+            self.cx.note_reset(uid, &proven.account.name);
+        }
         if let Err(error) = checked {
             self.cx.log.in_vain.insert(uid);
             if uid == self.cx.me().uid {
@@ -94,6 +98,7 @@ impl Room {
                 Standing::Listed => continue,
                 Standing::Unproven => cx.ask_proof(member.device.uid),
                 // Who may remove it does; what is yet to be read may say that it is done.
+                Standing::Revoked if self.may_stay(cx, member.device.uid) => continue,
                 Standing::Revoked => {}
                 Standing::Ghost if !self.is_settled() => {}
                 Standing::Ghost => {
@@ -108,6 +113,15 @@ impl Room {
 }
 
 impl Room {
+    /// Whether a device of `uid`, whose identity is retired, is in the keys of a room whose administrators are all gone in
+    /// that way: nobody who is left may put it out.
+    fn may_stay(&self, cx: &Core, uid: Uid) -> bool {
+        let is_retired = |uid: &Uid| cx.log.people.get(uid).is_some_and(|person| person.retired);
+        let may_remove = |uid: &Uid| self.group.as_ref().is_some_and(|group| group.is_admin(*uid));
+        is_retired(&uid)
+            && !self.roster().iter().any(|it| may_remove(&it.device.uid) && !is_retired(&it.device.uid))
+    }
+
     /// Whose devices are not in the log at all: nobody else can help that.
     pub(super) fn tell_of_waiting(&self, cx: &mut Core) {
         let roster = self.roster();
@@ -151,16 +165,23 @@ impl Core {
         let key = self.identity_key(account)?;
         let by_name = self.look_up(&Subject::Name(account.name.clone()), &proven.name)?;
         let by_uid = self.look_up(&Subject::User(account.uid), &proven.user)?;
-        let issued = self.check_issued(account, &key, &by_name);
-        let kept = issued.is_ok().then(|| kept(proven)).flatten();
+        let kept = self.check_issued(account, &key, &by_name).is_ok().then(|| kept(proven)).flatten();
+        let named = self.name_state(account, &key, proven, &by_name);
+        let mut retired = false;
         let list = match Body::read(by_uid.leaf.kind, &by_uid.body) {
             Ok(Body::DeviceList(signed)) => Some(self.check_list(account, &key, &signed)?),
+            Ok(Body::IdentityRetired(gone)) if gone.uid == account.uid && gone.name == account.name => {
+                self.check_moved(account, &named)?;
+                retired = true;
+                None
+            }
             // Of before a renewal, perhaps: these are under the name alone.
             Ok(Body::IdentityIssued(first)) if is_about(&first, account) => None,
             _ => return Err(unbelievable(account, OTHERWISE)),
         };
         let (version, devices) = list.map_or((0, Vec::new()), |list| (list.version, list.devices));
         let known = self.log.people.get(&account.uid).map_or(0, |person| person.version);
+        let version = if retired { known } else { version };
         if version < known {
             let reason = format!("version {version} of the list of devices, after version {known}");
             return Err(unbelievable(account, reason));
@@ -168,13 +189,13 @@ impl Core {
         let (label, seq) = (by_uid.leaf.label, by_uid.leaf.seq);
         let revoked = self.revoked(account.uid, &devices);
         let uid = account.uid;
-        let person = LoggedPerson { uid, label, seq, version, devices, proven: kept, revoked };
+        let person = LoggedPerson { uid, label, seq, version, devices, proven: kept, revoked, retired };
         if self.log.people.get(&account.uid) != Some(&person) {
             self.write(Write::KeyLogPerson(person.clone()));
         }
         self.log.people.insert(account.uid, person);
         // The devices are the key's, whoever has the name by now.
-        issued
+        if retired { Ok(()) } else { self.check_name(account, &key, &by_name, named) }
     }
 
     /// Devices that lists of `uid` have had, and this one does not.
@@ -186,7 +207,7 @@ impl Core {
         revoked
     }
 
-    fn identity_key(&self, account: &Account) -> Result<PublicKey, ClientError> {
+    pub(super) fn identity_key(&self, account: &Account) -> Result<PublicKey, ClientError> {
         let (identity, issuing) = (&account.identity_certificate, &account.issuing_certificate);
         let verified = self.anchor.verify_identity(identity, issuing, Validity::Ignored);
         let verified = verified.map_err(|error| unbelievable(account, error))?;
@@ -214,19 +235,30 @@ impl Core {
 
     /// The log says that this very certificate was issued for this name and uid; and a later one for the same key, that
     /// the key has asked for it.
-    fn check_issued(&self, account: &Account, key: &PublicKey, found: &Found) -> Result<(), ClientError> {
-        let certificate = digest(&SHA256, &account.identity_certificate);
-        let issued = match Body::read(found.leaf.kind, &found.body) {
-            Ok(Body::IdentityIssued(issued))
-                if is_about(&issued, account) && issued.certificate == certificate.as_ref() =>
-            {
-                issued
-            }
-            _ => return Err(unbelievable(account, OTHERWISE)),
+    pub(super) fn check_issued(
+        &self,
+        account: &Account,
+        key: &PublicKey,
+        found: &Found,
+    ) -> Result<(), ClientError> {
+        let Ok(Body::IdentityIssued(issued)) = Body::read(found.leaf.kind, &found.body) else {
+            return Err(unbelievable(account, OTHERWISE));
         };
+        check_holder(account, &issued)?;
         let Some(signature) = issued.renewal else { return Ok(()) };
-        renewal::verify(key, &self.credentials.server, &account.name, found.leaf.seq, &signature)
-            .map_err(|_| unbelievable(account, "the key has not asked for the certificate that the log has"))
+        self.check_renewal(account, key, found.leaf.seq, &signature).map_err(|why| unbelievable(account, why))
+    }
+
+    /// The key of an account has asked for a later certificate, in this place of the log.
+    pub(super) fn check_renewal(
+        &self,
+        account: &Account,
+        key: &PublicKey,
+        seq: u32,
+        signature: &[u8],
+    ) -> Result<(), &'static str> {
+        renewal::verify(key, &self.credentials.server, &account.name, seq, signature)
+            .map_err(|_| "the key has not asked for the certificate that the log has")
     }
 
     fn check_list(
@@ -246,11 +278,16 @@ impl Core {
     /// Whether the log has more about this profile than it has made.
     pub(super) fn check_own(&mut self) {
         let Some(own) = self.log.own else { return self.ask_proof(self.me().uid) };
+        // Of the records under the name, for somebody may be asking for it, this device hears anew with each start.
         let unexplained = self.log.auditor.count(&own.name) > own.names();
         if unexplained && self.log.is_left_unexplained(self.now) {
             self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
         }
-        if unexplained || own.lists == 0 || self.log.auditor.count(&own.user) > own.lists.saturating_add(1) {
+        if unexplained
+            || own.names() > 1 && !self.log.own_name_is_read
+            || own.lists == 0
+            || self.log.auditor.count(&own.user) > own.lists.saturating_add(1)
+        {
             self.ask_proof(self.me().uid);
         }
     }
@@ -260,19 +297,15 @@ impl Core {
         let Ok(name) = Lookup::from_bytes(&proven.name) else { return };
         let Some(person) = self.log.people.get(&self.me().uid).cloned() else { return };
         let (lists, Leaf { label, seq, .. }) = (person.version, name.entry.leaf);
-        // Whoever signed a renewal knew of all the leaves before it.
-        let renewed = match Body::read(name.entry.leaf.kind, &name.entry.opening.body) {
-            Ok(Body::IdentityIssued(issued)) => issued.renewal.is_some(),
-            _ => false,
-        };
-        let known = self.log.own.map_or(1, |own| own.names());
-        let names = if renewed { seq.max(known) } else { known };
-        let renewals = names.saturating_sub(1);
-        self.log.change().own = Some(OwnLabels { name: label, user: person.label, lists, renewals });
-        if seq > names {
-            self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
-        } else {
+        // Where all of them follow from each other, each is this user's, or about a wish for the name.
+        let is_explained = self.tell_of_wish(proven);
+        let names = if is_explained { seq.max(self.own_names()) } else { self.own_names() };
+        let later = names.saturating_sub(1);
+        self.log.change().own = Some(OwnLabels { name: label, user: person.label, lists, later });
+        if is_explained {
             self.log.own_is_explained();
+        } else {
+            self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
         }
         if person.seq != lists.saturating_add(1) {
             let reason = "it has more records of your devices than you have signed".to_owned();
@@ -301,7 +334,7 @@ impl Core {
         self.raise(Alarm::OwnKeys { reason });
     }
 
-    /// How many leaves under the own name are known to be this user's.
+    /// How many leaves under the own name are known to be this user's, or about a wish for it.
     pub(super) fn own_names(&self) -> u32 {
         self.log.own.map_or(1, |own| own.names())
     }
@@ -342,6 +375,15 @@ fn is_about(issued: &IdentityIssued, account: &Account) -> bool {
     (issued.uid, &issued.name) == (account.uid, &account.name)
 }
 
+/// This very certificate was issued for this name and uid.
+pub(super) fn check_holder(account: &Account, issued: &IdentityIssued) -> Result<(), ClientError> {
+    let certificate = digest(&SHA256, &account.identity_certificate);
+    match is_about(issued, account) && issued.certificate == certificate.as_ref() {
+        true => Ok(()),
+        false => Err(unbelievable(account, OTHERWISE)),
+    }
+}
+
 /// What the leaves about somebody were made for: the server may lose it.
 fn kept(proven: &Proven) -> Option<ProvenPerson> {
     let disclosed = |lookup: &[u8]| {
@@ -352,7 +394,7 @@ fn kept(proven: &Proven) -> Option<ProvenPerson> {
     Some(ProvenPerson { name, by_name: disclosed(&proven.name)?, by_uid: disclosed(&proven.user)? })
 }
 
-fn unbelievable(account: &Account, why: impl std::fmt::Display) -> ClientError {
+pub(super) fn unbelievable(account: &Account, why: impl std::fmt::Display) -> ClientError {
     let message = format!("what the server says of {} is not proven: {why}", account.name);
     ClientError::new(ErrorKind::Alarm, message)
         .with_help("nothing is sent to whoever it may be; tell the host of the server")

@@ -49,6 +49,13 @@ impl Core {
         if known.is_some_and(|claimant| claimant.refused) {
             return;
         }
+        let by_reset = self.log.resets.get(&from) == Some(&to);
+        if by_reset && known.is_none() {
+            self.tell_rooms(vec![from, to], to, name, TrustChange::Reset);
+        }
+        if by_reset && !contact.basis.is_verified() {
+            return self.replace(from, to);
+        }
         self.emit(Event::Alarm(Alarm::NameMoved { name: name.clone(), from, to }));
         if known.is_some() || from == self.me().uid {
             return;

@@ -85,6 +85,11 @@ impl ClientHandle {
         self.ask(Command::RevokeDevice { id }).await.map(drop)
     }
 
+    /// Objects to another key for the own name: an administrator decides then. Once for each wish.
+    pub async fn object_to_reset(&self) -> Result<(), ClientError> {
+        self.ask(Command::Rendezvous(Box::new(Request::ObjectToReset))).await.map(drop)
+    }
+
     /// Opens a rendezvous for a new device, for ten minutes and three tries. It gives away the identity key, so whoever
     /// asks for it has to have [given the password](Self::check_password).
     pub async fn link(&self) -> Result<Linking, ClientError> {

@@ -82,15 +82,16 @@ pub struct OwnLabels {
     /// Lists of devices that this user has signed.
     #[n(2)]
     pub lists: u32,
-    /// Certificates under the name, after the first one, that this user has asked for.
+    /// Records under the name after the first one: certificates that this user has asked for, and what was said about
+    /// wishes of others for the name.
     #[cbor(n(3), default)]
-    pub renewals: u32,
+    pub later: u32,
 }
 
 impl OwnLabels {
-    /// Leaves under the name that are known to be this user's.
+    /// Leaves under the name that are known to be this user's, or about a wish for it.
     pub fn names(&self) -> u32 {
-        self.renewals.saturating_add(1)
+        self.later.saturating_add(1)
     }
 }
 
@@ -132,6 +133,9 @@ pub struct LoggedPerson {
     /// Devices that were in an earlier list and are no more.
     #[cbor(n(6), default)]
     pub revoked: Vec<ListedDevice>,
+    /// The identity is not used any more: none of its devices is.
+    #[cbor(n(7), default)]
+    pub retired: bool,
 }
 
 /// What the newest leaves of somebody were made for.

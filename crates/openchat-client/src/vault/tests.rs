@@ -472,7 +472,7 @@ fn the_log_of_keys_is_kept_label_by_label() {
     let (_folder, mut vault) = vault();
     let state = |auditor: u8| StoredKeyLog {
         auditor: vec![auditor].into(),
-        own: Some(OwnLabels { name: Label([1; 32]), user: Label([2; 32]), lists: 1, renewals: 2 }),
+        own: Some(OwnLabels { name: Label([1; 32]), user: Label([2; 32]), lists: 1, later: 2 }),
         unproven: Some(Timestamp(5)),
         heard: vec![HeardHead {
             head: SeenHead { size: 7, root: [3; 32], signature: [4; 64] },
@@ -496,6 +496,7 @@ fn the_log_of_keys_is_kept_label_by_label() {
             by_uid: disclosed(2),
         }),
         revoked: vec![device],
+        retired: false,
     };
     for round in 1..3 {
         vault

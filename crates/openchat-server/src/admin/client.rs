@@ -69,6 +69,19 @@ impl Admin {
         self.order(Request::ReloadAuthority).await
     }
 
+    /// A link by which a new key can ask for this name. It takes the place of the one before.
+    pub async fn offer_reset(&mut self, name: UserName) -> Result<String, AdminError> {
+        match self.ask(Request::OfferReset(name)).await? {
+            Answer::ResetLink(link) => Ok(link),
+            _ => Err(AdminError::OtherVersion),
+        }
+    }
+
+    /// Decides about a name that a new key asks for: for it, after its owner has objected, or against it.
+    pub async fn decide_reset(&mut self, name: UserName, approve: bool) -> Result<(), AdminError> {
+        self.order(Request::DecideReset(name, approve)).await
+    }
+
     /// All accounts, in the order of their names.
     pub async fn accounts(&mut self) -> Result<Vec<AccountLine>, AdminError> {
         let mut all: Vec<AccountLine> = Vec::new();

@@ -24,6 +24,12 @@ pub(super) enum Request {
     /// → `Done`
     #[n(4)]
     ReloadAuthority,
+    /// A link that resets the account of this name. → `ResetLink`
+    #[n(5)]
+    OfferReset(#[n(0)] UserName),
+    /// For or against a reset. → `Done`
+    #[n(6)]
+    DecideReset(#[n(0)] UserName, #[n(1)] bool),
 }
 
 /// What is answered.
@@ -39,6 +45,9 @@ pub(super) enum Answer {
     /// Why not, in a sentence.
     #[n(3)]
     Refused(#[n(0)] String),
+    /// A secret.
+    #[n(4)]
+    ResetLink(#[n(0)] String),
 }
 
 /// How a server is.
@@ -65,6 +74,30 @@ pub struct Status {
     /// Records in all rooms.
     #[n(6)]
     pub records: u64,
+    /// Names that a new key asks for.
+    #[n(7)]
+    #[cbor(default)]
+    pub resets: Vec<ResetLine>,
+}
+
+/// A name that a new key asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ResetLine {
+    /// The name.
+    #[n(0)]
+    pub name: UserName,
+    /// The new identity.
+    #[n(1)]
+    pub uid: Uid,
+    /// From when on it can take the name.
+    #[n(2)]
+    pub until: Timestamp,
+    /// The owner is against it.
+    #[n(3)]
+    pub objected: bool,
+    /// An administrator has decided for it all the same.
+    #[n(4)]
+    pub approved: bool,
 }
 
 /// An account as its operator sees it.

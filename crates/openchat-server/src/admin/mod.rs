@@ -20,9 +20,10 @@ use tracing::{info, warn};
 
 mod client;
 mod message;
+mod reset;
 
 pub use client::{Admin, AdminError};
-pub use message::{AccountLine, DeviceLine, Status};
+pub use message::{AccountLine, DeviceLine, ResetLine, Status};
 
 use message::{Answer, FRAME, Request};
 
@@ -113,6 +114,11 @@ async fn carry_out(state: &State, request: Request, started: Instant) -> Result<
             Ok(done_if(known, "there is no such device here: list the accounts"))
         }
         Request::ReloadAuthority => Ok(reload_authority(state).await),
+        Request::OfferReset(name) => reset::offer(state, name).await,
+        Request::DecideReset(name, approve) => {
+            let decided = reset::decide(state, name, approve).await;
+            Ok(decided.unwrap_or_else(|refusal| Answer::Refused(refusal.to_string())))
+        }
         Request::Accounts(after) => accounts(state, after).await,
     }
 }
@@ -132,6 +138,7 @@ async fn status(state: &State, started: Instant) -> Result<Status, StoreError> {
         accounts: counts.accounts,
         rooms: counts.rooms,
         records: counts.records,
+        resets: reset::pending(state).await?,
     })
 }
 

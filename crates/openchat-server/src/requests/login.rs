@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use openchat_identity::{VerifiedMember, challenge};
-use openchat_protocol::account::{LoggedIn, Login};
+use openchat_protocol::account::{AccountSelector, LoggedIn, Login};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Timestamp};
 use openchat_store::device::StoredDevice;
 
@@ -84,6 +84,12 @@ async fn admit(
         Refusal::new(RefusalCode::AccountUnknown, "this device is unknown here: enrol it, or register first")
     })?;
     check_proof(state, channel, nonce, member, &stored, login)?;
+    if stored.revoked || stored.account_disabled {
+        let account = state.store.account(&AccountSelector::Uid(device.uid)).await.map_err(failure)?;
+        if account.is_some_and(|account| account.retired) {
+            return Err(account_reset());
+        }
+    }
     check_standing(&stored)?;
     Ok(LoggedIn {
         device,
@@ -125,6 +131,13 @@ pub(crate) fn account_disabled() -> Refusal {
         RefusalCode::AccountDisabled,
         "this account was disabled by an administrator of the server: ask there",
     )
+}
+
+/// Why an account whose name is another key's cannot log in, and its live connections end.
+pub(crate) fn account_reset() -> Refusal {
+    let detail = "this account was reset: its name belongs to another key since then, which somebody asked for with a link \
+                  of the host's, and in 72 hours nobody objected or the host has decided; if it was not you, tell the host";
+    Refusal::new(RefusalCode::AccountDisabled, detail)
 }
 
 /// Why a revoked device cannot log in, and its live connections end.

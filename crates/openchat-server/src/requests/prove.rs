@@ -4,7 +4,7 @@ use openchat_protocol::account::Account;
 use openchat_protocol::key_log::{Prove, Proven};
 use openchat_protocol::{Refusal, RefusalCode, Response};
 use openchat_store::key_log::LoggedEntries;
-use openchat_transparency::{Entry, Lookup, Path, Subject, VrfProof};
+use openchat_transparency::{Entry, History, Lookup, Path, Subject, VrfProof};
 
 use crate::key_log::KeyLogError;
 use crate::requests::{Answer, log_failed, store_failed};
@@ -20,10 +20,23 @@ pub(crate) async fn handle(state: &State, request: Prove) -> Answer {
     let found = state.store.log_entries(vec![name_label, user_label], request.known).await;
     let found = found.map_err(|error| store_failed(&error))?;
     let note = state.key_log.note(found.size, found.root).map_err(failed)?;
-    proven(account, note, found, [name_proof, user_proof])
+    let history = match found.entries.first() {
+        Some(Some(name)) if name.leaf.seq > 1 => {
+            let history = state.store.log_history(name_label, found.size).await;
+            Some(History(history.map_err(|error| store_failed(&error))?))
+        }
+        _ => None,
+    };
+    proven(account, note, found, [name_proof, user_proof], history)
 }
 
-fn proven(account: Account, note: Vec<u8>, found: LoggedEntries, proofs: [VrfProof; 2]) -> Answer {
+fn proven(
+    account: Account,
+    note: Vec<u8>,
+    found: LoggedEntries,
+    proofs: [VrfProof; 2],
+    history: Option<History>,
+) -> Answer {
     let LoggedEntries { consistency, entries, .. } = found;
     let Ok([Some(name), Some(user)]) = <[Option<Entry>; 2]>::try_from(entries) else { return Err(unknown()) };
     let [name_proof, user_proof] = proofs;
@@ -31,7 +44,12 @@ fn proven(account: Account, note: Vec<u8>, found: LoggedEntries, proofs: [VrfPro
     // Of the same head, so that nothing lies between.
     let by_uid = Lookup { note, consistency: Path::default(), vrf: user_proof, entry: user };
     let (name, user) = (by_name.to_bytes().into(), by_uid.to_bytes().into());
-    Ok(Response::Proven(Proven { account, name, user }))
+    Ok(Response::Proven(Proven {
+        account,
+        name,
+        user,
+        history: history.map(|history| history.to_bytes().into()),
+    }))
 }
 
 fn unknown() -> Refusal {

@@ -10,7 +10,7 @@ use openchat_store::key_log::NewLeaf;
 use openchat_transparency::{Body, Subject};
 
 use crate::rates::Network;
-use crate::requests::{Answer, log_failed, malformed, store_failed, within};
+use crate::requests::{Answer, ask_reset, log_failed, malformed, store_failed, within};
 use crate::state::State;
 
 /// Length of the `redeem` secret.
@@ -29,12 +29,16 @@ pub(crate) async fn handle(state: &State, network: Network, request: Register) -
     if let Some(again) = repeated(state, &issued, &request.name).await? {
         return Ok(again);
     }
-    let invite = invite(state.registration, &request)?;
     let above = authority.above_identity();
-    let log = state.key_log.issued(issued.uid, &request.name, &issued.certificate);
-    let log = log.map_err(|error| log_failed(&error))?;
-    let account = new_account(&request.name, &issued, above.clone(), log);
-    match state.store.create_account(account, invite, now).await {
+    // Who takes a name that was asked for needs none either.
+    let account = || account_of(state, &request.name, &issued, above.clone());
+    let taken = ask_reset::take(state, &issued, account, &request.name);
+    if taken.await? {
+        let again = repeated(state, &issued, &request.name).await?;
+        return again.ok_or_else(crate::requests::internal);
+    }
+    let invite = invite(state.registration, &request)?;
+    match state.store.create_account(account()?, invite, now).await {
         Ok(room) => Ok(Response::Registered(Registered {
             identity_certificate: issued.certificate.into(),
             issuing_certificate: above.into(),
@@ -61,6 +65,17 @@ fn invite(policy: RegistrationPolicy, request: &Register) -> Result<Option<Invit
         (_, Some(redeem)) if redeem.len() != REDEEM => Err(malformed("the redeem secret is not of 32 bytes")),
         (_, Some(redeem)) => Ok(Some(hash_redeem(redeem))),
     }
+}
+
+fn account_of(
+    state: &State,
+    name: &UserName,
+    issued: &IssuedIdentity,
+    above: Vec<u8>,
+) -> Result<NewAccount, Refusal> {
+    let log = state.key_log.issued(issued.uid, name, &issued.certificate);
+    let log = log.map_err(|error| log_failed(&error))?;
+    Ok(new_account(name, issued, above, log))
 }
 
 fn new_account(name: &UserName, issued: &IssuedIdentity, above: Vec<u8>, log: [NewLeaf; 2]) -> NewAccount {

@@ -19,6 +19,9 @@ pub(crate) async fn handle(state: &State, request: RenewIdentity) -> Answer {
     renewal::verify(&key, &fingerprint, name, request.seq, &request.signature).map_err(|_| {
         Refusal::new(RefusalCode::LoginFailed, "the signature is not that of the account's identity key")
     })?;
+    if known.retired {
+        return Err(login::account_reset());
+    }
     if known.disabled {
         return Err(login::account_disabled());
     }

@@ -16,6 +16,7 @@ pub mod log_rules;
 pub mod lost;
 pub mod membership;
 pub mod removal;
+pub mod reset;
 pub mod room;
 pub mod sweep;
 pub mod welcome;
@@ -69,6 +70,9 @@ macro_rules! store_contract {
             key_log: a_device_comes_with_its_list;
             key_log: a_device_that_is_listed_no_more_is_revoked;
             key_log: an_erased_label_leaves_the_tree_as_it_is;
+            reset: a_name_goes_to_who_has_asked_when_the_time_has_passed;
+            reset: who_objects_stops_it_until_an_administrator_decides;
+            reset: what_was_there_before_under_a_label_is_proven;
             room: a_creator_is_the_member_of_its_room;
             room: a_room_is_made_once;
             room: a_room_name_and_its_look_alikes_are_taken_once;

@@ -52,7 +52,7 @@ impl World {
     }
 
     /// Bytes that no other call gives, in this world or in another one around the same store.
-    fn fresh<const N: usize>(&self) -> [u8; N] {
+    pub(super) fn fresh<const N: usize>(&self) -> [u8; N] {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let mut bytes = [0; N];
         bytes[..8].copy_from_slice(&number);

@@ -47,6 +47,21 @@ impl KeyLog {
         newest.map_or(0, |(leaf, _)| leaf.seq)
     }
 
+    /// The time that the next leaf gets.
+    pub(super) fn time(&self, now: Timestamp) -> Timestamp {
+        self.leaves.last().map_or(now, |(leaf, _)| leaf.time.max(now))
+    }
+
+    pub(super) fn history(&self, label: &Label, size: u64) -> Result<Vec<Entry>, StoreError> {
+        let of_label = (0..size).zip(&self.leaves).filter(|(_, (leaf, _))| leaf.label == *label);
+        let mut of_label: Vec<_> = of_label.collect();
+        of_label.pop();
+        let opened = of_label.into_iter().filter_map(|(index, (leaf, it))| Some((index, *leaf, it.clone()?)));
+        let entries =
+            opened.map(|(index, leaf, opening)| key_log::entry(index, leaf, opening, size, &self.nodes));
+        entries.collect::<Result<_, _>>().map_err(|error| damaged(&error))
+    }
+
     pub(super) fn knows(&self, label: &Label) -> bool {
         self.newest.contains_key(label)
     }
@@ -169,7 +184,9 @@ impl State {
         list: &NewDeviceList,
         now: Timestamp,
     ) -> Result<(), DeviceListError> {
-        let known = *self.key_log.versions.get(&uid).ok_or(DeviceListError::AccountUnknown)?;
+        let retired = self.accounts.get(&uid).is_some_and(|it| it.retired);
+        let known = self.key_log.versions.get(&uid).filter(|_| !retired);
+        let known = *known.ok_or(DeviceListError::AccountUnknown)?;
         if known == list.version && self.key_log.has(list) {
             return Ok(());
         }

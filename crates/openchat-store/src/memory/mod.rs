@@ -3,6 +3,7 @@
 mod key_log;
 mod lost;
 mod people;
+mod reset;
 mod room;
 mod rooms;
 
@@ -18,7 +19,8 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Opening, Path};
+use openchat_transparency::body::ResetStep;
+use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 
 use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
@@ -30,6 +32,7 @@ use crate::key_package::PublishKeyPackagesError;
 use crate::lost::{
     LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
 };
+use crate::reset::{ResetError, StoredReset};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -51,6 +54,7 @@ struct State {
     enrolled: u64,
     key_log: key_log::KeyLog,
     invites: BTreeMap<InviteHash, NewInvite>,
+    resets: BTreeMap<String, StoredReset>,
     rooms: BTreeMap<RoomId, room::Room>,
     welcomes: BTreeMap<u64, people::Welcome>,
     last_welcome: u64,
@@ -185,6 +189,38 @@ impl Store for MemoryStore {
 
     async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError> {
         self.state().key_log.compare(old, new)
+    }
+
+    async fn log_history(&self, label: Label, size: u64) -> Result<Vec<Entry>, StoreError> {
+        self.state().key_log.history(&label, size)
+    }
+
+    async fn resets(&self) -> Result<Vec<StoredReset>, StoreError> {
+        Ok(self.state().resets.values().cloned().collect())
+    }
+
+    async fn offer_reset(&self, new: StoredReset) -> Result<(), ResetError> {
+        self.state().offer_reset(new)
+    }
+
+    async fn step_reset(
+        &self,
+        known: StoredReset,
+        step: (ResetStep, Uid),
+        leaf: NewLeaf,
+        now: Timestamp,
+    ) -> Result<StoredReset, ResetError> {
+        self.state().step_reset(&known, step, &leaf, now)
+    }
+
+    async fn finish_reset(
+        &self,
+        known: StoredReset,
+        new: NewAccount,
+        retired: NewLeaf,
+        now: Timestamp,
+    ) -> Result<(), ResetError> {
+        self.state().finish_reset(&known, new, &retired, now)
     }
 
     async fn erase_log(&self, label: Label) -> Result<(), StoreError> {

@@ -126,7 +126,8 @@ impl State {
         if known.checked_add(1) != Some(new.seq) {
             return Err(RenewAccountError::Place { known });
         }
-        let known = self.accounts.get_mut(&new.uid).ok_or(RenewAccountError::AccountUnknown)?;
+        let known = self.accounts.get_mut(&new.uid).filter(|known| !known.retired);
+        let known = known.ok_or(RenewAccountError::AccountUnknown)?;
         self.key_log.append(&new.leaf, now)?;
         known.account.identity_certificate = new.identity_certificate.clone().into();
         known.account.issuing_certificate = new.issuing_certificate.clone().into();
@@ -136,12 +137,18 @@ impl State {
     pub(super) fn account(&self, selector: &AccountSelector) -> Option<StoredAccount> {
         match selector {
             AccountSelector::Uid(uid) => self.accounts.get(uid).cloned(),
-            AccountSelector::Name(name) => self.accounts.values().find(|a| a.account.name == *name).cloned(),
+            AccountSelector::Name(name) => self.named(name).cloned(),
         }
     }
 
+    fn named(&self, name: &UserName) -> Option<&StoredAccount> {
+        self.accounts.values().find(|it| it.account.name == *name && !it.retired)
+    }
+
     pub(super) fn accounts_after(&self, name: Option<&UserName>, limit: usize) -> Vec<StoredAccount> {
-        let is_after = |a: &&StoredAccount| name.is_none_or(|name| a.account.name.as_str() > name.as_str());
+        let is_after = |a: &&StoredAccount| {
+            !a.retired && name.is_none_or(|name| a.account.name.as_str() > name.as_str())
+        };
         let mut accounts: Vec<_> = self.accounts.values().filter(is_after).cloned().collect();
         accounts.sort_by(|a, b| a.account.name.as_str().cmp(b.account.name.as_str()));
         accounts.truncate(limit);
@@ -150,19 +157,19 @@ impl State {
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            accounts: self.accounts.len() as u64,
+            accounts: self.accounts.values().filter(|it| !it.retired).count() as u64,
             rooms: self.rooms.len() as u64,
             records: self.rooms.values().map(|room| room.head().sequence).sum(),
         }
     }
 
     pub(super) fn set_disabled(&mut self, uid: Uid, disabled: bool) -> bool {
-        let account = self.accounts.get_mut(&uid);
+        let account = self.accounts.get_mut(&uid).filter(|account| !account.retired);
         account.map(|account| account.disabled = disabled).is_some()
     }
 
     pub(super) fn enrol_device(&mut self, new: NewDevice, now: Timestamp) -> Result<(), EnrolError> {
-        if !self.accounts.contains_key(&new.device.uid) {
+        if self.accounts.get(&new.device.uid).is_none_or(|it| it.retired) {
             return Err(EnrolError::AccountUnknown);
         }
         let active = self.of_user(new.device.uid).filter(|device| !device.revoked).count();
@@ -197,6 +204,7 @@ impl State {
             identity_spki: lost.identity_spki.clone(),
             disabled: false,
             created,
+            retired: false,
         });
         known.account.identity_certificate = identity;
         known.account.issuing_certificate = above;
@@ -349,7 +357,7 @@ impl State {
     }
 }
 
-fn stored_account(new: NewAccount, now: Timestamp) -> StoredAccount {
+pub(super) fn stored_account(new: NewAccount, now: Timestamp) -> StoredAccount {
     StoredAccount {
         account: Account {
             uid: new.uid,
@@ -360,5 +368,6 @@ fn stored_account(new: NewAccount, now: Timestamp) -> StoredAccount {
         identity_spki: new.identity_spki,
         disabled: false,
         created: now,
+        retired: false,
     }
 }

@@ -33,6 +33,12 @@ pub(super) fn create(
     if name_taken || is_in_log(connection, new)? {
         return Err(Failure::Rule(CreateAccountError::NameTaken));
     }
+    insert(connection, new, now)?;
+    new.log.iter().try_for_each(|leaf| key_log::append(connection, leaf, now))?;
+    Ok(room)
+}
+
+pub(super) fn insert(connection: &Connection, new: &NewAccount, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO account
@@ -42,14 +48,13 @@ pub(super) fn create(
         .execute(params![
             new.uid.0,
             new.name.as_str(),
-            skeleton,
+            new.name.skeleton(),
             new.identity_spki,
             new.identity_certificate,
             new.issuing_certificate,
             int(now.0),
         ])?;
-    new.log.iter().try_for_each(|leaf| key_log::append(connection, leaf, now))?;
-    Ok(room)
+    Ok(())
 }
 
 /// Whether the name, or the key, is of an account that was lost with a part of the database, and may be given back.
@@ -74,7 +79,8 @@ pub(super) fn renew(
     }
     let changed = connection
         .prepare_cached(
-            "UPDATE account SET identity_certificate = ?2, issuing_certificate = ?3 WHERE uid = ?1",
+            "UPDATE account SET identity_certificate = ?2, issuing_certificate = ?3
+             WHERE uid = ?1 AND retired IS NULL",
         )?
         .execute(params![new.uid.0, new.identity_certificate, new.issuing_certificate])?;
     if changed == 0 {
@@ -88,7 +94,8 @@ pub(super) fn exist(connection: &Connection) -> Result<bool, Failure<StoreError>
 }
 
 const SELECT: &str =
-    "SELECT uid, name, identity_certificate, issuing_certificate, identity_spki, disabled, created
+    "SELECT uid, coalesce(retired, name), identity_certificate, issuing_certificate, identity_spki, disabled, created,
+                      retired IS NOT NULL
                       FROM account WHERE ";
 
 pub(super) fn find(
@@ -111,7 +118,8 @@ pub(super) fn after(
     name: Option<&UserName>,
     limit: usize,
 ) -> Result<Vec<StoredAccount>, Failure<StoreError>> {
-    let mut find = connection.prepare_cached(&format!("{SELECT} name > ?1 ORDER BY name LIMIT ?2"))?;
+    let mut find = connection
+        .prepare_cached(&format!("{SELECT} retired IS NULL AND name > ?1 ORDER BY name LIMIT ?2"))?;
     // Every name is after the empty text.
     let name = name.map_or("", UserName::as_str);
     Ok(find.query_map(params![name, limit], stored)?.collect::<Result<_, _>>()?)
@@ -130,7 +138,7 @@ pub(super) fn unlogged(
 pub(super) fn counts(connection: &Connection) -> Result<Counts, Failure<StoreError>> {
     let counts = connection
         .prepare_cached(
-            "SELECT (SELECT count(*) FROM account), count(*), coalesce(sum(head), 0)
+            "SELECT (SELECT count(*) FROM account WHERE retired IS NULL), count(*), coalesce(sum(head), 0)
              FROM room WHERE room IS NOT NULL",
         )?
         .query_row([], |row| {
@@ -151,6 +159,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredAccount> {
         identity_spki: row.get(4)?,
         disabled: row.get(5)?,
         created: timestamp(row, 6)?,
+        retired: row.get(7)?,
     })
 }
 
@@ -160,7 +169,7 @@ pub(super) fn set_disabled(
     disabled: bool,
 ) -> Result<bool, Failure<StoreError>> {
     let changed = connection
-        .prepare_cached("UPDATE account SET disabled = ?2 WHERE uid = ?1")?
+        .prepare_cached("UPDATE account SET disabled = ?2 WHERE uid = ?1 AND retired IS NULL")?
         .execute(params![uid.0, disabled])?;
     Ok(changed > 0)
 }

@@ -17,7 +17,10 @@ pub(super) fn enrol(
     now: Timestamp,
 ) -> Result<(), Failure<EnrolError>> {
     let DeviceId { uid, did } = new.device;
-    if !connection.prepare_cached("SELECT 1 FROM account WHERE uid = ?1")?.exists([uid.0])? {
+    if !connection
+        .prepare_cached("SELECT 1 FROM account WHERE uid = ?1 AND retired IS NULL")?
+        .exists([uid.0])?
+    {
         return Err(Failure::Rule(EnrolError::AccountUnknown));
     }
     let known = connection

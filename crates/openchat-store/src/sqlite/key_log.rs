@@ -86,6 +86,31 @@ pub(super) fn insert(
     Ok(())
 }
 
+/// The time that the next leaf gets.
+pub(super) fn time(connection: &Connection, now: Timestamp) -> rusqlite::Result<Timestamp> {
+    Ok(end(connection)?.1.max(now))
+}
+
+pub(super) fn history(
+    connection: &Connection,
+    label: &Label,
+    size: u64,
+) -> Result<Vec<Entry>, Failure<StoreError>> {
+    let mut find = connection.prepare_cached(
+        "SELECT id, leaf, nonce, body FROM key_log WHERE label = ?1 AND id < ?2 ORDER BY id",
+    )?;
+    let rows = find.query_map(params![label.0, int(size)], |row| {
+        Ok((row.get::<_, u64>(0)?, leaf(row, 1)?, opening(row, 2)?))
+    })?;
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    rows.pop();
+    let opened = rows.into_iter().filter_map(|(index, leaf, opening)| Some((index, leaf, opening?)));
+    let entries = opened.map(|(index, leaf, opening)| {
+        key_log::entry(index, leaf, opening, size, &TreeNodes(connection)).map_err(broken)
+    });
+    Ok(entries.collect::<Result<_, _>>()?)
+}
+
 /// How many leaves there are.
 pub(super) fn size(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(end(connection)?.0)
@@ -218,7 +243,7 @@ pub(super) fn publish_devices(
     now: Timestamp,
 ) -> Result<(), Failure<DeviceListError>> {
     let known: Option<u32> = connection
-        .prepare_cached("SELECT list_version FROM account WHERE uid = ?1 AND list_version IS NOT NULL")?
+        .prepare_cached("SELECT list_version FROM account WHERE uid = ?1 AND list_version IS NOT NULL AND retired IS NULL")?
         .query_row([uid.0], |row| row.get(0))
         .optional()?;
     let known = known.ok_or(Failure::Rule(DeviceListError::AccountUnknown))?;

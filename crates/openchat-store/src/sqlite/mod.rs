@@ -13,6 +13,7 @@ mod lost;
 mod membership;
 mod open;
 mod readers;
+mod reset;
 mod room;
 mod room_log;
 mod sweep;
@@ -33,7 +34,8 @@ use openchat_protocol::room::{CreateRoom, FetchJoinInfo, JoinedRoom, RoomSummary
 use openchat_protocol::{
     ChainHash, DeviceId, Incarnation, InviteHash, RoomId, RoomName, Timestamp, Uid, UserName,
 };
-use openchat_transparency::{Hash, Label, Opening, Path};
+use openchat_transparency::body::ResetStep;
+use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 
 pub use self::open::OpenError;
 use self::open::{Life, Lock};
@@ -49,6 +51,7 @@ use crate::key_package::PublishKeyPackagesError;
 use crate::lost::{
     LostAccount, LostLeaves, LostRecords, TakeAccountError, TakeBackError, TakeLeavesError, TakenBack,
 };
+use crate::reset::{ResetError, StoredReset};
 use crate::room::{CreateRoomError, Membership, MembershipChange};
 use crate::room_log::{AppendError, AppendOutcome, LogPage, NewRecord, PageLimit, ReadError};
 use crate::sweep::Swept;
@@ -195,6 +198,38 @@ impl Store for SqliteStore {
 
     async fn log_compare(&self, old: u64, new: u64) -> Result<Option<(Hash, Path)>, StoreError> {
         self.readers.run(move |connection| key_log::compare(connection, old, new)).await
+    }
+
+    async fn log_history(&self, label: Label, size: u64) -> Result<Vec<Entry>, StoreError> {
+        self.readers.run(move |connection| key_log::history(connection, &label, size)).await
+    }
+
+    async fn resets(&self) -> Result<Vec<StoredReset>, StoreError> {
+        self.readers.run(reset::all).await
+    }
+
+    async fn offer_reset(&self, new: StoredReset) -> Result<(), ResetError> {
+        self.writer.run(move |connection| reset::offer(connection, &new)).await
+    }
+
+    async fn step_reset(
+        &self,
+        known: StoredReset,
+        step: (ResetStep, Uid),
+        leaf: NewLeaf,
+        now: Timestamp,
+    ) -> Result<StoredReset, ResetError> {
+        self.writer.run(move |connection| reset::step(connection, &known, step, &leaf, now)).await
+    }
+
+    async fn finish_reset(
+        &self,
+        known: StoredReset,
+        new: NewAccount,
+        retired: NewLeaf,
+        now: Timestamp,
+    ) -> Result<(), ResetError> {
+        self.writer.run(move |connection| reset::finish(connection, &known, &new, &retired, now)).await
     }
 
     async fn erase_log(&self, label: Label) -> Result<(), StoreError> {

@@ -46,7 +46,7 @@ fn what_is_no_leaf_is_refused_by_reason() {
     assert_eq!(Leaf::from_bytes(&LEAF.to_bytes()[..85]), Err(LeafError::Length(85)));
     assert_eq!(Leaf::from_bytes(&[LEAF.to_bytes().as_slice(), &[0]].concat()), Err(LeafError::Length(87)));
     assert_eq!(changed(0, &[2]), LeafError::Version(2));
-    assert_eq!(changed(1, &[6]), LeafError::Kind(6));
+    assert_eq!(changed(1, &[7]), LeafError::Kind(7));
     assert_eq!(changed(1, &[0]), LeafError::Label, "a heartbeat of somebody");
     assert_eq!(changed(10, &[0; 32]), LeafError::Label, "the devices of nobody");
     assert_eq!(changed(2, &[0x80]), LeafError::Number);

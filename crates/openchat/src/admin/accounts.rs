@@ -39,13 +39,13 @@ pub(crate) struct Device {
     device: String,
 }
 
-async fn connect(context: &Context, which: Which) -> Result<Admin, Failure> {
+pub(super) async fn connect(context: &Context, which: Which) -> Result<Admin, Failure> {
     Ok(Admin::connect(&which.config(context)?.data_dir).await?)
 }
 
 pub(crate) async fn status(context: &Context, arguments: Shown) -> Result<(), Failure> {
     let status = connect(context, arguments.which).await?.status().await?;
-    let Status { version, uptime, strangers, connections, accounts, rooms, records } = status;
+    let Status { version, uptime, strangers, connections, accounts, rooms, records, resets } = status;
     if arguments.json {
         return output::line(json!({
             "version": version,
@@ -55,13 +55,15 @@ pub(crate) async fn status(context: &Context, arguments: Shown) -> Result<(), Fa
             "accounts": accounts,
             "rooms": rooms,
             "records": records,
+            "resets": resets.iter().map(super::reset::as_json).collect::<Vec<_>>(),
         }));
     }
     let hours = Duration::from_secs(uptime).as_secs() / 3600;
     output::line(format_args!("OpenChat {version}, up for {hours} h {} min", uptime / 60 % 60))?;
     output::line(format_args!("  connections  {connections} logged in, {strangers} not"))?;
     output::line(format_args!("  accounts     {accounts}"))?;
-    output::line(format_args!("  rooms        {rooms}, with {records} records"))
+    output::line(format_args!("  rooms        {rooms}, with {records} records"))?;
+    resets.iter().try_for_each(super::reset::tell)
 }
 
 pub(crate) async fn accounts(context: &Context, arguments: Shown) -> Result<(), Failure> {

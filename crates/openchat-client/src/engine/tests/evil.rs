@@ -9,6 +9,7 @@ use openchat_protocol::account::{Account, ClaimedKeyPackage};
 use openchat_protocol::device_list::ListedDevice;
 use openchat_protocol::{DeviceId, Did};
 use openchat_transparency::Fork;
+use openchat_transparency::body::ResetStep;
 
 use super::world::{ALICE, BOB, CAROL, World, kind};
 use crate::command::{Access, Answer, Command};
@@ -65,6 +66,36 @@ fn a_swapped_key_of_somebody_who_is_known_stops_what_was_to_be_said() {
     assert_eq!(kind(world.ask(ALICE, add("bob", room))), Err(ErrorKind::Alarm));
     assert!(world.alarms(ALICE).iter().any(|alarm| matches!(alarm, Alarm::NameMoved { .. })));
     assert_eq!(world.epoch(ALICE, room), Some(0), "nobody came in");
+}
+
+/// 4: the server leaves the owner of a name no time to object, or passes over the objection.
+#[test]
+fn a_name_that_moves_against_the_rules_of_a_reset_is_a_swapped_key() {
+    use ResetStep::{Approved, Asked, Objected};
+    let wait = HOUR * 72;
+    let stories: [(&[ResetStep], Duration, bool); 4] = [
+        (&[Asked], wait, true),
+        (&[Asked], wait - HOUR, false),
+        (&[Asked, Objected], wait, false),
+        (&[Asked, Objected, Approved], wait, true),
+    ];
+    for (steps, waited, is_lawful) in stories {
+        let mut world = World::of(&["alice", "bob", "mallory"]);
+        world.lobby();
+        let (new, now) = (impostor(&world, "bob"), world.now);
+        steps.iter().for_each(|step| world.server.log.reset(&new, *step, now));
+        world.pass(waited);
+        let told = |alarm: &&Alarm| matches!(alarm, Alarm::NameWanted { .. });
+        assert!(world.alarms(BOB).iter().any(told), "{:?}", world.alarms(BOB));
+        assert_eq!(world.alarms(ALICE), Vec::<&Alarm>::new(), "a wish is nobody else's affair");
+        swap(&mut world, "bob");
+        let now = world.now;
+        world.server.log.issue_name(&new, now);
+        let room = world.create(ALICE, "secret", Access::Private);
+        let added = world.ask(ALICE, add("bob", room)).is_ok();
+        let moved = world.alarms(ALICE).iter().any(|alarm| matches!(alarm, Alarm::NameMoved { .. }));
+        assert_eq!((added, moved), (is_lawful, !is_lawful), "{steps:?} {waited:?}");
+    }
 }
 
 /// 5: before anybody has met the victim, who notices it all the same.

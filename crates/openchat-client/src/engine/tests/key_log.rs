@@ -7,11 +7,12 @@ use openchat_protocol::account::{Account, AccountSelector};
 use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
-use openchat_protocol::{Refusal, RefusalCode, Response, Timestamp};
-use openchat_transparency::body::IdentityIssued;
+use openchat_protocol::{Refusal, RefusalCode, Response, Timestamp, UserName};
+use openchat_transparency::body::{IdentityIssued, Reset, ResetStep};
 use openchat_transparency::tree::{self, MemoryNodes};
 use openchat_transparency::{
-    Body, Entry, Head, Label, Leaf, LogKey, LogSigner, Lookup, Opening, Path, Subject, Tail, VrfSecret,
+    Body, Entry, Head, History, Label, Leaf, LogKey, LogSigner, Lookup, Opening, Path, Subject, Tail,
+    VrfSecret,
 };
 
 use super::server::Answer;
@@ -108,6 +109,25 @@ impl FakeLog {
         self.append(label, &Body::IdentityIssued(issued(account)), now);
     }
 
+    /// Under the name of `account`: its key asks for it, or what was said to that.
+    pub(super) fn reset(&mut self, account: &Account, step: ResetStep, now: Timestamp) {
+        let label = self.label(&Subject::Name(account.name.clone()));
+        let body = Body::Reset(Reset { uid: account.uid, name: account.name.clone(), step });
+        self.append(label, &body, now);
+    }
+
+    /// All records under a name but the newest.
+    fn history(&self, name: &UserName) -> History {
+        let label = self.label(&Subject::Name(name.clone()));
+        let entry = |(index, (leaf, opening)): (u64, &(Leaf, Opening))| {
+            let inclusion = tree::prove_inclusion(index, self.size(), &self.nodes).unwrap();
+            (leaf.label == label).then(|| Entry { index, leaf: *leaf, opening: opening.clone(), inclusion })
+        };
+        let mut all: Vec<_> = (0..).zip(&self.leaves).filter_map(entry).collect();
+        all.pop();
+        History(all)
+    }
+
     pub(super) fn list(&mut self, uid: openchat_protocol::Uid, signed: SignedDeviceList, now: Timestamp) {
         let label = self.label(&Subject::User(uid));
         self.append(label, &Body::DeviceList(signed), now);
@@ -201,9 +221,10 @@ impl FakeLog {
         honest.shows_old_records = false;
         let by_name = honest.look_up(&Subject::Name(account.name.clone()), self.proof(request.known));
         let by_uid = self.look_up(&Subject::User(account.uid), Path::default());
+        let history = Some(self.history(&account.name).to_bytes().into());
         let (name, user) = by_name.zip(by_uid).ok_or_else(nobody)?;
         let (name, user) = (name.to_bytes().into(), user.to_bytes().into());
-        Ok(Response::Proven(Proven { account, name, user }))
+        Ok(Response::Proven(Proven { account, name, user, history }))
     }
 
     pub(super) fn compare(&self, request: CompareHeads) -> Answer {
