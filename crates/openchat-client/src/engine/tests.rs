@@ -6,6 +6,7 @@ mod evil;
 mod key_log;
 mod lost;
 mod renewal;
+mod resets;
 mod restored;
 mod server;
 mod stories;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openchat_identity::authority::Authority;
-use openchat_identity::{DeviceKey, IdentityKey, Validity, renewal};
-use openchat_protocol::account::{EnrolDevice, Registered, RenewIdentity};
-use openchat_protocol::{Refusal, RefusalCode, Request, Response, Timestamp, Uid};
+use openchat_identity::{DeviceKey, IdentityKey, InviteToken, Validity, renewal};
+use openchat_protocol::account::{AccountSelector, EnrolDevice, Registered, RenewIdentity};
+use openchat_protocol::key_log::Prove;
+use openchat_protocol::reset::{AskReset, RESET_WAIT, ResetPhase};
+use openchat_protocol::{Did, Refusal, RefusalCode, Request, Response, Timestamp, Uid, UserName};
 use openchat_store::MemoryStore;
+use openchat_store::reset::StoredReset;
 use openchat_transparency::body::IdentityIssued;
-use openchat_transparency::{Body, Kind};
+use openchat_transparency::{Body, History, Kind, Lookup, NameState, Subject};
 
 use crate::key_log::{Outsider, prove};
 use crate::wire::Wire;
@@ -129,6 +132,69 @@ async fn nobody_else_has_it_renewed_and_nobody_in_another_place() {
     assert_eq!(refused(&world, &alice, 2).await, Some(RefusalCode::AccountDisabled));
     world.server.set_disabled(alice.id.uid, false).await.unwrap();
     renew(&world, &alice, 2).await.unwrap();
+}
+
+/// A renewal is neither a way to keep a name that is asked for, nor one to get it sooner.
+#[tokio::test]
+async fn what_is_renewed_meanwhile_changes_nothing_for_who_asks_for_the_name() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    world.advance(2 * YEAR - 30 * DAY);
+    let (token, name) = (InviteToken::generate(), "alice".parse::<UserName>().unwrap());
+    let (hash, uid, expires) = (token.redeem_hash(), alice.id.uid, world.clock.now().plus(RESET_WAIT));
+    let offer = StoredReset { name: name.clone(), uid, hash, expires, wish: None, denied: false };
+    world.store.offer_reset(offer).await.unwrap();
+    let new = IdentityKey::generate();
+    let ask_for = async || {
+        let mut wire = Wire::connect(&world, None).await;
+        wire.hello().await;
+        let csr = new.sign_csr(&world.server.fingerprint()).into();
+        let redeem = token.redeem().to_vec().into();
+        match wire.ask(Request::AskReset(AskReset { csr, redeem })).await {
+            Ok(Response::ResetState(state)) => (state.phase, state.until),
+            other => panic!("{other:?}"),
+        }
+    };
+    let until = world.clock.now().plus(RESET_WAIT);
+    assert_eq!(ask_for().await, (ResetPhase::Waiting, until));
+    world.advance(DAY);
+    assert_eq!(
+        refused(&world, &alice, 2).await,
+        Some(RefusalCode::LogRange),
+        "who does not know of the wish"
+    );
+    let renewed = renew(&world, &alice, 3).await.unwrap();
+    assert_ne!(renewed.identity_certificate.to_vec(), alice.chain[1]);
+    assert_eq!(ask_for().await, (ResetPhase::Waiting, until));
+    world.advance(2 * DAY - 1);
+    let early = world.register(&new, "alice", None).await.unwrap_err();
+    assert_eq!(early.code, Some(RefusalCode::NoReset), "{early}");
+    world.advance(1);
+    let registered = world.register(&new, "alice", None).await.unwrap();
+    let late = renew(&world, &alice, 5).await.unwrap_err();
+    assert!(late.to_string().contains("this account was reset"), "she has nothing to renew: {late}");
+
+    let new = world.device(new, &registered, Did([2; 10]), DeviceKey::generate());
+    world.enrol(&new).await.unwrap();
+    world.advance(2 * YEAR - 30 * DAY);
+    let registered = renew(&world, &new, 5).await.unwrap();
+    let mut wire = log_in_with(&world, &below(&world, &new, &registered)).await;
+    let request = Prove { who: AccountSelector::Name(name.clone()), known: 0 };
+    let Ok(Response::Proven(proven)) = wire.ask(Request::Prove(request)).await else { panic!("no proof") };
+    assert_eq!(proven.account.identity_certificate, registered.identity_certificate);
+    let outsider = Outsider::new(&world).await;
+    let lookup = Lookup::from_bytes(&proven.name).unwrap();
+    let history = History::from_bytes(&proven.history.unwrap()).unwrap();
+    let records = outsider.auditor.check_history(&Subject::Name(name.clone()), &lookup, &history).unwrap();
+    let state = NameState::read(&name, &records).unwrap();
+    assert_eq!((state.holder.uid, state.moved), (new.id.uid, Some((alice.id.uid, until))));
+    let here = world.server.fingerprint();
+    for (renewal, (key, seq)) in state.renewals.iter().zip([(&alice, 3), (&new, 5)]) {
+        assert_eq!((renewal.uid, renewal.seq), (key.id.uid, seq));
+        let key = key.identity.public_key();
+        assert_eq!(renewal::verify(key, &here, &name, seq, &renewal.signature), Ok(()));
+    }
+    assert_eq!(state.renewals.len(), 2);
 }
 
 /// Else each question would put a record into the log.

@@ -8,7 +8,7 @@ use openchat_protocol::device_list::SignedDeviceList;
 use openchat_protocol::give_back::Disclosed;
 use openchat_protocol::key_log::{CompareHeads, Compared, FollowLog, Prove, Proven};
 use openchat_protocol::{Refusal, RefusalCode, Response, Timestamp, UserName};
-use openchat_transparency::body::{IdentityIssued, Reset, ResetStep};
+use openchat_transparency::body::{IdentityIssued, NoLonger, Reset, ResetStep};
 use openchat_transparency::tree::{self, MemoryNodes};
 use openchat_transparency::{
     Body, Entry, Head, History, Label, Leaf, LogKey, LogSigner, Lookup, Opening, Path, Subject, Tail,
@@ -114,6 +114,13 @@ impl FakeLog {
         let label = self.label(&Subject::Name(account.name.clone()));
         let body = Body::Reset(Reset { uid: account.uid, name: account.name.clone(), step });
         self.append(label, &body, now);
+    }
+
+    /// Under the uid of who has lost its name to another key.
+    pub(super) fn retire(&mut self, account: &Account, now: Timestamp) {
+        let label = self.label(&Subject::User(account.uid));
+        let gone = NoLonger { uid: account.uid, name: account.name.clone() };
+        self.append(label, &Body::IdentityRetired(gone), now);
     }
 
     /// All records under a name but the newest.

@@ -105,6 +105,11 @@ impl World {
 
     /// One more account, whose name may be somebody's already, for a server that wants it so.
     pub(super) fn add_client(&mut self, name: &str) -> usize {
+        self.add_client_after(name, |_, _| ())
+    }
+
+    /// The same, where something is to happen between the making of its key and its account.
+    pub(super) fn add_client_after(&mut self, name: &str, before: impl FnOnce(&mut Self, &Account)) -> usize {
         let authority = &self.authority;
         let identity = IdentityKey::generate();
         let csr = identity.sign_csr(&authority.fingerprint());
@@ -135,9 +140,10 @@ impl World {
             identity_certificate: issued.certificate.into(),
             issuing_certificate: issuing.into(),
         };
-        self.server.log.issue(&account, START);
+        before(self, &account);
+        self.server.log.issue(&account, self.now);
         if self.unlisted != Some(self.clients.len()) {
-            self.server.log.list(issued.uid, devices, START);
+            self.server.log.list(issued.uid, devices, self.now);
         }
         self.server.accounts.push(account);
         self.add_profile(credentials)
@@ -217,9 +223,14 @@ impl World {
         self.server.accounts.iter().find(|account| account.uid == uid).unwrap().clone()
     }
 
+    /// How many records somebody's device knows to be right under its user's name.
+    pub(super) fn own_names(&self, client: usize) -> u32 {
+        self.clients[client].engine.own_names()
+    }
+
     /// Somebody's identity is renewed by the device itself, which takes over the new certificate.
     pub(super) fn renew_identity(&mut self, client: usize) {
-        self.reissue(client, self.clients[client].engine.own_names() + 1);
+        self.reissue(client, self.own_names(client) + 1);
         let Account { identity_certificate, issuing_certificate, .. } = self.account(client);
         let it = &mut self.clients[client];
         let device = it.engine.credentials().chain[0].to_vec();
