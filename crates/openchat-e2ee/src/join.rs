@@ -191,7 +191,9 @@ impl Device {
         let (suite, policy) = read_context(&context, room)?;
         let tree = tree::from_wire(&pending.tree, policy.room_key(), room)?;
         let (group, info) = guarded(|| client.join_group(Some(tree), &welcome, None))?;
-        if group.current_member_signing_identity().map_err(Failure::from)? != self.signing_identity() {
+        // Another certificate for the same key goes into the room with the next commit.
+        let leaf = group.current_member_signing_identity().map_err(Failure::from)?;
+        if leaf.signature_key != self.signing_identity().signature_key {
             return Err(JoinError::KeyRenewed);
         }
         let (me, own) = (self.clone(), OwnCommits::default());

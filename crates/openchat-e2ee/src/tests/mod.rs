@@ -323,7 +323,17 @@ pub(crate) fn new_device(
     did: Did,
     now: Timestamp,
 ) -> Device {
-    let key = DeviceKey::generate();
+    device_with(DeviceKey::generate(), authority, identity, identity_certificate, did, now)
+}
+
+pub(crate) fn device_with(
+    key: DeviceKey,
+    authority: &Authority,
+    identity: &IdentityKey,
+    identity_certificate: &[u8],
+    did: Did,
+    now: Timestamp,
+) -> Device {
     let certificate = issue_device_certificate(identity, key.public_key(), did, now);
     let chain = [certificate, identity_certificate.to_vec(), authority.issuing_certificate().to_vec()];
     Device::new(key, &chain, authority.anchor().clone()).unwrap()

@@ -119,6 +119,26 @@ fn a_clock_that_is_behind_refuses_no_fresh_key_package() {
 }
 
 #[test]
+fn an_invitation_for_an_earlier_certificate_lets_in() {
+    let mut world = World::new(true, Suite::default());
+    let key = DeviceKey::generate();
+    let certified = |world: &World, now| {
+        let Person { device, identity, identity_certificate, .. } = &world.people[BOB];
+        let key = DeviceKey::from_pkcs8(&key.to_pkcs8()).unwrap();
+        device_with(key, &world.authority, identity, identity_certificate, device.id().did, now)
+    };
+    world.people[BOB].device = certified(&world, world.now);
+    world.add(ALICE, &[BOB]);
+    world.now = NOW.plus(60 * DAY);
+    world.people[BOB].device = certified(&world, world.now);
+    assert_eq!(world.join_welcome(BOB), world.id(ALICE));
+    assert!(world.group(BOB).is_renewal_due());
+    world.read_all();
+    world.assert_hears(BOB, &[ALICE]);
+    world.assert_hears(ALICE, &[BOB]);
+}
+
+#[test]
 fn an_invitation_for_an_earlier_device_key_is_told_apart() {
     let mut world = World::new(true, Suite::default());
     world.add(ALICE, &[BOB]);
