@@ -133,6 +133,48 @@ fn the_line_client_puts_a_device_out_with_the_password_only() {
 }
 
 #[test]
+fn the_line_client_links_a_device_while_one_talks() {
+    let world = world();
+    let home = &world.home;
+    home.run_with_input("alice", &["chat"], "/link\n").fails(2, &["password is needed", "openchat link"]);
+    let mut bob = Chat::start(home, "bob", &["chat", "lobby"]);
+    bob.say("before the phone");
+    bob.hear("before the phone");
+    let mut desk = Terminal::open_sized(home, "alice", &["chat", "lobby"], (40, 200));
+    desk.sees("Password");
+    desk.enter(PASSWORD);
+    desk.sees("before the phone");
+    desk.enter("/link");
+    desk.sees("Your password:");
+    desk.enter(PASSWORD);
+    desk.sees("/link#");
+    desk.wait_for(|screen| screen.contents().trim_end().ends_with("#lobby>"), "the prompt");
+    desk.enter("the talk goes on");
+    bob.hear("the talk goes on");
+    let screen = desk.screen();
+    let link = screen.lines().find(|row| row.contains("/link#")).expect("the link").trim().to_owned();
+    home.run("phone", &["join", &link, "--only"]).ok();
+    desk.sees("your new device");
+    desk.sees("it is in 2 of your 2 rooms");
+    desk.sees("your new device has all that was said in your rooms");
+    let past = home.run("phone", &["tail", "lobby"]).ok();
+    assert!(past.contains("bob  before the phone"), "{past}");
+    assert!(past.contains("the talk goes on"), "what was said while it was waited for: {past}");
+    // Given up, it is over.
+    desk.enter("/link");
+    let asked = |screen: &vt100::Screen| screen.contents().matches("Your password:").count() == 2;
+    desk.wait_for(asked, "the question for the password");
+    desk.enter(PASSWORD);
+    desk.wait_for(|screen| screen.contents().matches("/link#").count() == 2, "another link");
+    desk.wait_for(|screen| screen.contents().trim_end().ends_with("#lobby>"), "the prompt");
+    desk.enter("/link stop");
+    desk.sees("No device is linked any more");
+    let screen = desk.screen();
+    let link = screen.lines().rfind(|row| row.contains("/link#")).expect("the link").trim();
+    home.run("tablet", &["join", link, "--only"]).fails(3, &["this link is over"]);
+}
+
+#[test]
 fn three_wrong_codes_burn_a_link() {
     let world = world();
     let home = &world.home;

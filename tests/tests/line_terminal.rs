@@ -1,7 +1,7 @@
 //! The line client and the questions for a password at a terminal: whatever ends them, the terminal is as it was found.
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Openchat, ServerProcess, Terminal};
+use openchat_tests::{Chat, Openchat, ServerProcess, Terminal, people};
 use rustix::process::Signal;
 
 fn alice() -> (Openchat, ServerProcess) {
@@ -70,4 +70,29 @@ fn a_password_that_is_typed_the_moment_it_is_asked_for_is_not_shown() {
         assert!(!terminal.screen().contains(PASSWORD), "{}", terminal.screen());
         terminal.is_given_back();
     }
+}
+
+#[test]
+fn what_comes_while_enter_is_pressed_stops_nothing() {
+    let (home, _server) = people(&["alice", "bob"]);
+    home.run_with_input("alice", &["chat"], "create lobby\n").ok();
+    home.run_with_input("bob", &["chat"], "join lobby\n").ok();
+    let mut terminal = Terminal::open_sized(&home, "alice", &["chat", "lobby"], (40, 80));
+    terminal.sees("Password");
+    terminal.enter(PASSWORD);
+    terminal.sees("bob joined");
+    let mut bob = Chat::start(&home, "bob", &["chat", "lobby"]);
+    // The editor looks at keys first: what bob says comes while it has more of them.
+    let long = "and so on ".repeat(350);
+    for round in 0..5 {
+        (0..5).for_each(|number| bob.say(&format!("from bob {round}.{number}")));
+        terminal.enter(&format!("{long} from alice {round}"));
+        bob.hear(&format!("from alice {round}"));
+    }
+    terminal.sees("from bob 4.4");
+    bob.end().ok();
+    terminal.enter(":q");
+    terminal.sees("create a room");
+    terminal.enter(":q");
+    assert!(terminal.end().success(), "{}", terminal.screen());
 }

@@ -4,6 +4,7 @@ mod console;
 mod devices;
 mod doing;
 mod linking;
+mod printer;
 mod showing;
 mod verify;
 

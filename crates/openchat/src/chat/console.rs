@@ -11,10 +11,11 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
-use rustyline::{Editor, ExternalPrinter, Helper};
+use rustyline::{Editor, Helper};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+use super::printer::{LineEnd, Printer};
 use crate::failure::{Failure, Kind};
 use crate::{ask, terminal, text};
 
@@ -44,7 +45,7 @@ pub(crate) struct Console {
 enum Output {
     /// The editor prints above the line that is being typed, and asks for the next line when it gets a prompt.
     Editor {
-        printer: Box<dyn ExternalPrinter + Send>,
+        printer: Printer,
         prompts: std::sync::mpsc::Sender<Wanted>,
     },
     Plain,
@@ -74,14 +75,13 @@ impl Console {
     }
 
     /// Prints one line or several.
-    pub(crate) fn print(&mut self, text: &str) {
-        match &mut self.output {
-            // A terminal that is gone is noticed by the reading side.
+    pub(crate) fn print(&self, text: &str) {
+        match &self.output {
             Output::Editor { printer, .. } => {
                 // Each time: windows change.
                 let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
                 let text = if columns == 0 { text.to_owned() } else { text::wrapped(text, columns) };
-                drop(printer.print(format!("{}\n", for_terminal(&text))));
+                printer.print(format!("{}\n", for_terminal(&text)));
             }
             Output::Plain => {
                 let mut out = std::io::stdout().lock();
@@ -92,16 +92,19 @@ impl Console {
 
     /// Asks for the next line.
     pub(crate) fn prompt(&self, prompt: &str) {
-        if let Output::Editor { prompts, .. } = &self.output {
-            // The editor's thread ends only with the input, which is seen as `Input::End`.
-            drop(prompts.send(Wanted::Line(prompt.to_owned())));
-        }
+        self.ask(Wanted::Line(prompt.to_owned()));
     }
 
     /// Asks for a line that is not shown. A pipe has none.
     pub(crate) fn ask_secret(&self, prompt: &str) {
-        if let Output::Editor { prompts, .. } = &self.output {
-            drop(prompts.send(Wanted::Secret(prompt.to_owned())));
+        self.ask(Wanted::Secret(prompt.to_owned()));
+    }
+
+    fn ask(&self, wanted: Wanted) {
+        if let Output::Editor { printer, prompts } = &self.output {
+            printer.ask();
+            // The editor's thread ends only with the input, which is seen as `Input::End`.
+            drop(prompts.send(wanted));
         }
     }
 
@@ -117,10 +120,11 @@ impl Console {
         let changed = Some(terminal::Changed::new());
         let mut editor = LineEditor::new().map_err(failed)?;
         editor.set_helper(Some(Tab));
-        let printer = Box::new(editor.create_external_printer().map_err(failed)?);
+        let printer = Printer::start(editor.create_external_printer().map_err(failed)?);
+        let line_end = printer.line_end();
         let (typed, lines) = mpsc::channel(TYPED_AHEAD);
         let (prompts, asked) = std::sync::mpsc::channel();
-        std::thread::spawn(move || edit(&mut editor, &asked, &typed));
+        std::thread::spawn(move || edit(&mut editor, &asked, &line_end, &typed));
         Ok(Self { lines, output: Output::Editor { printer, prompts }, _changed: changed })
     }
 
@@ -167,31 +171,34 @@ impl Completer for Tab {
 }
 
 /// One line for each prompt, until the input ends or nobody asks any more.
-fn edit(editor: &mut LineEditor, asked: &std::sync::mpsc::Receiver<Wanted>, typed: &mpsc::Sender<Input>) {
+fn edit(
+    editor: &mut LineEditor,
+    asked: &std::sync::mpsc::Receiver<Wanted>,
+    line_end: &LineEnd,
+    typed: &mpsc::Sender<Input>,
+) {
     while let Ok(wanted) = asked.recv() {
-        let read = match wanted {
-            Wanted::Line(prompt) => editor.readline(&prompt),
-            Wanted::Secret(prompt) => {
-                let secret = ask::unseen(&prompt).map_or(Input::Interrupt, Input::Secret);
-                if typed.blocking_send(secret).is_err() {
-                    return;
-                }
-                continue;
-            }
+        let input = match wanted {
+            Wanted::Line(prompt) => line(editor, &prompt),
+            Wanted::Secret(prompt) => ask::unseen(&prompt).map_or(Input::Interrupt, Input::Secret),
         };
-        let input = match read {
-            Ok(line) => {
-                // History is a comfort: a line that cannot be kept is still sent.
-                let _ = editor.add_history_entry(line.as_str());
-                Input::Line(line)
-            }
-            Err(ReadlineError::Interrupted) => Input::Interrupt,
-            Err(_) => Input::End,
-        };
+        line_end.reached();
         let ended = matches!(input, Input::End);
         if typed.blocking_send(input).is_err() || ended {
             return;
         }
+    }
+}
+
+fn line(editor: &mut LineEditor, prompt: &str) -> Input {
+    match editor.readline(prompt) {
+        Ok(line) => {
+            // History is a comfort: a line that cannot be kept is still sent.
+            let _ = editor.add_history_entry(line.as_str());
+            Input::Line(line)
+        }
+        Err(ReadlineError::Interrupted) => Input::Interrupt,
+        Err(_) => Input::End,
     }
 }
 
