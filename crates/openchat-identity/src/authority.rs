@@ -155,7 +155,12 @@ impl Authority {
     /// Certifies the key of a request that [`crate::IdentityKey::sign_csr`] made for this server. Nothing else that
     /// stands in the request finds its way into the certificate.
     pub fn issue_identity(&self, csr: &[u8], now: Timestamp) -> Result<IssuedIdentity, CsrError> {
-        Ok(self.issue_again(&read_request(csr, &self.fingerprint())?, now))
+        Ok(self.issue_again(&self.requested_key(csr)?, now))
+    }
+
+    /// The key of such a request.
+    pub fn requested_key(&self, csr: &[u8]) -> Result<PublicKey, CsrError> {
+        read_request(csr, &self.fingerprint())
     }
 
     /// Certifies a key that has an account here already.

@@ -115,8 +115,8 @@ impl ClientTls {
     }
 }
 
-/// Trusts the server with fingerprint `pin` alone, and shows `device` (its key, and [device, identity, issuing, successors of the root]) if
-/// there is one already.
+/// Trusts the server with fingerprint `pin` alone, and shows `device` (its key, and [device, identity, issuing,
+/// successors of the root]) if there is one already.
 pub fn client_config(
     pin: ServerFingerprint,
     device: Option<(&DeviceKey, Vec<Vec<u8>>)>,

@@ -7,6 +7,7 @@ use openchat_protocol::{DeviceId, Genesis, ServerFingerprint, Timestamp, Uid};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::aws_lc_rs::ECDSA_P384_SHA384;
 use webpki::{EndEntityCert, KeyUsage};
+use x509_parser::asn1_rs::{Any, FromDer};
 
 use crate::certificate;
 use crate::profile::{self, Certificate, GenesisKeys, Profile, ProfileError, Role, Rule};
@@ -378,8 +379,8 @@ pub fn above<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 pub fn split(mut above: &[u8]) -> Vec<&[u8]> {
     let mut all = Vec::new();
     while !above.is_empty() && all.len() <= SUCCESSORS {
-        let (first, rest) =
-            length_of(above).and_then(|length| above.split_at_checked(length)).unwrap_or((above, &[]));
+        let rest = Any::from_der(above).map_or(&[][..], |(rest, _)| rest);
+        let (first, rest) = above.split_at(above.len() - rest.len());
         all.push(first);
         above = rest;
     }
@@ -387,16 +388,6 @@ pub fn split(mut above: &[u8]) -> Vec<&[u8]> {
         all.push(above);
     }
     all
-}
-
-/// How long the SEQUENCE is with which this begins, and its header. No certificate is over 64 KiB.
-fn length_of(der: &[u8]) -> Option<usize> {
-    match *der {
-        [0x30, 0x82, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
-        [0x30, 0x81, length, ..] => Some(3 + usize::from(length)),
-        [0x30, length @ ..=0x7f, ..] => Some(2 + usize::from(length)),
-        _ => None,
-    }
 }
 
 pub(crate) fn fingerprint(root: &PublicKey, keys: &GenesisKeys) -> ServerFingerprint {

@@ -20,8 +20,8 @@ pub(crate) async fn handle(state: &State, network: Network, request: AskReset) -
     state.rates.registrations.check(&network)?;
     within("a signing request", request.csr.len(), openchat_protocol::limits::CERTIFICATE)?;
     let now = state.now();
-    let issued = state.authority().issue_identity(&request.csr, now);
-    let uid = issued.map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?.uid;
+    let key = state.authority().requested_key(&request.csr);
+    let uid = key.map_err(|error| Refusal::new(RefusalCode::Certificate, error.to_string()))?.uid();
     let known =
         state.store.account(&AccountSelector::Uid(uid)).await.map_err(|error| store_failed(&error))?;
     if let Some(known) = known {
