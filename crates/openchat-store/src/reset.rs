@@ -31,19 +31,18 @@ impl StoredReset {
 
     /// What it is after a step of `uid`, which was logged at `time`.
     pub(crate) fn after(&self, step: ResetStep, uid: Uid, time: Timestamp) -> Result<Self, ResetError> {
-        let mut next = self.clone();
-        match (step, &mut next.wish) {
-            (ResetStep::Asked, wish @ None) => {
-                *wish = Some(Wish { uid, asked: time, objected: false, approved: false });
-            }
-            (ResetStep::Objected, Some(wish)) if self.is_open() && !wish.objected => wish.objected = true,
-            (ResetStep::Approved, Some(wish)) if self.is_open() && wish.objected && !wish.approved => {
-                wish.approved = true;
-            }
-            (ResetStep::Denied, Some(_)) if self.is_open() => next.denied = true,
+        let next = match (step, self.wish) {
+            (ResetStep::Asked, None) => Some(Wish::new(uid, time)),
+            (step, Some(wish)) if self.is_open() => wish.after(step).map_err(|_| ResetError::OutOfOrder)?,
             _ => return Err(ResetError::OutOfOrder),
-        }
-        Ok(next)
+        };
+        Ok(Self { wish: next.or(self.wish), denied: next.is_none(), ..self.clone() })
+    }
+
+    /// Whether the name goes to `uid` when that is logged at `time`.
+    pub(crate) fn check_due(&self, uid: Uid, time: Timestamp) -> Result<(), ResetError> {
+        let wish = self.wish.filter(|wish| !self.denied && wish.uid == uid);
+        if wish.is_some_and(|wish| wish.check(time).is_ok()) { Ok(()) } else { Err(ResetError::NotDue) }
     }
 }
 

@@ -93,6 +93,23 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// One that was just made.
+    pub fn new(uid: Uid, asked: Timestamp) -> Self {
+        Self { uid, asked, objected: false, approved: false }
+    }
+
+    /// What it is after another step; nothing when it is denied.
+    pub fn after(self, step: ResetStep) -> Result<Option<Self>, ResetFault> {
+        match step {
+            ResetStep::Objected if !self.objected => Ok(Some(Self { objected: true, ..self })),
+            ResetStep::Approved if self.objected && !self.approved => {
+                Ok(Some(Self { approved: true, ..self }))
+            }
+            ResetStep::Denied => Ok(None),
+            _ => Err(ResetFault::Disorder),
+        }
+    }
+
     /// From when on the name can be taken.
     pub fn until(&self) -> Timestamp {
         self.asked.plus(RESET_WAIT)
@@ -180,20 +197,13 @@ impl NameState {
     }
 
     fn step(&mut self, reset: &Reset, asked: Timestamp) -> Result<(), ResetFault> {
-        let is_known = self.wish.as_ref().is_some_and(|wish| wish.uid == reset.uid);
-        match (reset.step, &mut self.wish) {
-            (ResetStep::Asked, wish @ None)
-                if reset.uid != self.holder.uid && !self.past.contains(&reset.uid) =>
-            {
-                *wish = Some(Wish { uid: reset.uid, asked, objected: false, approved: false });
+        self.wish = match (reset.step, self.wish) {
+            (ResetStep::Asked, None) if reset.uid != self.holder.uid && !self.past.contains(&reset.uid) => {
+                Some(Wish::new(reset.uid, asked))
             }
-            (ResetStep::Objected, Some(wish)) if is_known && !wish.objected => wish.objected = true,
-            (ResetStep::Approved, Some(wish)) if is_known && wish.objected && !wish.approved => {
-                wish.approved = true;
-            }
-            (ResetStep::Denied, wish @ Some(_)) if is_known => *wish = None,
+            (step, Some(wish)) if wish.uid == reset.uid => wish.after(step)?,
             _ => return Err(ResetFault::Disorder),
-        }
+        };
         Ok(())
     }
 }

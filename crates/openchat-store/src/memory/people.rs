@@ -189,7 +189,8 @@ impl State {
         Ok(())
     }
 
-    /// Makes an account and a device known that were lost; what is there stays as it is, but for a certificate that was renewed.
+    /// Makes an account and a device known that were lost; what is there stays as it is, but for a certificate that was
+    /// renewed.
     pub(super) fn restore_account(&mut self, lost: &LostAccount, created: Timestamp, now: Timestamp) {
         let uid = lost.device.device.uid;
         let (identity, above) = lost.certificates();

@@ -45,11 +45,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(), ResetError> {
         self.check_reset(known)?;
-        let time = self.key_log.time(now);
-        let due = known.wish.filter(|wish| !known.denied && wish.uid == new.uid && wish.check(time).is_ok());
-        if due.is_none() {
-            return Err(ResetError::NotDue);
-        }
+        known.check_due(new.uid, self.key_log.time(now))?;
         if let Some(old) = self.accounts.get_mut(&known.uid) {
             (old.retired, old.disabled) = (true, true);
         }

@@ -94,8 +94,8 @@ pub(super) fn exist(connection: &Connection) -> Result<bool, Failure<StoreError>
 }
 
 const SELECT: &str =
-    "SELECT uid, coalesce(retired, name), identity_certificate, issuing_certificate, identity_spki, disabled, created,
-                      retired IS NOT NULL
+    "SELECT uid, coalesce(retired, name), identity_certificate, issuing_certificate, identity_spki,
+                             disabled, created, retired IS NOT NULL
                       FROM account WHERE ";
 
 pub(super) fn find(

@@ -243,7 +243,10 @@ pub(super) fn publish_devices(
     now: Timestamp,
 ) -> Result<(), Failure<DeviceListError>> {
     let known: Option<u32> = connection
-        .prepare_cached("SELECT list_version FROM account WHERE uid = ?1 AND list_version IS NOT NULL AND retired IS NULL")?
+        .prepare_cached(
+            "SELECT list_version FROM account
+             WHERE uid = ?1 AND list_version IS NOT NULL AND retired IS NULL",
+        )?
         .query_row([uid.0], |row| row.get(0))
         .optional()?;
     let known = known.ok_or(Failure::Rule(DeviceListError::AccountUnknown))?;

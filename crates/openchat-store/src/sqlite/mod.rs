@@ -40,7 +40,7 @@ use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 pub use self::open::OpenError;
 use self::open::{Life, Lock};
 use self::readers::Readers;
-use self::writer::Writer;
+use self::writer::{Undo, Writer};
 use crate::account::{CreateAccountError, NewAccount, NewCertificate, RenewAccountError, StoredAccount};
 use crate::counts::Counts;
 use crate::device::{EnrolError, NewDevice, StoredDevice};
@@ -289,9 +289,9 @@ impl Store for SqliteStore {
 
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
         let incarnation = self.life.incarnation;
-        let is_message = record.kind() == RecordKind::Message;
+        let undo = if record.kind() == RecordKind::Message { Undo::Transaction } else { Undo::Job };
         let append = move |connection: &_| room_log::append(connection, record, now, incarnation);
-        if is_message { self.writer.run_short(append).await } else { self.writer.run(append).await }
+        self.writer.run_undoing(undo, append).await
     }
 
     async fn read(

@@ -95,11 +95,7 @@ pub(super) fn finish(
     now: Timestamp,
 ) -> Result<(), Failure<ResetError>> {
     check(connection, known)?;
-    let time = key_log::time(connection, now)?;
-    let due = known.wish.filter(|wish| !known.denied && wish.uid == new.uid && wish.check(time).is_ok());
-    if due.is_none() {
-        return Err(Failure::Rule(ResetError::NotDue));
-    }
+    known.check_due(new.uid, key_log::time(connection, now)?).map_err(Failure::Rule)?;
     let kept_as = name_of_retired(known.uid);
     connection
         .prepare_cached(

@@ -44,23 +44,11 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run_task(Undo::Job, work).await
+        self.run_undoing(Undo::Job, work).await
     }
 
-    /// The same for work that is frequent and, when it fails, has mostly written nothing. Where it has, that undoes what
-    /// else was in its transaction, too: a savepoint for each job costs more than a short job itself.
-    pub(super) async fn run_short<T, E>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.run_task(Undo::Transaction, work).await
-    }
-
-    async fn run_task<T, E>(
+    /// The same, with what an error takes along.
+    pub(super) async fn run_undoing<T, E>(
         &self,
         undo: Undo,
         work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
@@ -151,10 +139,11 @@ trait Job: Send {
 
 /// What an error takes along.
 #[derive(Debug, Clone, Copy)]
-enum Undo {
+pub(super) enum Undo {
     /// What the job has written.
     Job,
-    /// If it has written anything, all that is in its transaction.
+    /// If it has written anything, all that is in its transaction. For work that is frequent and, when it fails, has mostly
+    /// written nothing: a savepoint for each job costs more than a short job itself.
     Transaction,
 }
 
@@ -302,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_job_that_fails_takes_along_what_its_transaction_has_only_if_it_has_written() {
+    fn a_job_without_a_savepoint_takes_its_transaction_along_only_if_it_has_written() {
         let (_folder, connection) = database();
         let short = |works: &[&'static str]| outcome_of(&connection, Undo::Transaction, works);
         let (answers, numbers) = short(&["INSERT INTO number VALUES (1)", "INSERT INTO number VALUES (1)"]);
