@@ -28,7 +28,9 @@ const SPEAKERS: u32 = 10;
 /// People in a room, each with keys of his or her own.
 pub(crate) struct Flood {
     runtime: Runtime,
-    speakers: JoinSet<Speaker>,
+    /// Those who have not begun.
+    silent: Vec<Speaker>,
+    talking: JoinSet<Speaker>,
     over: Arc<AtomicBool>,
     said: Arc<AtomicU64>,
 }
@@ -50,28 +52,20 @@ impl Flood {
         }
         let runtime = Runtime::new().expect("a runtime");
         let room = runtime.block_on(come_in(home, &names));
-        let mut speakers = JoinSet::new();
-        for name in &names {
+        let speakers = names.iter().map(|name| {
             let (group, record, credentials) = keys(home, name, room);
-            speakers
-                .spawn_on(async move { Speaker::new(group, &record, &credentials).await }, runtime.handle());
-        }
-        let found = runtime.block_on(async { std::mem::take(&mut speakers).join_all().await });
-        let mut speakers = JoinSet::new();
-        for speaker in found {
-            speakers.spawn_on(async move { speaker }, runtime.handle());
-        }
-        Self { runtime, speakers, over: Arc::default(), said: Arc::default() }
+            runtime.block_on(Speaker::new(group, &record, &credentials))
+        });
+        let silent = speakers.collect();
+        Self { runtime, silent, talking: JoinSet::new(), over: Arc::default(), said: Arc::default() }
     }
 
     /// All of them begin to talk: together one message in `pace`.
     pub(crate) fn begin(&mut self, pace: Duration) {
-        let speakers = std::mem::take(&mut self.speakers);
-        let speakers = self.runtime.block_on(speakers.join_all());
-        for (speaker, number) in speakers.into_iter().zip(0..) {
+        for (speaker, number) in self.silent.drain(..).zip(0..) {
             let (over, said) = (Arc::clone(&self.over), Arc::clone(&self.said));
             let (start, pace) = (Instant::now() + pace * number, pace * SPEAKERS);
-            self.speakers.spawn_on(speaker.talk(start, pace, over, said), self.runtime.handle());
+            self.talking.spawn_on(speaker.talk(start, pace, over, said), self.runtime.handle());
         }
     }
 
@@ -84,7 +78,7 @@ impl Flood {
     pub(crate) fn end(self, last: &str) {
         self.over.store(true, Ordering::Relaxed);
         self.runtime.block_on(async {
-            let speakers = self.speakers.join_all().await;
+            let speakers = self.talking.join_all().await;
             let mut speaker = speakers.into_iter().next().expect("somebody");
             speaker.say(last).await;
         });

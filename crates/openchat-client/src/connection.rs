@@ -105,10 +105,9 @@ impl From<io::Error> for ConnectionError {
 impl From<ConnectionError> for ClientError {
     fn from(error: ConnectionError) -> Self {
         use ConnectionError as E;
-        if let E::Renewal(error) = error {
-            return error;
-        }
-        let (kind, help) = match &error {
+        let message = error.to_string();
+        let (kind, help) = match error {
+            E::Renewal(error) => return error,
             E::Unreachable { .. } => {
                 (ErrorKind::Network, "see whether the server is running, and the address right")
             }
@@ -128,11 +127,9 @@ impl From<ConnectionError> for ClientError {
             E::Dates(_) => {
                 (ErrorKind::Protocol, "set the clock of this machine right (`date`), or ask the host to")
             }
-            E::Device(_) | E::Renewal(_) => {
-                (ErrorKind::Damaged, "make a new device: `openchat join LINK` with a new link")
-            }
+            E::Device(_) => (ErrorKind::Damaged, "make a new device: `openchat join LINK` with a new link"),
         };
-        Self::new(kind, error.to_string()).with_help(help)
+        Self::new(kind, message).with_help(help)
     }
 }
 

@@ -318,12 +318,12 @@ impl Engine {
         let answer = compared.map(|(uid, exchange, room)| {
             match same {
                 true => {
-                    let before = self.cx.people.names.claimed_by(uid).or(self.cx.people.names.contact(uid));
-                    let before = before.cloned();
+                    let names = &self.cx.people.names;
+                    if let Some(before) = names.claimed_by(uid).or(names.contact(uid)).cloned() {
+                        self.cx.comparisons.same.insert(uid, Same { exchange, room, before });
+                    }
                     self.cx.know_by_comparison(uid);
                     self.cx.end_comparison(uid, Outcome::Same);
-                    let same = before.map(|before| Same { exchange, room, before });
-                    self.cx.comparisons.same.extend(same.map(|same| (uid, same)));
                 }
                 false => {
                     self.cx.end_comparison(uid, Outcome::Differs);

@@ -28,15 +28,9 @@ use crate::vault::RoomRecord;
 const TOO_FAST: u64 = 1_000;
 
 impl Engine {
-    /// The server has sent a frame.
-    pub fn handle_frame(&mut self, frame: ServerFrame, now: Timestamp) -> Step {
-        self.take_in(frame, now);
-        self.finish()
-    }
-
-    /// The server has sent frames. Takes in as many of them as can go together, and makes a step of each: all changes are
-    /// written in one transaction, then the rest of each step is carried out in its order. What changes with every message
-    /// is in the last step alone.
+    /// The server has sent frames. Takes in as many of them as can go together, and makes a step of each: all
+    /// changes are written in one transaction, then the rest of each step is carried out in its order. What changes with
+    /// every message is in the last step alone.
     pub fn handle_frames(&mut self, frames: &mut VecDeque<ServerFrame>, now: Timestamp) -> Vec<Step> {
         let mut steps = Vec::new();
         while let Some(frame) = frames.pop_front() {

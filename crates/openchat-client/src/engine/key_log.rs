@@ -164,6 +164,7 @@ impl KeyLog {
     }
 
     pub(super) fn own_is_explained(&mut self) {
+        self.own_name_is_read = true;
         self.unexplained = None;
     }
 

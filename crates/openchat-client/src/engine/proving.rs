@@ -10,7 +10,7 @@ use openchat_protocol::key_log::{Prove, Proven};
 use openchat_protocol::{DeviceId, Refusal, RefusalCode, Request, Uid};
 use openchat_transparency::auditor::Found;
 use openchat_transparency::body::IdentityIssued;
-use openchat_transparency::{Body, Leaf, Lookup, Opening, Subject, Violation};
+use openchat_transparency::{Body, Leaf, Lookup, NameState, Opening, Subject, Violation};
 
 use super::Engine;
 use super::core::Core;
@@ -54,18 +54,19 @@ impl Engine {
         if checked.is_ok() && retired {
             self.cx.note_reset(uid, &proven.account.name);
         }
-        if let Err(error) = checked {
+        let named = checked.unwrap_or_else(|error| {
             self.cx.log.in_vain.insert(uid);
             if uid == self.cx.me().uid {
                 self.cx.own_is_not_proven(proven, &error);
             } else if self.cx.log.is_news(&error.to_string()) {
                 self.cx.emit(Event::Trouble(error));
             }
-        }
+            None
+        });
         self.cx.handle_name(uid, account);
         self.settle_devices(uid);
         if let Some(account) = account.filter(|account| account.uid == self.cx.me().uid) {
-            self.cx.settle_own(proven);
+            self.cx.settle_own(proven, named.as_ref());
             self.adopt_identity(account);
         }
         self.handle_log_news();
@@ -156,8 +157,9 @@ impl Core {
         person.is_some_and(|person| person.devices.iter().any(|listed| listed.did == device.did))
     }
 
-    /// Holds what the server says of somebody against the log, and remembers what the log says.
-    pub(super) fn check_proven(&mut self, proven: &Proven) -> Result<(), ClientError> {
+    /// Holds what the server says of somebody against the log, and remembers what the log says. Answers with what all
+    /// records under the name come to, if they follow from each other.
+    pub(super) fn check_proven(&mut self, proven: &Proven) -> Result<Option<NameState>, ClientError> {
         let account = &proven.account;
         if self.log.forked.is_some() && !self.log.people.contains_key(&account.uid) {
             return Err(refused_after_fork(account));
@@ -195,7 +197,10 @@ impl Core {
         }
         self.log.people.insert(account.uid, person);
         // The devices are the key's, whoever has the name by now.
-        if retired { Ok(()) } else { self.check_name(account, &key, &by_name, named) }
+        if !retired {
+            self.check_name(account, &key, &by_name, &named)?;
+        }
+        Ok(named.ok())
     }
 
     /// Devices that lists of `uid` have had, and this one does not.
@@ -293,19 +298,17 @@ impl Core {
     }
 
     /// The own records are proven: all of them must be this user's.
-    fn settle_own(&mut self, proven: &Proven) {
+    fn settle_own(&mut self, proven: &Proven, named: Option<&NameState>) {
         let Ok(name) = Lookup::from_bytes(&proven.name) else { return };
         let Some(person) = self.log.people.get(&self.me().uid).cloned() else { return };
         let (lists, Leaf { label, seq, .. }) = (person.version, name.entry.leaf);
         // Where all of them follow from each other, each is this user's, or about a wish for the name.
-        let is_explained = self.tell_of_wish(proven);
-        let names = if is_explained { seq.max(self.own_names()) } else { self.own_names() };
+        let names = self.own_names().max(named.map_or(0, |_| seq));
         let later = names.saturating_sub(1);
         self.log.change().own = Some(OwnLabels { name: label, user: person.label, lists, later });
-        if is_explained {
-            self.log.own_is_explained();
-        } else {
-            self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() });
+        match named {
+            Some(state) => self.own_is_explained(state),
+            None => self.raise(Alarm::OwnKeys { reason: ANOTHER_CERTIFICATE.to_owned() }),
         }
         if person.seq != lists.saturating_add(1) {
             let reason = "it has more records of your devices than you have signed".to_owned();

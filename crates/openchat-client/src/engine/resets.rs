@@ -63,7 +63,7 @@ impl Core {
         account: &Account,
         key: &PublicKey,
         newest: &Found,
-        named: Result<NameState, String>,
+        named: &Result<NameState, String>,
     ) -> Result<(), ClientError> {
         match named {
             Ok(state) => check_holder(account, &state.holder),
@@ -101,22 +101,12 @@ impl Core {
         }
     }
 
-    /// Tells whether somebody asks for the own name. Whether all records under it follow from each other, and so are
-    /// this user's or about such wishes.
-    pub(super) fn tell_of_wish(&mut self, proven: &Proven) -> bool {
-        let Ok(state) = self.read_own_name(proven) else { return false };
-        self.log.own_name_is_read = true;
+    /// All records under the own name are this user's, or about wishes of others for it: tells of the one that is open.
+    pub(super) fn own_is_explained(&mut self, state: &NameState) {
+        self.log.own_is_explained();
         if let Some(wish) = state.wish {
             let (until, objected, approved) = (wish.until(), wish.objected, wish.approved);
             self.raise(Alarm::NameWanted { until, objected, approved });
         }
-        true
-    }
-
-    fn read_own_name(&self, proven: &Proven) -> Result<NameState, String> {
-        let key = self.identity_key(&proven.account).map_err(|error| error.to_string())?;
-        let entry = Lookup::from_bytes(&proven.name).map_err(|error| error.to_string())?.entry;
-        let newest = Found { index: entry.index, leaf: entry.leaf, body: entry.opening.body };
-        self.read_name(&proven.account, &key, proven, &newest)
     }
 }

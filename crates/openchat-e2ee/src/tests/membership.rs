@@ -127,7 +127,8 @@ fn users_remove_their_own_devices() {
         let bob = &world.people[BOB];
         (IdentityKey::from_pkcs8(&bob.identity.to_pkcs8()).unwrap(), bob.identity_certificate.clone())
     };
-    let phone = new_device(&world.authority, &identity, &certificate, Did([9; 10]), world.now);
+    let phone =
+        new_device(DeviceKey::generate(), &world.authority, &identity, &certificate, Did([9; 10]), world.now);
     let mut person = new_person(&world.authority, world.now);
     (person.identity, person.identity_certificate, person.device) = (identity, certificate, phone);
     world.people.push(person);
@@ -227,7 +228,8 @@ fn another_device_of_a_member_enters_a_private_room_by_itself() {
     let alice = &world.people[ALICE];
     let identity = IdentityKey::from_pkcs8(&alice.identity.to_pkcs8()).unwrap();
     let certificate = alice.identity_certificate.clone();
-    let device = new_device(&world.authority, &identity, &certificate, Did([9; 10]), world.now);
+    let device =
+        new_device(DeviceKey::generate(), &world.authority, &identity, &certificate, Did([9; 10]), world.now);
     world.people[BOB].device = device;
     world.join(BOB);
     world.read_all();

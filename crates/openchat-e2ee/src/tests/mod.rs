@@ -311,22 +311,13 @@ pub(crate) fn new_person(authority: &Authority, now: Timestamp) -> Person {
     let identity_certificate = authority.issue_identity(&csr, now).unwrap().certificate;
     let mut did = Did([0; 10]);
     aws_lc_rs::rand::fill(&mut did.0).unwrap();
-    let device = new_device(authority, &identity, &identity_certificate, did, now);
+    let key = DeviceKey::generate();
+    let device = new_device(key, authority, &identity, &identity_certificate, did, now);
     let secrets = HashMap::new();
     Person { identity, identity_certificate, device, group: None, secrets, read: 0, base: 0, counter: 0 }
 }
 
 pub(crate) fn new_device(
-    authority: &Authority,
-    identity: &IdentityKey,
-    identity_certificate: &[u8],
-    did: Did,
-    now: Timestamp,
-) -> Device {
-    device_with(DeviceKey::generate(), authority, identity, identity_certificate, did, now)
-}
-
-pub(crate) fn device_with(
     key: DeviceKey,
     authority: &Authority,
     identity: &IdentityKey,

@@ -11,7 +11,14 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn renew(world: &mut World, who: usize) {
     let person = &world.people[who];
     let did = person.device.id().did;
-    let device = new_device(&world.authority, &person.identity, &person.identity_certificate, did, world.now);
+    let device = new_device(
+        DeviceKey::generate(),
+        &world.authority,
+        &person.identity,
+        &person.identity_certificate,
+        did,
+        world.now,
+    );
     world.people[who].device = device;
     let state = world.group(who).state().unwrap();
     world.people[who].group = Some(world.people[who].device.load(&state).unwrap());
@@ -125,7 +132,7 @@ fn an_invitation_for_an_earlier_certificate_lets_in() {
     let certified = |world: &World, now| {
         let Person { device, identity, identity_certificate, .. } = &world.people[BOB];
         let key = DeviceKey::from_pkcs8(&key.to_pkcs8()).unwrap();
-        device_with(key, &world.authority, identity, identity_certificate, device.id().did, now)
+        new_device(key, &world.authority, identity, identity_certificate, device.id().did, now)
     };
     world.people[BOB].device = certified(&world, world.now);
     world.add(ALICE, &[BOB]);
@@ -145,7 +152,14 @@ fn an_invitation_for_an_earlier_device_key_is_told_apart() {
     let pending = world.welcomes[&world.id(BOB)].clone();
     let bob = &world.people[BOB];
     let did = bob.device.id().did;
-    let renewed = new_device(&world.authority, &bob.identity, &bob.identity_certificate, did, world.now);
+    let renewed = new_device(
+        DeviceKey::generate(),
+        &world.authority,
+        &bob.identity,
+        &bob.identity_certificate,
+        did,
+        world.now,
+    );
     let joined = renewed.join_welcome(&pending, |id| bob.secrets.get(id).cloned());
     assert_eq!(joined.map(|_| ()), Err(JoinError::KeyRenewed));
     world.people[BOB].device = renewed;

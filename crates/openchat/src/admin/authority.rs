@@ -204,8 +204,9 @@ fn confirm(export: &Path) -> Result<(), Failure> {
 
 async fn rotate_issuing(context: &Context, arguments: Rotate) -> Result<(), Failure> {
     let config = arguments.which.config(context)?;
-    let root = ready(context, &config, arguments.root_key.as_deref(), "rotate-issuing")?;
-    let authority = Authority::rotate_issuing(&config.authority_folder(), &root, Timestamp::now())?;
+    let folder = config.authority_folder();
+    let root = root_key(context, &folder, arguments.root_key.as_deref(), "rotate-issuing")?;
+    let authority = Authority::rotate_issuing(&folder, &root, Timestamp::now())?;
     // Not needed any more, whatever the server says.
     drop(root);
     let told = reload(&config, "the new issuing key is used from the next start of the server").await?;
@@ -216,7 +217,7 @@ async fn rotate_issuing(context: &Context, arguments: Rotate) -> Result<(), Fail
 async fn rotate_root(context: &Context, arguments: Rotate) -> Result<(), Failure> {
     let config = arguments.which.config(context)?;
     let folder = config.authority_folder();
-    let root = ready(context, &config, arguments.root_key.as_deref(), "rotate-root")?;
+    let root = root_key(context, &folder, arguments.root_key.as_deref(), "rotate-root")?;
     let authority = Authority::rotate_root(&folder, &root, Timestamp::now())?;
     drop(root);
     let told = reload(&config, "the new keys are used from the next start of the server").await?;
@@ -230,28 +231,14 @@ async fn rotate_root(context: &Context, arguments: Rotate) -> Result<(), Failure
     )
 }
 
-/// The root key, for an owner of the folder who may change what is in it.
-fn ready(
-    context: &Context,
-    config: &Config,
-    export: Option<&Path>,
-    command: &str,
-) -> Result<RootKey, Failure> {
-    let folder = config.authority_folder();
-    require_owner(&folder)?;
-    root_key(context, &folder, export, command)
-}
-
 /// Has the server that runs take over what is in the folder now. Answers with when it uses it.
 async fn reload(config: &Config, otherwise: &str) -> Result<&'static str, Failure> {
-    match Admin::connect(&config.data_dir).await {
-        Ok(mut admin) => match admin.reload_authority().await {
-            Ok(()) => Ok("the server uses it from now on"),
-            Err(error) => Err(Failure::from(error).but(otherwise)),
-        },
+    let told = match Admin::connect(&config.data_dir).await {
+        Ok(mut admin) => admin.reload_authority().await.map(|()| "the server uses it from now on"),
         Err(AdminError::NotRunning { .. }) => Ok("no server runs here: it is used from the next start"),
-        Err(error) => Err(Failure::from(error).but(otherwise)),
-    }
+        Err(error) => Err(error),
+    };
+    told.map_err(|error| Failure::from(error).but(otherwise))
 }
 
 fn tell_certificate(term: &Term) -> Result<(), Failure> {
@@ -272,12 +259,14 @@ fn require_owner(folder: &Path) -> Result<(), Failure> {
     }
 }
 
+/// The root key, for an owner of the folder who may change what is in it.
 fn root_key(
     context: &Context,
     folder: &Path,
     export: Option<&Path>,
     command: &str,
 ) -> Result<RootKey, Failure> {
+    require_owner(folder)?;
     match export {
         Some(export) => ask::until_right(context, "Password of the export: ", |password| {
             RootKey::from_export(export, password)

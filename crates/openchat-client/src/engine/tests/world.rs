@@ -357,8 +357,8 @@ impl World {
             moved = true;
         }
         if let Some(frame) = self.clients[client].incoming.pop_front() {
-            let step = self.clients[client].engine.handle_frame(frame, self.now);
-            self.carry_out(client, step);
+            let steps = self.clients[client].engine.handle_frames(&mut VecDeque::from([frame]), self.now);
+            steps.into_iter().for_each(|step| self.carry_out(client, step));
             moved = true;
         }
         moved
