@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use minicbor::bytes::ByteVec;
 use openchat_protocol::give_back::{GiveBackAccount, GiveBackLeaves, GiveBackRecords};
 use openchat_protocol::record::{Position, Record, RecordKind};
 use openchat_protocol::room::CreateRoom;
@@ -183,10 +184,17 @@ impl Core {
             self.raise(Alarm::KeyLogRolledBack { known, shown });
             self.log_is_unproven("the server's log of keys is smaller than it was");
         }
+        if self.log.gave_from.replace(shown) == Some(shown) {
+            return;
+        }
+        // Of a server that takes nothing back, this is how its host learns of it: by the note, also without its leaves.
         let end = self.log.whole.as_ref().map_or(0, |whole| whole.size);
-        // Of a server that takes nothing back, this is how its host learns of it.
-        if end > shown && self.log.gave_from.replace(shown) != Some(shown) {
+        if end > shown {
             self.out.wanted.push(Wanted::Leaves { from: shown, end });
+        } else if let Some(head) = self.log.auditor.head().filter(|_| !self.takes_back()) {
+            let give =
+                GiveBackLeaves { note: head.note().to_vec().into(), leaves: ByteVec::from(Vec::new()) };
+            self.ask(Request::GiveBackLeaves(give), Purpose::GiveBackLeaves);
         }
     }
 }

@@ -236,6 +236,28 @@ fn a_server_that_was_set_back_without_a_word_is_refused_and_nothing_is_given_up(
     assert_eq!(world.said(ALICE, room), ["bob: after the copy", "bob: does this go out?"]);
 }
 
+/// Somebody is proven under a newer head, and the connection ends before the leaves up to it have come.
+#[test]
+fn a_server_that_was_set_back_is_shown_a_note_whose_leaves_nobody_keeps() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.lobby();
+    let copy = world.server.copy();
+    let carol = world.add_client("carol");
+    world.connect(carol);
+    world.settle();
+    world.begin(carol, Command::JoinRoom { name: "lobby".parse().unwrap() });
+    while world.has_all_leaves(ALICE) {
+        assert!(world.exchange(carol) | world.exchange(ALICE), "nothing more comes");
+    }
+    everybody_is_gone(&mut world);
+    world.server.put_back(&copy);
+    world.connect(ALICE);
+    world.pass(MINUTE);
+    let alarms = world.alarms(ALICE);
+    assert!(alarms.iter().any(|alarm| matches!(alarm, Alarm::KeyLogRolledBack { .. })), "{alarms:?}");
+    assert_eq!(world.seen("give back leaves"), 1);
+}
+
 #[test]
 fn who_comes_when_others_have_gone_on_is_told_and_loses_nothing() {
     let mut world = World::of(&["alice", "bob", "carol"]);

@@ -223,6 +223,12 @@ impl World {
         self.server.accounts.iter().find(|account| account.uid == uid).unwrap().clone()
     }
 
+    /// Whether somebody has followed the log of keys up to the newest head that he or she knows.
+    pub(super) fn has_all_leaves(&self, client: usize) -> bool {
+        let log = &self.clients[client].engine.cx.log;
+        log.known_size() == log.auditor.followed()
+    }
+
     /// How many records somebody's device knows to be right under its user's name.
     pub(super) fn own_names(&self, client: usize) -> u32 {
         self.clients[client].engine.own_names()
