@@ -25,6 +25,8 @@ fn vi_keys_choose_and_copy() {
     alice.sees("> > alice wrote:");
     alice.enter("agreed");
     bob.sees("agreed");
+    // In the timeline: what is chosen is the newest message that is there.
+    alice.sees("      agreed");
     alice.press("esc");
     alice.sees("▶     agreed");
     alice.press("?");
