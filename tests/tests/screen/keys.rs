@@ -1,4 +1,5 @@
-//! Both keymaps, as fingers know them.
+//! Both keymaps, as fingers know them. What is chosen is the newest message in the timeline, so that is waited for: it is
+//! indented there.
 
 use crate::first_run::copied;
 use crate::two_in_a_room;
@@ -11,7 +12,7 @@ fn vi_keys_choose_and_copy() {
     alice.enter("first thing");
     alice.enter("second thing");
     bob.sees("second thing");
-    alice.sees("second thing");
+    alice.sees("      second thing");
     alice.press("esc");
     alice.sees("▶     second thing");
     alice.press("k");
@@ -25,7 +26,6 @@ fn vi_keys_choose_and_copy() {
     alice.sees("> > alice wrote:");
     alice.enter("agreed");
     bob.sees("agreed");
-    // In the timeline: what is chosen is the newest message that is there.
     alice.sees("      agreed");
     alice.press("esc");
     alice.sees("▶     agreed");
@@ -50,7 +50,7 @@ fn emacs_keys_choose_and_copy() {
     alice.enter("first thing");
     alice.enter("second thing");
     bob.sees("second thing");
-    alice.sees("second thing");
+    alice.sees("      second thing");
     alice.press("alt+p");
     alice.sees("▶     second thing");
     alice.press("k");
