@@ -153,7 +153,8 @@ fn a_server_that_shows_other_key_records_than_before_the_loss_is_convicted() {
     copy_database(&data, &backup);
     let server = ServerProcess::start_at(&home, address, &[]);
     home.join("carol", links[0].trim());
-    home.run("bob", &["rooms"]).ok();
+    // Which ends when the log of keys is followed to its end.
+    home.run("bob", &["tail", "lobby"]).ok();
     let (kit, words) = kit(&home);
     server.kill();
     copy_database(&backup, &data);

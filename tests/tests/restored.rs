@@ -43,6 +43,15 @@ impl Person {
         Self { client, events }
     }
 
+    /// The same person, once the log of keys is followed to its end, and not only heard of.
+    async fn caught_up(self, home: &Openchat, name: &str) -> Self {
+        self.client.stop().await;
+        let mut again = Self::open(home, name).await;
+        let told = async { while again.events.next().await.expect("the client runs") != Event::CaughtUp {} };
+        tokio::time::timeout(PATIENCE, told).await.expect("the end of the log");
+        again
+    }
+
     /// What was said and is in the log, as this person reads it.
     async fn said(&self, room: RoomId) -> Vec<String> {
         let lines = self.client.history(room, Span::Newest, 1_000).await.unwrap();
@@ -162,6 +171,8 @@ async fn a_restored_server_gets_back_what_its_users_hold_and_nobody_loses_a_mess
     let lost = ["before the copy", "after it", "I am new"];
     alice.until_said(room, &lost).await;
     carol.until_said(room, &lost[2..]).await;
+    let mut alice = alice.caught_up(&story.home, "alice").await;
+    let mut carol = carol.caught_up(&story.home, "carol").await;
     server.kill();
 
     story.put_copy_back();
@@ -205,11 +216,13 @@ async fn a_server_that_was_set_back_without_a_word_is_refused_until_its_host_say
     alice.until_said(room, &["before the copy", "after the copy"]).await;
     let link = alice.client.create_invite(Duration::from_secs(3600), 1, None).await.unwrap();
     story.home.join("carol", &link);
-    let mut carol = Person::open(&story.home, "carol").await;
+    let carol = Person::open(&story.home, "carol").await;
     carol.client.join_room("lobby".parse().unwrap()).await.unwrap();
     carol.say(room, "I am new").await;
     let lost = ["before the copy", "after the copy", "I am new"];
     alice.until_said(room, &lost).await;
+    let mut alice = alice.caught_up(&story.home, "alice").await;
+    let mut carol = carol.caught_up(&story.home, "carol").await;
     server.kill();
 
     story.put_copy_back();

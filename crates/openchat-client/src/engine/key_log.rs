@@ -237,10 +237,14 @@ impl Core {
         self.ask(Request::FollowLog(FollowLog { known, from }), Purpose::FollowLog);
     }
 
-    /// Whether the log, or what it says of this profile, is still on its way.
+    /// Whether the log, what it says of this profile, or whether it is that of others is still on its way.
     pub(super) fn is_following_log(&self) -> bool {
-        let own = Purpose::Name(self.me().uid);
-        self.session.is_asking(&Purpose::FollowLog) || self.session.is_asking(&own)
+        let me = self.me().uid;
+        self.session.is_asking_for(|purpose| match purpose {
+            Purpose::FollowLog | Purpose::CompareHeads(..) => true,
+            Purpose::Name(uid) => *uid == me,
+            _ => false,
+        })
     }
 
     /// A page of the log. Whether it was the last one.

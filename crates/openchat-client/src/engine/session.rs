@@ -153,8 +153,12 @@ impl Session {
 
     /// Whether a request for `purpose` has no answer yet.
     pub(super) fn is_asking(&self, purpose: &Purpose) -> bool {
+        self.is_asking_for(|asked| asked == purpose)
+    }
+
+    pub(super) fn is_asking_for(&self, what: impl Fn(&Purpose) -> bool) -> bool {
         let waiting = self.queue.iter().chain(self.delayed.iter().map(|(_, asked)| asked));
-        self.asked.values().chain(waiting).any(|asked| asked.purpose == *purpose)
+        self.asked.values().chain(waiting).any(|asked| what(&asked.purpose))
     }
 
     fn fill(&mut self, out: &mut Vec<ClientFrame>) {

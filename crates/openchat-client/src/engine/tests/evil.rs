@@ -164,6 +164,29 @@ fn a_split_view_is_proven(records: usize) {
     assert_eq!(kind(world.ask(ALICE, add("bob", secret))), Ok(Answer::Done), "whom she knows already");
 }
 
+/// 6: a command that ends when all is caught up must not end before the alarm.
+#[test]
+fn all_is_caught_up_once_what_was_heard_of_the_log_is_compared() {
+    let mut world = World::of(&["alice", "bob", "mallory"]);
+    let room = world.lobby();
+    world.disconnect(ALICE);
+    let (carla, dave, now) = (impostor(&world, "carla"), impostor(&world, "dave"), world.now);
+    let mut other = world.server.log.clone();
+    other.issue_name(&carla, now);
+    (0..3).for_each(|_| world.server.log.issue_name(&dave, now));
+    world.server.other_logs.insert(world.clients[BOB].device, other);
+    world.pass(25 * HOUR);
+    world.say(BOB, room, "hello");
+    world.restart(ALICE);
+    world.clients[ALICE].events.clear();
+    world.connect(ALICE);
+    world.settle();
+    let events = &world.clients[ALICE].events;
+    let alarm = events.iter().position(|it| matches!(it, Event::Alarm(Alarm::KeyLogForked { .. })));
+    let caught_up = events.iter().position(|it| *it == Event::CaughtUp);
+    assert!(alarm.is_some() && alarm < caught_up, "{events:?}");
+}
+
 /// 6, by a server that does not answer for what it has shown.
 #[test]
 fn a_head_that_is_left_unproven_for_a_day_counts_as_a_fork() {
