@@ -145,7 +145,7 @@ impl World {
         self.store.join_offer(&request, device).await.unwrap()
     }
 
-    pub(super) async fn message(&self, room: RoomId, author: DeviceId, text: &str) -> NewRecord {
+    pub(crate) async fn message(&self, room: RoomId, author: DeviceId, text: &str) -> NewRecord {
         self.record(room, author, RecordKind::Message, text, None).await
     }
 
@@ -207,7 +207,7 @@ impl World {
         self.record(room, author, RecordKind::Commit, "commit", Some((Statement::default(), bundle))).await
     }
 
-    pub(super) async fn try_append(&self, record: NewRecord) -> Result<AppendOutcome, AppendError> {
+    pub(crate) async fn try_append(&self, record: NewRecord) -> Result<AppendOutcome, AppendError> {
         self.store.append(record, NOW).await
     }
 
@@ -266,7 +266,7 @@ impl World {
     }
 
     /// The bytes of all records that a device may read after a place, in pages of three.
-    pub(super) async fn read_bytes(&self, room: RoomId, device: DeviceId, after: u64) -> Vec<bytes::Bytes> {
+    pub(crate) async fn read_bytes(&self, room: RoomId, device: DeviceId, after: u64) -> Vec<bytes::Bytes> {
         let (mut all, mut cursor) = (Vec::new(), after);
         loop {
             let limit = PageLimit { records: 3, bytes: usize::MAX };
@@ -281,7 +281,7 @@ impl World {
     }
 
     /// The sequences of all records that a device may read after a place.
-    pub(super) async fn sequences(&self, room: RoomId, device: DeviceId, after: u64) -> Vec<u64> {
+    pub(crate) async fn sequences(&self, room: RoomId, device: DeviceId, after: u64) -> Vec<u64> {
         let bytes = self.read_bytes(room, device, after).await;
         bytes.iter().map(|bytes| Record::from_bytes(bytes).unwrap().sequence).collect()
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::columns::{device_row, int};
 use super::failure::Failure;
+use super::log_index::Database;
 use super::room::State;
 use super::{device, group, key_log, membership, room, room_log};
 use crate::lost::{
@@ -17,7 +18,7 @@ use crate::room::MembershipChange;
 use crate::room_log::{AppendError, StoredRecord};
 
 pub(super) fn take_records(
-    connection: &Connection,
+    connection: &Database,
     lost: &LostRecords,
 ) -> Result<TakenBack, Failure<TakeBackError>> {
     let state = state(connection, lost.room)?;
@@ -25,7 +26,7 @@ pub(super) fn take_records(
     let Some(after) = lost.after().filter(|after| *after <= end.sequence) else {
         return Ok(TakenBack { stored: Vec::new(), end });
     };
-    let before = room_log::chain_of(connection, &state, lost.room, after)?;
+    let before = room_log::chain_of(connection, &connection.fresh(), state.row, lost.room, after)?;
     let before = before.filter(|before| lost.lead(*before)).ok_or(Failure::Rule(TakeBackError::Diverged))?;
     let (known, new): (Vec<_>, Vec<_>) =
         lost.chained(before).partition(|(_, place)| place.sequence <= end.sequence);
@@ -70,7 +71,7 @@ fn check_giver(
 
 /// Takes one record under the rules of an append, but for what only its time could decide.
 fn take_record(
-    connection: &Connection,
+    connection: &Database,
     id: RoomId,
     lost: &LostRecord,
     place: Position,

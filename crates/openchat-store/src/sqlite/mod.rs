@@ -9,6 +9,7 @@ mod group;
 mod invite;
 mod key_log;
 mod key_package;
+mod log_index;
 mod lost;
 mod membership;
 mod open;
@@ -23,6 +24,7 @@ mod welcome;
 mod writer;
 
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use openchat_protocol::account::{
@@ -37,6 +39,7 @@ use openchat_protocol::{
 use openchat_transparency::body::ResetStep;
 use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 
+use self::log_index::{Database, LogIndex};
 pub use self::open::OpenError;
 use self::open::{Life, Lock};
 use self::readers::Readers;
@@ -84,9 +87,12 @@ impl SqliteStore {
         let lock = Lock::take(path)?;
         let (connection, life) = open::writable(path, restored)?;
         let unusable = |source| OpenError::Store { path: path.to_owned(), source };
-        let readers = Readers::open(path).map_err(|error| unusable(failure::of_read(&error)))?;
+        let index = LogIndex::of(&connection).map_err(|error| unusable(failure::of_read(&error)))?;
+        let readers =
+            Readers::open(path, Arc::clone(&index)).map_err(|error| unusable(failure::of_read(&error)))?;
+        let database = Database::new(connection, index);
         let writer =
-            Writer::start(connection).map_err(|error| unusable(StoreError::Write(error.to_string())))?;
+            Writer::start(database).map_err(|error| unusable(StoreError::Write(error.to_string())))?;
         Ok(Self { readers, writer, _lock: lock, life })
     }
 }
@@ -290,7 +296,7 @@ impl Store for SqliteStore {
     async fn append(&self, record: NewRecord, now: Timestamp) -> Result<AppendOutcome, AppendError> {
         let incarnation = self.life.incarnation;
         let undo = if record.kind() == RecordKind::Message { Undo::Transaction } else { Undo::Job };
-        let append = move |connection: &_| room_log::append(connection, record, now, incarnation);
+        let append = move |connection: &Database| room_log::append(connection, record, now, incarnation);
         self.writer.run_undoing(undo, append).await
     }
 
@@ -301,11 +307,14 @@ impl Store for SqliteStore {
         after: u64,
         limit: PageLimit,
     ) -> Result<LogPage, ReadError> {
-        self.readers.run(move |connection| room_log::read(connection, room, device, after, limit)).await
+        let read =
+            move |connection: &_, fresh: &_| room_log::read(connection, fresh, room, device, after, limit);
+        self.readers.run_on_log(read).await
     }
 
     async fn chain_at(&self, room: RoomId, sequence: u64) -> Result<Option<ChainHash>, StoreError> {
-        self.readers.run(move |connection| room_log::chain_at(connection, room, sequence)).await
+        let find = move |connection: &_, fresh: &_| room_log::chain_at(connection, fresh, room, sequence);
+        self.readers.run_on_log(find).await
     }
 
     async fn publish_key_packages(
@@ -333,7 +342,9 @@ impl Store for SqliteStore {
 
     async fn next_welcome(&self, device: DeviceId, cursor: u64) -> Result<Option<QueuedWelcome>, StoreError> {
         let incarnation = self.life.incarnation;
-        self.readers.run(move |connection| welcome::next(connection, device, cursor, incarnation)).await
+        let next =
+            move |connection: &_, fresh: &_| welcome::next(connection, fresh, device, cursor, incarnation);
+        self.readers.run_on_log(next).await
     }
 
     async fn acknowledge_welcome(

@@ -7,7 +7,7 @@ use openchat_protocol::{Incarnation, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::columns::int;
-use super::failure;
+use super::{failure, log_index};
 use crate::StoreError;
 
 /// Marks an SQLite file as one of ours: "OCst".
@@ -20,6 +20,7 @@ const SCHEMAS: &[&str] = &[
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// Prepared statements that a connection keeps: more than there are.
@@ -200,7 +201,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error| refused(path, failure::of_read(&error));
     let tables: Vec<String> = connection
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'log'")
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('log', 'log_place', 'log_name')")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(failed)?;
     for table in tables {
@@ -234,13 +235,16 @@ fn migrate(connection: &mut Connection, version: usize, fresh: Life) -> rusqlite
     if known.is_none() {
         begin_life(&transaction, fresh)?;
     }
+    log_index::write_places(&transaction)?;
     transaction.commit()?;
     Ok(known.unwrap_or(fresh))
 }
 
 fn begin_life(connection: &Connection, life: Life) -> rusqlite::Result<()> {
     connection.execute(
-        "INSERT OR REPLACE INTO meta (id, incarnation, takes_back_until) VALUES (1, ?1, ?2)",
+        "INSERT INTO meta (id, incarnation, takes_back_until) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE
+         SET incarnation = excluded.incarnation, takes_back_until = excluded.takes_back_until",
         params![life.incarnation.0, life.takes_back_until.map(|until| int(until.0))],
     )?;
     // After a copy was put back: they may have been used since it was made.

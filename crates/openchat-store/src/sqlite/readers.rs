@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::failure::{self, Failure};
+use super::log_index::{Fresh, LogIndex};
 use crate::StoreError;
 
 /// Reads at the same time. Each connection keeps a page cache of its own.
@@ -15,16 +16,17 @@ const CONNECTIONS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Readers {
+    index: Arc<LogIndex>,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Connections to a database that the writer has opened already.
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(super) fn open(path: &Path, index: Arc<LogIndex>) -> rusqlite::Result<Self> {
         let idle: Vec<_> =
             (0..CONNECTIONS).map(|_| super::open::read_only(path)).collect::<rusqlite::Result<_>>()?;
-        Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(CONNECTIONS)) })
+        Ok(Self { index, idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(CONNECTIONS)) })
     }
 
     /// Runs `work` on one unchanging state of the database.
@@ -36,13 +38,37 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.borrow(move |borrowed| borrowed.run(work)).await
+    }
+
+    /// The same, with the places of those records of the log whose places are not written in that state.
+    pub(super) async fn run_on_log<T, E>(
+        &self,
+        work: impl FnOnce(&Connection, &Fresh) -> Result<T, Failure<E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let index = Arc::clone(&self.index);
+        self.borrow(move |borrowed| borrowed.run_on_log(&index, work)).await
+    }
+
+    async fn borrow<T, E>(
+        &self,
+        work: impl FnOnce(&Borrowed<'_>) -> Result<T, Failure<E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let closed = || E::from(StoreError::Closed);
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
         let idle = Arc::clone(&self.idle);
         let read = move || {
             let _permit = permit;
             let borrowed = Borrowed::take(&idle).ok_or(Failure::Rule(E::from(StoreError::Closed)))?;
-            borrowed.run(work)
+            work(&borrowed)
         };
         let result: Result<T, Failure<E>> = spawn_blocking(read).await.map_err(|_| closed())?;
         result.map_err(|failure| match failure {
@@ -72,9 +98,31 @@ impl<'a> Borrowed<'a> {
     where
         E: From<StoreError>,
     {
-        let Some(connection) = &self.connection else { return Err(Failure::Rule(StoreError::Closed.into())) };
+        let connection = self.connection()?;
         let _snapshot = connection.unchecked_transaction()?;
         work(connection)
+    }
+
+    fn run_on_log<T, E>(
+        &self,
+        index: &LogIndex,
+        work: impl FnOnce(&Connection, &Fresh) -> Result<T, Failure<E>>,
+    ) -> Result<T, Failure<E>>
+    where
+        E: From<StoreError>,
+    {
+        let connection = self.connection()?;
+        loop {
+            let _snapshot = connection.unchecked_transaction()?;
+            // Otherwise places were written in between, once in thousands of records.
+            if let Some(fresh) = index.at(connection)? {
+                return work(connection, &fresh);
+            }
+        }
+    }
+
+    fn connection<E: From<StoreError>>(&self) -> Result<&Connection, Failure<E>> {
+        self.connection.as_ref().ok_or_else(|| Failure::Rule(StoreError::Closed.into()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Room logs in SQLite.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use openchat_protocol::limits::{ROOM_DEVICES, ROOMS_PER_USER};
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{damaged, device_row, int, position, usable_device_row};
 use super::failure::Failure;
+use super::log_index::{Database, Fresh};
 use super::room::{Author, State};
 use super::{administrator, group, membership, room, welcome};
 use crate::StoreError;
@@ -24,7 +26,7 @@ use crate::room_log::{
 
 /// A message that fails has written nothing before, unless SQLite fails at its very last statement.
 pub(super) fn append(
-    connection: &Connection,
+    connection: &Database,
     mut new: NewRecord,
     now: Timestamp,
     incarnation: Incarnation,
@@ -63,16 +65,17 @@ pub(super) fn append(
 }
 
 fn repeated(
-    connection: &Connection,
+    connection: &Database,
     room: &State,
     author: i64,
     message_id: MessageId,
 ) -> Result<Option<AppendOutcome>, Failure<AppendError>> {
+    let fresh = connection.fresh();
+    let Some(sequence) = fresh.sequence(connection, (room.row, author, message_id))? else { return Ok(None) };
+    let Some(row) = fresh.row(connection, room.row, sequence)? else { return Ok(None) };
     let found = connection
-        .prepare_cached(
-            "SELECT sequence, chain, record FROM log WHERE room = ?1 AND author = ?2 AND message_id = ?3",
-        )?
-        .query_row(params![room.row, author, message_id.0], |row| {
+        .prepare_cached("SELECT sequence, chain, record FROM log WHERE id = ?1")?
+        .query_row([row], |row| {
             let record = Record::from_bytes(row.get_ref(2)?.as_blob()?).map_err(|error| damaged(2, error))?;
             Ok(AppendOutcome::Repeated { position: position(row, 0)?, time: record.time })
         })
@@ -137,20 +140,24 @@ fn record(room: &State, new: &mut NewRecord, now: Timestamp) -> Record {
 
 /// Adds a record to the log, unless its author has one under this identifier already.
 pub(super) fn insert(
-    connection: &Connection,
+    connection: &Database,
     room: &State,
     author: i64,
     record: &Record,
     position: Position,
     bytes: &[u8],
 ) -> rusqlite::Result<bool> {
-    let added = connection
+    let name = (room.row, author, record.message_id);
+    if connection.fresh().sequence(connection, name)?.is_some() {
+        return Ok(false);
+    }
+    connection
         .prepare_cached(
-            "INSERT INTO log (room, sequence, author, message_id, chain, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (room, author, message_id) DO NOTHING",
+            "INSERT INTO log (id, room, sequence, author, message_id, chain, record)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
+            connection.next_row(),
             room.row,
             int(position.sequence),
             author,
@@ -158,9 +165,7 @@ pub(super) fn insert(
             position.chain.0,
             bytes,
         ])?;
-    if added == 0 {
-        return Ok(false);
-    }
+    connection.added(name, record.sequence);
     connection
         .prepare_cached("UPDATE room SET head = ?2, chain = ?3, time = ?4 WHERE id = ?1")?
         .execute(params![room.row, int(position.sequence), position.chain.0, int(record.time.0)])?;
@@ -232,6 +237,7 @@ pub(super) fn apply(
 
 pub(super) fn read(
     connection: &Connection,
+    fresh: &Fresh,
     room: RoomId,
     device: DeviceId,
     after: u64,
@@ -241,40 +247,68 @@ pub(super) fn read(
     let (room, membership) = found.ok_or(Failure::Rule(ReadError::NotAMember))?;
     let mut page = PageInProgress::new(after, &membership, limit);
     if let Some((first, last)) = membership.next_stretch(after) {
-        let mut statement = connection.prepare_cached(
-            "SELECT sequence, record FROM log WHERE room = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence",
-        )?;
-        let mut rows = statement.query(params![room.row, int(first), int(last)])?;
-        while let Some(row) = rows.next()? {
-            if !page.push(row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)) {
-                break;
-            }
-        }
+        fill(connection, fresh, room.row, first..=last, limit.records, |sequence, record| {
+            page.push(sequence, record)
+        })?;
     }
     Ok(page.finish())
 }
 
+/// Gives `push` records of a room in their order for as long as it takes them.
+fn fill(
+    connection: &Connection,
+    fresh: &Fresh,
+    room: i64,
+    numbers: RangeInclusive<u64>,
+    limit: usize,
+    mut push: impl FnMut(u64, Bytes) -> bool,
+) -> rusqlite::Result<()> {
+    let (begin, places) = fresh.rows(room, numbers.clone(), limit.max(1));
+    let mut written = connection.prepare_cached(
+        "SELECT s.sequence, l.record FROM log_place s JOIN log l ON l.id = s.record
+         WHERE s.room = ?1 AND s.sequence BETWEEN ?2 AND ?3 ORDER BY s.sequence",
+    )?;
+    let last = begin.saturating_sub(1).min(*numbers.end());
+    let mut rows = written.query(params![room, int(*numbers.start()), int(last)])?;
+    while let Some(row) = rows.next()? {
+        if !push(row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)) {
+            return Ok(());
+        }
+    }
+    let mut statement = connection.prepare_cached("SELECT record FROM log WHERE id = ?1")?;
+    for (place, sequence) in places.into_iter().zip(begin..) {
+        let record = statement.query_row([place], |row| row.get::<_, Vec<u8>>(0))?;
+        if !push(sequence, Bytes::from(record)) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn chain_at(
     connection: &Connection,
+    fresh: &Fresh,
     room: RoomId,
     sequence: u64,
 ) -> Result<Option<ChainHash>, Failure<StoreError>> {
     let Some(state) = room::state(connection, room)? else { return Ok(None) };
-    Ok(chain_of(connection, &state, room, sequence)?)
+    Ok(chain_of(connection, fresh, state.row, room, sequence)?)
 }
 
 /// The chain of a known room after the record at `sequence`.
 pub(super) fn chain_of(
     connection: &Connection,
-    state: &State,
+    fresh: &Fresh,
+    row: i64,
     room: RoomId,
     sequence: u64,
 ) -> rusqlite::Result<Option<ChainHash>> {
     if sequence == 0 {
         return Ok(Some(ChainHash::start(room)));
     }
+    let Some(record) = fresh.row(connection, row, sequence)? else { return Ok(None) };
     connection
-        .prepare_cached("SELECT chain FROM log WHERE room = ?1 AND sequence = ?2")?
-        .query_row(params![state.row, int(sequence)], |row| row.get(0).map(ChainHash))
+        .prepare_cached("SELECT chain FROM log WHERE id = ?1")?
+        .query_row([record], |row| row.get(0).map(ChainHash))
         .optional()
 }

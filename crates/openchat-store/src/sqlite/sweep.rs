@@ -1,10 +1,11 @@
 //! What time ends in SQLite, piece by piece.
 
 use openchat_protocol::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::int;
 use super::failure::Failure;
+use super::log_index::Database;
 use crate::StoreError;
 use crate::sweep::{Swept, oldest_room, oldest_welcome};
 
@@ -25,7 +26,7 @@ const DESERTED: &str = "r.room IS NOT NULL AND r.time < ?1 AND NOT EXISTS
 
 /// Does one piece of the work, `rooms` among it if they are still over.
 pub(super) fn sweep(
-    connection: &Connection,
+    connection: &Database,
     rooms: &[i64],
     now: Timestamp,
 ) -> Result<Swept, Failure<StoreError>> {
@@ -76,17 +77,34 @@ fn forget_room(connection: &Connection, room: i64, now: Timestamp) -> rusqlite::
 }
 
 /// Deletes some records of rooms that are gone, and the last trace of those that have none. Whether there are more.
-fn clear_logs(connection: &Connection) -> rusqlite::Result<bool> {
-    let deleted = connection
-        .prepare_cached(
-            "DELETE FROM log WHERE id IN
-             (SELECT l.id FROM room r JOIN log l ON l.room = r.id WHERE r.room IS NULL LIMIT ?1)",
-        )?
-        .execute([RECORDS])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM room WHERE room IS NULL AND NOT EXISTS (SELECT 1 FROM log WHERE log.room = room.id)",
-        )?
-        .execute([])?;
-    Ok(deleted == RECORDS)
+fn clear_logs(connection: &Database) -> rusqlite::Result<bool> {
+    let Some(room) = connection
+        .prepare_cached("SELECT id FROM room WHERE room IS NULL LIMIT 1")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .optional()?
+    else {
+        return Ok(false);
+    };
+    connection.write_places()?;
+    let mut some = connection.prepare_cached(
+        "SELECT l.id, l.sequence, l.author, l.message_id FROM log_place p JOIN log l ON l.id = p.record
+         WHERE p.room = ?1 LIMIT ?2",
+    )?;
+    let some: Vec<(i64, i64, i64, [u8; 16])> = some
+        .query_map(params![room, RECORDS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    for (record, sequence, author, message) in &some {
+        connection.prepare_cached("DELETE FROM log WHERE id = ?1")?.execute([record])?;
+        connection
+            .prepare_cached("DELETE FROM log_place WHERE room = ?1 AND sequence = ?2")?
+            .execute(params![room, sequence])?;
+        connection
+            .prepare_cached("DELETE FROM log_name WHERE room = ?1 AND author = ?2 AND message_id = ?3")?
+            .execute(params![room, author, message])?;
+    }
+    // Another room may get its row, so that must go when no places under it are in memory any more.
+    if some.is_empty() {
+        connection.prepare_cached("DELETE FROM room WHERE id = ?1")?.execute([room])?;
+    }
+    Ok(true)
 }

@@ -16,9 +16,11 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::failure::Failure;
-use super::{OpenError, SqliteStore};
+use super::log_index::Database;
+use super::writer::Undo;
+use super::{OpenError, SqliteStore, room_log};
 use crate::contract::{self, Fixture, World, acknowledged_records_are_there, many_authors_at_once};
-use crate::room_log::{AppendError, AppendOutcome};
+use crate::room_log::{AppendError, AppendOutcome, NewRecord};
 use crate::{Store, StoreError};
 
 fn make() -> Fixture {
@@ -99,8 +101,18 @@ async fn nothing_is_left_of_a_room_that_everybody_left() {
         };
         tables.iter().map(rows).collect::<Vec<_>>()
     };
-    let tables =
-        ["room", "room_group", "room_node", "administrator", "membership", "welcome", "welcome_tree", "log"];
+    let tables = [
+        "room",
+        "room_group",
+        "room_node",
+        "administrator",
+        "membership",
+        "welcome",
+        "welcome_tree",
+        "log",
+        "log_place",
+        "log_name",
+    ];
     world.room(Some("other"), bob).await;
     let before = count(&tables);
     let room = world.room(Some("lobby"), alice).await;
@@ -143,9 +155,9 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
 async fn a_newer_database_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     drop(disk.open().unwrap());
-    disk.execute("PRAGMA user_version = 6");
+    disk.execute("PRAGMA user_version = 7");
     let before = fs::read(disk.path()).unwrap();
-    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 6, known: 5, .. })));
+    assert!(matches!(disk.open(), Err(OpenError::Newer { found: 7, known: 6, .. })));
     assert_eq!(fs::read(disk.path()).unwrap(), before);
 }
 
@@ -220,6 +232,107 @@ async fn a_tree_that_cannot_be_taken_apart_is_replaced_by_the_next_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_database_of_before_is_read_and_goes_on() {
+    let (disk, other) = (OnDisk::new(), OnDisk::new());
+    let alice = DeviceId { uid: Uid([0; 16]), did: Did([0; 10]) };
+    let room = RoomId([0; 16]);
+    for schema in ["", "_2", "_3", "_4", "_5"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sqlite");
+        disk.execute(&fs::read_to_string(folder.join(format!("schema{schema}.sql"))).unwrap());
+    }
+    disk.execute("PRAGMA application_id = 0x4f437374; PRAGMA user_version = 5;");
+    disk.execute(
+        "INSERT INTO meta (id, incarnation) VALUES (1, x'0102030405060708');
+         INSERT INTO account (uid, name, skeleton, identity_spki, identity_certificate, issuing_certificate, created)
+         VALUES (zeroblob(16), 'alice', 'alice', x'01', x'02', x'03', 0);
+         INSERT INTO device VALUES (1, zeroblob(16), zeroblob(10), x'04', x'80', 0, 9);
+         INSERT INTO room VALUES (1, zeroblob(16), 'lobby', 'lobby', 1, 9, zeroblob(32), 7, 0, zeroblob(32));
+         INSERT INTO room_group (room, author, group_info) VALUES (1, zeroblob(16), x'05');
+         INSERT INTO membership (room, device, joined_at) VALUES (1, 1, 0);",
+    );
+    // What the other one stores, as it was stored before.
+    let world = other.world();
+    let author = world.user("alice").await;
+    let copied = world.room(Some("lobby"), author).await;
+    let mut messages = Vec::new();
+    for number in 0..9 {
+        let message = world.message(copied, author, &format!("message {number}")).await;
+        messages.push((message.clone(), world.try_append(message).await.unwrap()));
+    }
+    {
+        let connection = Connection::open(disk.path()).unwrap();
+        let mut insert =
+            connection.prepare("INSERT INTO log VALUES (?1, 1, ?2, 1, ?3, zeroblob(32), ?4)").unwrap();
+        for (message, outcome) in messages.iter().rev() {
+            let AppendOutcome::Stored(stored) = outcome else { panic!("{outcome:?}") };
+            let sequence = i64::try_from(stored.position.sequence).unwrap();
+            // The order in the table need not be that in the room.
+            insert.execute((100 - sequence, sequence, message.message_id.0, &stored.bytes[..])).unwrap();
+        }
+    }
+    let before = world.read_bytes(copied, author, 0).await;
+    let world = disk.world();
+    assert_eq!(world.read_bytes(room, alice, 0).await, before);
+    let again = NewRecord { room, author: alice, ..messages[3].0.clone() };
+    let again = world.try_append(again).await.unwrap();
+    assert!(matches!(again, AppendOutcome::Repeated { position, .. } if position.sequence == 4), "{again:?}");
+    for number in 10..20 {
+        assert_eq!(world.say(room, alice, "goes on").await.position.sequence, number);
+    }
+    drop(world);
+    assert_eq!(disk.world().sequences(room, alice, 0).await, (1..20).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_place_of_a_record_that_was_undone_is_free_again() {
+    let disk = OnDisk::new();
+    let store = Arc::new(disk.open().unwrap());
+    let world = World::new(store.clone());
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    let incarnation = store.incarnation();
+    for number in 1..=20 {
+        let message = world.message(room, alice, "hello").await;
+        let undone = message.clone();
+        let fail = move |database: &Database| -> Result<(), Failure<AppendError>> {
+            room_log::append(database, undone, Timestamp(7), incarnation)?;
+            Err(Failure::Rule(AppendError::RoomFull))
+        };
+        let undo = if number % 2 == 0 { Undo::Job } else { Undo::Transaction };
+        store.writer.run_undoing(undo, fail).await.unwrap_err();
+        let stored = world.try_append(message).await.unwrap();
+        assert!(matches!(&stored, AppendOutcome::Stored(it) if it.position.sequence == number), "{stored:?}");
+        assert_eq!(world.sequences(room, alice, 0).await, (1..=number).collect::<Vec<_>>());
+    }
+}
+
+/// Places go from memory to the disk between any two looks of a reader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_reads_while_others_write_finds_no_gap() {
+    let disk = OnDisk::new();
+    let world = disk.world();
+    let alice = world.user("alice").await;
+    let room = world.room(Some("lobby"), alice).await;
+    let mut reading = JoinSet::new();
+    for _ in 0..3 {
+        let world = world.clone();
+        reading.spawn(async move {
+            let mut known = 0;
+            while known < 600 {
+                let sequences = world.sequences(room, alice, 0).await;
+                assert!(sequences.len() >= known, "{known} were there");
+                known = sequences.len();
+                assert_eq!(sequences, (1..=known as u64).collect::<Vec<_>>());
+            }
+        });
+    }
+    for _ in 0..600 {
+        world.say(room, alice, "hello").await;
+    }
+    reading.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_database_of_another_program_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     disk.execute("CREATE TABLE account (name TEXT)");
@@ -287,7 +400,7 @@ async fn damage_to_any_table_but_the_log_is_found_when_opening() {
 
 /// Lets the database grow by `pages` more than it has; `None` lifts the limit.
 async fn limit_growth(store: &SqliteStore, pages: Option<u32>) {
-    let set = move |connection: &Connection| -> Result<(), Failure<StoreError>> {
+    let set = move |connection: &Database| -> Result<(), Failure<StoreError>> {
         let size: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
         let most = pages.map_or(1 << 30, |pages| size + pages);
         connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?;

@@ -2,14 +2,15 @@
 
 use openchat_protocol::account::AcknowledgeWelcome;
 use openchat_protocol::append::CommitBundle;
-use openchat_protocol::record::Base;
+use openchat_protocol::record::{Base, Position};
 use openchat_protocol::room::PendingWelcome;
 use openchat_protocol::{DeviceId, Incarnation, RoomId, Timestamp, codec};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{damaged, device_row, int, position};
+use super::columns::{damaged, device_row, int};
 use super::failure::Failure;
-use super::{group, membership};
+use super::log_index::Fresh;
+use super::{group, membership, room_log};
 use crate::StoreError;
 use crate::room::MembershipChange;
 use crate::welcome::QueuedWelcome;
@@ -50,15 +51,19 @@ pub(super) fn waits(
 
 pub(super) fn next(
     connection: &Connection,
+    fresh: &Fresh,
     device: DeviceId,
     cursor: u64,
     incarnation: Incarnation,
 ) -> Result<Option<QueuedWelcome>, Failure<StoreError>> {
     let Some(device) = device_row(connection, device)? else { return Ok(None) };
     let queued = |row: &Row<'_>| {
+        let (room, sequence) = (RoomId(row.get(1)?), row.get(3)?);
+        let chain = room_log::chain_of(connection, fresh, row.get(2)?, room, sequence)?;
+        let commit = Position { sequence, chain: chain.ok_or(rusqlite::Error::QueryReturnedNoRows)? };
         let welcome = PendingWelcome {
-            room: RoomId(row.get(1)?),
-            base: Base { incarnation, commit: position(row, 2)? },
+            room,
+            base: Base { incarnation, commit },
             welcome: row.get::<_, Vec<u8>>(4)?.into(),
             tree: codec::decode(row.get_ref(5)?.as_blob()?).map_err(|error| damaged(5, error))?,
         };
@@ -66,10 +71,9 @@ pub(super) fn next(
     };
     let found = connection
         .prepare_cached(
-            "SELECT w.id, r.room, w.sequence, l.chain, w.message, t.tree
+            "SELECT w.id, r.room, r.id, w.sequence, w.message, t.tree
              FROM welcome w
              JOIN room r ON r.id = w.room
-             JOIN log l ON l.room = w.room AND l.sequence = w.sequence
              JOIN welcome_tree t ON t.room = w.room AND t.sequence = w.sequence
              WHERE w.device = ?1 AND w.id > ?2 ORDER BY w.id LIMIT 1",
         )?

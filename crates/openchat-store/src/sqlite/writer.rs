@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{self, Failure};
+use super::log_index::Database;
 use crate::StoreError;
 
 /// Jobs in one transaction. More would make the first of them wait long for little more throughput.
@@ -23,7 +23,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread; `connection` is closed when it ends.
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Database) -> std::io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Box<dyn Job>>(WAITING);
         let serve = move || {
             let mut batch = Vec::with_capacity(BATCH);
@@ -38,7 +38,7 @@ impl Writer {
     /// Runs `work` on the writer's thread. An error undoes what it did; success is on disk.
     pub(super) async fn run<T, E>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        work: impl FnOnce(&Database) -> Result<T, Failure<E>> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -51,7 +51,7 @@ impl Writer {
     pub(super) async fn run_undoing<T, E>(
         &self,
         undo: Undo,
-        work: impl FnOnce(&Connection) -> Result<T, Failure<E>> + Send + 'static,
+        work: impl FnOnce(&Database) -> Result<T, Failure<E>> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -76,13 +76,18 @@ impl Drop for Writer {
 }
 
 /// Runs all jobs. If a transaction is lost, its jobs have failed and the rest goes into another one.
-fn commit_together(connection: &Connection, jobs: impl Iterator<Item = Box<dyn Job>>) {
+fn commit_together(connection: &Database, jobs: impl Iterator<Item = Box<dyn Job>>) {
     let mut waiting = jobs.peekable();
     while waiting.peek().is_some() {
         let mut done = Vec::with_capacity(waiting.size_hint().0);
+        let before = connection.mark();
         let lost = transaction(connection, &mut waiting, &mut done).err();
-        if let Some(error) = &lost {
-            tracing::error!(%error, jobs = done.len(), "a transaction was lost");
+        match &lost {
+            None => connection.settle(),
+            Some(error) => {
+                connection.back_to(before);
+                tracing::error!(%error, jobs = done.len(), "a transaction was lost");
+            }
         }
         done.into_iter().for_each(|job| job.answer(lost.clone()));
     }
@@ -90,7 +95,7 @@ fn commit_together(connection: &Connection, jobs: impl Iterator<Item = Box<dyn J
 
 /// Takes at least one job. On an error nothing of those taken is on disk.
 fn transaction(
-    connection: &Connection,
+    connection: &Database,
     waiting: &mut impl Iterator<Item = Box<dyn Job>>,
     done: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
@@ -100,11 +105,12 @@ fn transaction(
         done.push(job);
         going_on?;
     }
+    index(connection)?;
     commit(connection)
 }
 
 /// Runs one job. An error when it took the transaction with it: a full disk, say, makes SQLite roll back everything.
-fn run(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn run(connection: &Database, job: &mut dyn Job) -> Result<(), StoreError> {
     let failed = job.run(connection);
     if let Some(error) = &failed {
         tracing::error!(%error, "a write failed");
@@ -115,7 +121,19 @@ fn run(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn commit(connection: &Connection) -> Result<(), StoreError> {
+/// Writes the places of the newest records if there are many. If that fails, they stay in memory until the next time.
+fn index(connection: &Database) -> Result<(), StoreError> {
+    if !connection.has_many_places() {
+        return Ok(());
+    }
+    let written = in_savepoint::<_, StoreError>(connection, |connection| Ok(connection.write_places()?));
+    let Err(Failure::Sqlite(error)) = written else { return Ok(()) };
+    let error = failure::of_write(&error);
+    tracing::error!(%error, "the log was not indexed");
+    if connection.is_autocommit() { Err(error) } else { Ok(()) }
+}
+
+fn commit(connection: &Database) -> Result<(), StoreError> {
     let committed = execute(connection, "COMMIT");
     if committed.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
@@ -123,7 +141,7 @@ fn commit(connection: &Connection) -> Result<(), StoreError> {
     committed
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+fn execute(connection: &Database, sql: &str) -> Result<(), StoreError> {
     let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     done.map(drop).map_err(|error| failure::of_write(&error))
 }
@@ -131,7 +149,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
 /// What the thread sees of a [`Task`].
 trait Job: Send {
     /// Does the work, inside a transaction. Says what failed when it was not a rule.
-    fn run(&mut self, connection: &Connection) -> Option<StoreError>;
+    fn run(&mut self, connection: &Database) -> Option<StoreError>;
 
     /// Sends the result, or the reason why the transaction was lost.
     fn answer(self: Box<Self>, lost: Option<StoreError>);
@@ -156,11 +174,11 @@ struct Task<W, T, E> {
 
 impl<W, T, E> Job for Task<W, T, E>
 where
-    W: FnOnce(&Connection) -> Result<T, Failure<E>> + Send,
+    W: FnOnce(&Database) -> Result<T, Failure<E>> + Send,
     T: Send,
     E: From<StoreError> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> Option<StoreError> {
+    fn run(&mut self, connection: &Database) -> Option<StoreError> {
         let work = self.work.take()?;
         let result = match self.undo {
             Undo::Job => in_savepoint(connection, work),
@@ -189,27 +207,31 @@ where
 }
 
 fn in_savepoint<T, E>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, Failure<E>>,
+    connection: &Database,
+    work: impl FnOnce(&Database) -> Result<T, Failure<E>>,
 ) -> Result<T, Failure<E>> {
     let step = |sql| connection.prepare_cached(sql)?.execute([]);
+    let before = connection.mark();
     step("SAVEPOINT job")?;
     let result = work(connection);
     if connection.is_autocommit() {
         return result;
     }
-    if result.is_err() && step("ROLLBACK TO job").is_err() {
-        // Half a job must not be committed.
-        step("ROLLBACK")?;
-        return result;
+    if result.is_err() {
+        connection.back_to(before);
+        if step("ROLLBACK TO job").is_err() {
+            // Half a job must not be committed.
+            step("ROLLBACK")?;
+            return result;
+        }
     }
     step("RELEASE job")?;
     result
 }
 
 fn undivided<T, E>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, Failure<E>>,
+    connection: &Database,
+    work: impl FnOnce(&Database) -> Result<T, Failure<E>>,
 ) -> Result<T, Failure<E>> {
     let before = connection.total_changes();
     let result = work(connection);
@@ -223,38 +245,48 @@ fn undivided<T, E>(
 mod tests {
     use std::sync::mpsc as std_mpsc;
 
+    use rusqlite::Connection;
+
+    use super::super::log_index::LogIndex;
     use super::*;
 
     type Answer = Result<(), StoreError>;
 
-    fn database() -> (tempfile::TempDir, Connection) {
+    fn database() -> (tempfile::TempDir, Database) {
         let folder = tempfile::tempdir().unwrap();
         let connection = Connection::open(folder.path().join("db")).unwrap();
         connection
             .execute_batch(
                 "PRAGMA foreign_keys = ON;
+                 CREATE TABLE meta (indexed);
                  CREATE TABLE number (n INTEGER PRIMARY KEY);
                  CREATE TABLE later (n REFERENCES number DEFERRABLE INITIALLY DEFERRED);",
             )
             .unwrap();
-        (folder, connection)
+        (folder, opened(connection))
+    }
+
+    fn opened(connection: Connection) -> Database {
+        let index = LogIndex::of(&connection).unwrap();
+        Database::new(connection, index)
     }
 
     fn task<W>(undo: Undo, work: W) -> (Box<dyn Job>, oneshot::Receiver<Answer>)
     where
-        W: FnOnce(&Connection) -> Result<(), Failure<StoreError>> + Send + 'static,
+        W: FnOnce(&Database) -> Result<(), Failure<StoreError>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         (Box::new(Task { work: Some(work), undo, result: None, reply }), answer)
     }
 
     /// Runs all in one batch, and tells what they were answered and which numbers are there then.
-    fn outcome(connection: &Connection, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
+    fn outcome(connection: &Database, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
         outcome_of(connection, Undo::Job, works)
     }
 
-    fn outcome_of(connection: &Connection, undo: Undo, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
-        let run = |sql: &'static str| task(undo, move |connection| Ok(connection.execute_batch(sql)?));
+    fn outcome_of(connection: &Database, undo: Undo, works: &[&'static str]) -> (Vec<Answer>, Vec<i64>) {
+        let run =
+            |sql: &'static str| task(undo, move |connection: &Database| Ok(connection.execute_batch(sql)?));
         let (jobs, answers): (Vec<_>, Vec<_>) = works.iter().map(|sql| run(sql)).unzip();
         commit_together(connection, jobs.into_iter());
         let answers = answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect();
@@ -281,7 +313,7 @@ mod tests {
     #[test]
     fn a_rule_undoes_what_its_job_had_done() {
         let (_folder, connection) = database();
-        let (job, mut answer) = task(Undo::Job, |connection| {
+        let (job, mut answer) = task(Undo::Job, |connection: &Database| {
             connection.execute_batch("INSERT INTO number VALUES (1)")?;
             Err(Failure::Rule(StoreError::Closed))
         });
@@ -341,7 +373,7 @@ mod tests {
         let writer = Writer::start(connection).unwrap();
         let (release, released) = std_mpsc::channel::<()>();
         let (started, has_started) = oneshot::channel();
-        let slow = writer.run(move |connection| -> Result<(), Failure<StoreError>> {
+        let slow = writer.run(move |connection: &Database| -> Result<(), Failure<StoreError>> {
             let _ = started.send(());
             released.recv().unwrap();
             Ok(connection.execute_batch("INSERT INTO number VALUES (1)")?)
@@ -354,7 +386,7 @@ mod tests {
         }
         release.send(()).unwrap();
         drop(writer);
-        let connection = Connection::open(folder.path().join("db")).unwrap();
+        let connection = opened(Connection::open(folder.path().join("db")).unwrap());
         assert_eq!(outcome(&connection, &[]).1, [1]);
     }
 }
