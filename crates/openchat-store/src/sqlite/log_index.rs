@@ -5,15 +5,17 @@
 //! order of the indexes: so a page of an index is written once for all that is new on it, and not once for each record.
 //! What was not written when a server stopped is written when it starts again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Deref, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use openchat_protocol::MessageId;
+use openchat_protocol::record::Position;
+use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::int;
+use super::room::{self, Author, State};
 
 /// Places that are kept in memory before they are written.
 #[cfg(not(test))]
@@ -167,7 +169,18 @@ pub(super) struct Database {
     index: Arc<LogIndex>,
     /// Up to which row the places are written, in a transaction that has not ended.
     written: Cell<Option<i64>>,
+    authors: RefCell<Authors>,
 }
+
+/// Rooms in which messages are being said, and those who say them, as the database has them.
+#[derive(Debug, Default)]
+struct Authors {
+    rooms: HashMap<RoomId, State>,
+    authors: HashMap<(RoomId, DeviceId), Author>,
+}
+
+/// Authors that are remembered at most.
+const AUTHORS: usize = 16_384;
 
 /// How far a [`Database`] was, to which it goes back when something is undone.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +199,7 @@ impl Deref for Database {
 
 impl Database {
     pub(super) fn new(connection: Connection, index: Arc<LogIndex>) -> Self {
-        Self { connection, index, written: Cell::new(None) }
+        Self { connection, index, written: Cell::new(None), authors: RefCell::default() }
     }
 
     pub(super) fn fresh(&self) -> Arc<Fresh> {
@@ -218,12 +231,47 @@ impl Database {
         self.fresh().places().records.len() >= FRESH
     }
 
+    /// The room and the one who appends to it. Read once for all that is said before something else is written: nothing
+    /// but the writer changes them.
+    pub(super) fn author(
+        &self,
+        room: RoomId,
+        device: DeviceId,
+    ) -> rusqlite::Result<Option<(State, Option<Author>)>> {
+        let mut known = self.authors.borrow_mut();
+        if let (Some(state), Some(author)) = (known.rooms.get(&room), known.authors.get(&(room, device))) {
+            return Ok(Some((state.clone(), Some(*author))));
+        }
+        let found = room::state_for(self, room, device)?;
+        if let Some((state, Some(author))) = &found {
+            if known.authors.len() >= AUTHORS {
+                *known = Authors::default();
+            }
+            known.rooms.insert(room, state.clone());
+            known.authors.insert((room, device), *author);
+        }
+        Ok(found)
+    }
+
+    /// A room has a new head.
+    pub(super) fn moved(&self, room: RoomId, head: Position, time: Timestamp) {
+        if let Some(state) = self.authors.borrow_mut().rooms.get_mut(&room) {
+            (state.head, state.time) = (head, time);
+        }
+    }
+
+    /// Something else was written, or undone.
+    pub(super) fn forget_authors(&self) {
+        self.authors.take();
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark { fresh: self.fresh().places().records.len(), written: self.written.get() }
     }
 
     /// What came after the mark was undone.
     pub(super) fn back_to(&self, mark: Mark) {
+        self.forget_authors();
         self.fresh().places().truncate(mark.fresh);
         self.written.set(mark.written);
     }

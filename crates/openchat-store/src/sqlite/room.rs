@@ -95,6 +95,7 @@ fn insert(connection: &Connection, new: &CreateRoom, creator: i64, now: Timestam
 }
 
 /// What an append and a read have to know of a room.
+#[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) row: i64,
     pub(super) has_name: bool,
@@ -104,6 +105,7 @@ pub(super) struct State {
 }
 
 /// The row of a device that wants to append, and whether it is a member.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Author {
     pub(super) row: i64,
     pub(super) is_member: bool,

@@ -32,7 +32,7 @@ pub(super) fn append(
     incarnation: Incarnation,
 ) -> Result<AppendOutcome, Failure<AppendError>> {
     let (room, author) =
-        room::state_for(connection, new.room, new.author)?.ok_or(Failure::Rule(AppendError::RoomUnknown))?;
+        connection.author(new.room, new.author)?.ok_or(Failure::Rule(AppendError::RoomUnknown))?;
     let Some(Author { row: author, is_member }) = author else {
         return Err(Failure::Rule(AppendError::NotAMember));
     };
@@ -60,6 +60,7 @@ pub(super) fn append(
         let repeated = repeated(connection, &room, author, new.message_id)?;
         return repeated.ok_or(Failure::Sqlite(rusqlite::Error::QueryReturnedNoRows));
     }
+    connection.moved(new.room, position, record.time);
     let change = follow(connection, &room, author, &new, effects.as_ref(), position, record.time)?;
     Ok(AppendOutcome::Stored(StoredRecord { position, time: record.time, bytes, change }))
 }

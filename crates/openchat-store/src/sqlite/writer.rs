@@ -160,8 +160,8 @@ trait Job: Send {
 pub(super) enum Undo {
     /// What the job has written.
     Job,
-    /// If it has written anything, all that is in its transaction. For work that is frequent and, when it fails, has mostly
-    /// written nothing: a savepoint for each job costs more than a short job itself.
+    /// If it has written anything, all that is in its transaction. For messages, which are frequent and, when they fail,
+    /// have mostly written nothing: a savepoint for each costs more than a message itself.
     Transaction,
 }
 
@@ -214,6 +214,7 @@ fn in_savepoint<T, E>(
     let before = connection.mark();
     step("SAVEPOINT job")?;
     let result = work(connection);
+    connection.forget_authors();
     if connection.is_autocommit() {
         return result;
     }
