@@ -26,6 +26,7 @@ const USAGE: &str = "\
 cargo build --release -p openchat && cargo run --release -p openchat-bench -- WHAT
 
   screen [MESSAGES]            first picture from a large store, echo of what is typed while much arrives, memory
+  paint                        the first of these alone
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
   one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
@@ -37,6 +38,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["screen"] => {
             screen::run(screen::ARRIVING);
+            Ok(())
+        }
+        ["paint"] => {
+            screen::paint();
             Ok(())
         }
         ["screen", messages] => match messages.parse() {

@@ -39,7 +39,7 @@ pub(crate) fn run(arriving: u64) {
 }
 
 /// From the password to the first picture that shows a room's newest message, without a server.
-fn paint() {
+pub(crate) fn paint() {
     println!(
         "first picture, from Enter on the password, no server running; the derivation of the key by itself; the rest:"
     );
