@@ -4,6 +4,8 @@
 //! events. Vault and encryption block this thread and no other; whoever listens cannot hold it up, for events go into a
 //! ring that overwrites what a slow listener has not fetched.
 
+mod opening;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use openchat_protocol::{ServerFrame, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use self::opening::Opening;
 use crate::command::Answer;
 use crate::connection::{Connection, ConnectionError};
 use crate::engine::{Engine, HangUp, Step, Ticket, Wanted};
@@ -26,7 +29,7 @@ use crate::folder::ProfileFolder;
 use crate::handle::Job;
 use crate::random::{self, Jitter};
 use crate::renewal::{has_ended, renew};
-use crate::vault::{Change, Credentials, Vault};
+use crate::vault::{Change, Credentials, RoomRecord, Vault};
 
 /// The first and the longest pause before connecting again, in milliseconds.
 const PAUSE: (u64, u64) = (200, 8_000);
@@ -103,6 +106,10 @@ pub(crate) struct Outside {
 pub(crate) struct Driver {
     engine: Engine,
     vault: Vault,
+    /// Rooms that the engine does not have yet.
+    unopened: Vec<RoomRecord>,
+    /// Jobs that wait until it has all of them.
+    held: VecDeque<Job>,
     /// Held for as long as the vault is open.
     folder: ProfileFolder,
     outside: Outside,
@@ -124,10 +131,13 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(folder: ProfileFolder, vault: Vault, outside: Outside) -> Result<Self, ClientError> {
-        let engine = Engine::new(vault.load()?, seed())?;
+        let engine = Engine::new(vault.load_without_rooms()?, seed())?;
+        let unopened = vault.room_records()?;
         Ok(Self {
             engine,
             vault,
+            unopened,
+            held: VecDeque::new(),
             folder,
             outside,
             link: Link::Pause(Instant::now()),
@@ -146,10 +156,13 @@ impl Driver {
     /// Runs until it is stopped, or nobody holds a handle any more. Whoever stopped it is to be told when all of this
     /// is gone.
     pub(crate) async fn run(mut self) -> Option<oneshot::Sender<()>> {
+        if let Opening::Stopped(stopper) = self.open_rooms().await {
+            return stopper;
+        }
         let stopper = loop {
             let timer = self.until_timer();
             tokio::select! {
-                job = self.outside.jobs.recv() => match job {
+                job = next_job(&mut self.held, &mut self.outside.jobs) => match job {
                     Some(Job::Stop(done)) => break Some(done),
                     Some(job) => self.handle_job(job),
                     None => break None,
@@ -414,6 +427,14 @@ impl Driver {
                 self.tell(ConnectionState::Ended(error));
             }
         }
+    }
+}
+
+/// The next job, those that were held first. Loses nothing when dropped.
+async fn next_job(held: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    match held.pop_front() {
+        Some(job) => Some(job),
+        None => jobs.recv().await,
     }
 }
 

@@ -20,7 +20,13 @@ pub fn exists(folder: &Path) -> bool {
 }
 
 /// Opens the profile in `folder` and starts its client, which connects by itself and again and again. Returns before it
-/// is connected: everything on disk can be read at once. Blocks for a fraction of a second.
+/// is connected, and before its rooms' keys are open: everything on disk can be read at once, and commands wait a moment.
+/// Blocks for a fraction of a second.
+///
+/// # Errors
+///
+/// What is wrong with the folder, the password or this device's keys. Why a room cannot be read shows later, in
+/// [`ConnectionState::Ended`] and in the answer to each command.
 pub fn open(folder: &Path, password: &Password) -> Result<(ClientHandle, Events), ClientError> {
     if !exists(folder) {
         return Err(crate::vault::VaultError::Missing(folder.to_owned()).into());

@@ -29,7 +29,7 @@ mod sending;
 mod session;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trust;
 mod vouching;
 
@@ -50,7 +50,18 @@ pub use self::step::{EvidenceFile, HangUp, Step, Ticket, Wanted};
 use crate::error::{ClientError, ErrorKind};
 use crate::event::Event;
 use crate::random::Jitter;
-use crate::vault::{Credentials, Loaded};
+use crate::vault::{Credentials, Loaded, LoadedRoom};
+
+/// A room with its keys open, for [`Engine::add`].
+pub struct OpenRoom(Room);
+
+impl OpenRoom {
+    /// Opens the keys of a room for `device`, which is the greater part of what a start takes. Keys that do not load are
+    /// replaced by joining again.
+    pub fn of(loaded: LoadedRoom, device: &Device) -> Self {
+        Self(Room::load(loaded, device))
+    }
+}
 
 /// Everything the client decides.
 pub struct Engine {
@@ -68,13 +79,7 @@ impl Engine {
         let anchor = TrustAnchor::from_root(&loaded.credentials.root).map_err(unusable)?;
         let device = device(&loaded.credentials, &anchor)?;
         let log = KeyLog::load(&anchor, loaded.key_log).map_err(unusable)?;
-        let mut rooms: BTreeMap<_, _> =
-            loaded.rooms.into_iter().map(|room| (room.record.room, Room::load(room, &device))).collect();
-        for message in loaded.outbox {
-            if let Some(room) = rooms.get_mut(&message.room) {
-                room.outbox.push_back(message);
-            }
-        }
+        let rooms: Vec<_> = loaded.rooms.into_iter().map(|room| OpenRoom::of(room, &device)).collect();
         let me = device.id().uid;
         let cx = Core {
             device,
@@ -95,7 +100,20 @@ impl Engine {
             out: Step::default(),
             failed: None,
         };
-        Ok(Self { cx, rooms, catching_up: false, welcomes_due: false })
+        let mut engine = Self { cx, rooms: BTreeMap::new(), catching_up: false, welcomes_due: false };
+        rooms.into_iter().for_each(|room| engine.add(room));
+        Ok(engine)
+    }
+
+    /// This device as a member of rooms.
+    pub fn device(&self) -> Device {
+        self.cx.device.clone()
+    }
+
+    /// A room that was not among those it was made with. All rooms of the vault have to be here before anything is handled:
+    /// what is decided, is decided for all of them.
+    pub fn add(&mut self, OpenRoom(room): OpenRoom) {
+        self.rooms.insert(room.id(), room);
     }
 
     /// Who this profile is, with its newest certificate.

@@ -190,7 +190,7 @@ impl Room {
 
     /// The room as it was when the vault was last written. Keys that do not load are replaced by joining again.
     pub(super) fn load(loaded: LoadedRoom, device: &openchat_e2ee::Device) -> Self {
-        let LoadedRoom { record, group, own_commit, counters, chain, next_part } = loaded;
+        let LoadedRoom { record, group, own_commit, counters, chain, next_part, outbox } = loaded;
         let next_part = (record.cursor.sequence, next_part);
         let is_in = matches!(
             record.membership,
@@ -199,8 +199,18 @@ impl Room {
         let group = group.and_then(|stored| stored.open(device).ok());
         let rejoin = is_in && group.is_none();
         let tree_epoch = group.as_ref().map(RoomGroup::epoch);
-        let (counters, chain) = (counters.into_iter().collect(), chain.into());
-        Self { group, own_commit, counters, chain, rejoin, tree_epoch, next_part, ..Self::new(record) }
+        let (counters, chain, outbox) = (counters.into_iter().collect(), chain.into(), outbox.into());
+        Self {
+            group,
+            own_commit,
+            counters,
+            chain,
+            rejoin,
+            tree_epoch,
+            next_part,
+            outbox,
+            ..Self::new(record)
+        }
     }
 
     pub(super) fn id(&self) -> RoomId {

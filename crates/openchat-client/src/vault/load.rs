@@ -16,16 +16,15 @@ use super::record::{
     StoredKeyPackage,
 };
 
+/// All but the rooms.
 pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
-    let records = all(database, "SELECT record FROM room", [], |row| decoded(row, 0))?;
     Ok(Loaded {
         credentials: credentials(database)?,
         contacts: contacts(database)?,
         invites: all(database, "SELECT invite FROM invite", [], |row| decoded(row, 0))?,
         voucher: meta(database, VOUCHER)?,
         life: meta(database, LIFE)?,
-        rooms: records.into_iter().map(|record| load_room(database, record)).collect::<Result<_, _>>()?,
-        outbox: outbox(database)?,
+        rooms: Vec::new(),
         key_packages: all(
             database,
             "SELECT id, secret, suite, last_resort, made FROM key_package",
@@ -55,6 +54,10 @@ pub(super) fn contacts(database: &Connection) -> rusqlite::Result<Vec<Contact>> 
     all(database, "SELECT uid, name, first_seen, trust FROM contact", [], contact)
 }
 
+pub(super) fn room_records(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
+    all(database, "SELECT record FROM room", [], |row| decoded(row, 0))
+}
+
 pub(super) fn outbox(database: &Connection) -> rusqlite::Result<Vec<OutboxMessage>> {
     all(database, "SELECT content FROM outbox ORDER BY number", [], |row| decoded(row, 0))
 }
@@ -77,8 +80,9 @@ pub(super) fn settings(database: &Connection, prefix: &str) -> rusqlite::Result<
     all(database, sql, [prefix], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<LoadedRoom> {
+pub(super) fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<LoadedRoom> {
     let room = record.room;
+    let outbox = "SELECT content FROM outbox WHERE room = ?1 ORDER BY number";
     let own_commit = "SELECT own_commit FROM own_commit WHERE room = ?1";
     Ok(LoadedRoom {
         group: one(
@@ -107,6 +111,7 @@ fn load_room(database: &Connection, record: RoomRecord) -> rusqlite::Result<Load
             |row| row.get(0),
         )?
         .unwrap_or_default(),
+        outbox: all(database, outbox, [room.as_bytes()], |row| decoded(row, 0))?,
         record,
     })
 }

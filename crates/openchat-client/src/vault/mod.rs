@@ -123,7 +123,23 @@ impl Vault {
 
     /// What the engine goes on from.
     pub fn load(&self) -> Result<Loaded, VaultError> {
+        let rooms = self.room_records()?.into_iter().map(|record| self.load_room(record));
+        Ok(Loaded { rooms: rooms.collect::<Result<_, _>>()?, ..self.load_without_rooms()? })
+    }
+
+    /// The same without rooms, for [`Self::load_room`]: with what hangs on each of them, they may be many and large.
+    pub(crate) fn load_without_rooms(&self) -> Result<Loaded, VaultError> {
         self.read(load::load)
+    }
+
+    /// Every room, those that were left as well, in one look.
+    pub(crate) fn room_records(&self) -> Result<Vec<RoomRecord>, VaultError> {
+        self.read(load::room_records)
+    }
+
+    /// What the engine goes on from in one room.
+    pub(crate) fn load_room(&self, record: RoomRecord) -> Result<LoadedRoom, VaultError> {
+        self.read(|database| load::load_room(database, record))
     }
 
     /// Who this profile is.
@@ -212,6 +228,14 @@ impl Vault {
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, VaultError> {
         read(&self.database).map_err(|error| VaultError::of_database(&self.path, &error))
+    }
+}
+
+#[cfg(test)]
+impl Vault {
+    /// Does to the disk what no change does.
+    pub(crate) fn damage(&self, sql: &str) {
+        self.database.execute_batch(sql).unwrap();
     }
 }
 

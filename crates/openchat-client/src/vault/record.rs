@@ -435,6 +435,8 @@ pub struct LoadedRoom {
     pub chain: Vec<Position>,
     /// The part that the next line at the cursor has.
     pub next_part: u32,
+    /// What was not sent, in the order in which it was written.
+    pub outbox: Vec<OutboxMessage>,
 }
 
 /// Everything the engine goes on from after a restart.
@@ -451,8 +453,6 @@ pub struct Loaded {
     pub life: Option<Incarnation>,
     /// All rooms, those it has left as well.
     pub rooms: Vec<LoadedRoom>,
-    /// What was not sent, in the order in which it was written.
-    pub outbox: Vec<OutboxMessage>,
     /// Key packages that others may still use.
     pub key_packages: Vec<StoredKeyPackage>,
     /// What is known of the log of keys.

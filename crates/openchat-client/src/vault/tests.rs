@@ -127,7 +127,8 @@ fn what_was_written_is_there_after_a_restart() {
     let group = loaded_room.group.as_ref().unwrap();
     assert_eq!((group.secret.as_slice(), group.tree.as_deref()), (&[3][..], Some(&[2][..])));
     assert_eq!((&loaded_room.counters, &loaded_room.chain), (&vec![(device, 4)], &vec![place]));
-    let outbox: Vec<_> = loaded.outbox.iter().map(|it| (it.text.as_str(), it.failed.as_deref())).collect();
+    let outbox: Vec<_> =
+        loaded_room.outbox.iter().map(|it| (it.text.as_str(), it.failed.as_deref())).collect();
     assert_eq!(outbox, [("one", Some("no")), ("two", None)]);
 }
 

@@ -69,7 +69,7 @@ impl Client {
     }
 }
 
-pub(super) fn password() -> Password {
+pub(crate) fn password() -> Password {
     Password::new("a long password of the tests")
 }
 
@@ -257,6 +257,11 @@ impl World {
         let vault = Vault::open(it.folder.path(), &password()).unwrap();
         it.engine = Engine::new(vault.load().unwrap(), 99).unwrap();
         it.vault = Some(vault);
+    }
+
+    /// What is left of a client when all is over.
+    pub(super) fn into_folder(mut self, client: usize) -> TempDir {
+        self.clients.swap_remove(client).folder
     }
 
     /// Restarts with what `work` leaves in the folder.
