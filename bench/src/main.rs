@@ -26,7 +26,7 @@ const USAGE: &str = "\
 cargo build --release -p openchat && cargo run --release -p openchat-bench -- WHAT
 
   screen [MESSAGES]            first picture from a large store, echo of what is typed while much arrives, memory
-  paint                        the first of these alone
+  paint [ROUNDS]               the first of these alone
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
   one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
@@ -41,9 +41,16 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["paint"] => {
-            screen::paint();
+            screen::paint(screen::ROUNDS);
             Ok(())
         }
+        ["paint", rounds] => match rounds.parse() {
+            Ok(rounds) => {
+                screen::paint(rounds);
+                Ok(())
+            }
+            Err(error) => Err(format!("{rounds}: {error}")),
+        },
         ["screen", messages] => match messages.parse() {
             Ok(messages) => {
                 screen::run(messages);
