@@ -11,7 +11,7 @@ use crate::certificate::Certificate;
 use crate::peer::{Peer, Stage, Town};
 use crate::raw::{self, Raw};
 use crate::workload::{Figures, Outcome, SESSIONS, Span, Workload};
-use crate::{machine, report};
+use crate::{client, machine, report};
 
 /// Others may take so many cores before a measurement is disturbed.
 const DISTURBED: f64 = 0.2;
@@ -23,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) workloads: Vec<Workload>,
     /// Disturbed measurements that are made again, at most.
     pub(crate) repeats: usize,
+    pub(crate) client: client::Plan,
     /// Connections to Prosody at most: it takes a minute for a thousand.
     pub(crate) patience: usize,
 }
@@ -51,6 +52,7 @@ impl Plan {
                 CatchUp(10_000),
             ],
             repeats: 5,
+            client: client::Plan::quick(),
             patience: 200,
         }
     }
@@ -77,6 +79,7 @@ impl Plan {
                 CatchUp(20_000),
             ],
             repeats: 40,
+            client: client::Plan::full(),
             patience: 1001,
         }
     }
@@ -96,6 +99,7 @@ pub(crate) struct Results {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) cells: BTreeMap<(Workload, Peer), Vec<Cell>>,
     pub(crate) raw: Vec<Raw>,
+    pub(crate) client: client::Costs,
     /// Each peer with its version; without one it is not installed.
     pub(crate) versions: Vec<(Peer, Option<String>)>,
     pub(crate) rounds: usize,
@@ -149,9 +153,10 @@ async fn measure(plan: Plan) -> Result<Results, String> {
             }
         }
     }
+    let client = client::measure(&plan.client)?;
     let Plan { workloads, rounds, span, .. } = plan;
     let machine = machine::description();
-    Ok(Results { workloads, cells, raw, versions, rounds, span, machine, took: start.elapsed() })
+    Ok(Results { workloads, cells, raw, client, versions, rounds, span, machine, took: start.elapsed() })
 }
 
 /// Measures one workload on one peer, to look at the server meanwhile: for so many seconds.
@@ -199,7 +204,7 @@ fn told(cell: &Cell) -> String {
 }
 
 /// Near the binary: on a disk, as a server's folder is.
-fn folder() -> Result<TempDir, String> {
+pub(crate) fn folder() -> Result<TempDir, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let near = own.parent().ok_or("no folder")?;
     tempfile::Builder::new().prefix("bench-").tempdir_in(near).map_err(|error| error.to_string())

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Clock ticks in a second, as `/proc` counts (USER_HZ).
 const TICKS: u64 = 100;
 
@@ -43,6 +45,12 @@ impl Cpu {
         }
         self.coarse.saturating_sub(earlier.coarse)
     }
+}
+
+/// CPU time of the calling thread, so far.
+pub(crate) fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 /// The fields of a `stat` file after the name, which may hold anything.

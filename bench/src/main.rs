@@ -1,6 +1,7 @@
 //! Measurements of the real program. `cargo xtask bench` builds everything and runs what compares servers.
 
 mod certificate;
+mod client;
 mod compare;
 mod flood;
 mod floor;
@@ -10,6 +11,7 @@ mod link;
 mod machine;
 mod paths;
 mod peer;
+mod person;
 mod plot;
 mod process;
 mod raw;
@@ -29,6 +31,7 @@ cargo build --release -p openchat && cargo run --release -p openchat-bench -- WH
   paint [ROUNDS]               the first of these alone
   compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
   one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
+  client [--quick]             what clients spend by the size of a room, against the MLS library by itself
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
 ";
 
@@ -63,6 +66,8 @@ fn main() -> ExitCode {
             Ok(seconds) => compare::single(peer, workload, seconds),
             Err(error) => Err(format!("{seconds}: {error}")),
         },
+        ["client"] => client::run(&client::Plan::full()),
+        ["client", "--quick"] => client::run(&client::Plan::quick()),
         ["path", path, count] => match count.parse() {
             Ok(count) => paths::run(path, count).map_err(|error| error.to_string()),
             Err(error) => Err(format!("{count}: {error}")),

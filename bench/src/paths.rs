@@ -6,31 +6,25 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use minicbor::bytes::ByteVec;
-use openchat_client::vault::{Change, Credentials, Notice, Span, StoredLine, Vault, Write};
+use openchat_client::vault::{Change, Notice, Span, StoredLine, Vault, Write};
 use openchat_client::{Delivery, Entry, Password};
-use openchat_e2ee::{Content, Device, RoomGroup, RoomPolicy, Suite};
-use openchat_identity::device::issue_device_certificate;
-use openchat_identity::{Authority, DeviceKey, IdentityKey};
+use openchat_e2ee::{Content, RoomGroup, RoomPolicy, Suite};
+use openchat_identity::Authority;
 use openchat_protocol::record::{Base, Position, Record, RecordKind};
 use openchat_protocol::room::JoinInfo;
-use openchat_protocol::{ChainHash, DeviceId, Did, Incarnation, MessageId, RoomId, Timestamp};
+use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, Timestamp};
 use openchat_server::{Config, Server};
 use openchat_store::{SqliteStore, Store};
 use tempfile::TempDir;
 
 use crate::peer::{Client, Host, News, Seat, Town};
+use crate::person::{NOW, Outcome, Somebody};
 use crate::text;
 
 /// Lines in the room whose timeline is paged through, and on one page.
 const LINES: u64 = 2_000;
 const PAGE: u32 = 50;
-/// A moment within the certificates' validity.
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const ROOM: RoomId = RoomId([7; 16]);
-
-/// What goes wrong where nothing should.
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Goes along `path` so many times.
 pub(crate) fn run(path: &str, count: u64) -> Outcome<()> {
@@ -98,7 +92,8 @@ async fn wait(client: &mut Client, done: impl Fn(&News) -> bool) -> Result<(), S
 /// Seals messages in a room of two, and perhaps opens them on the other side.
 fn sealed(count: u64, opened: bool) -> Outcome<()> {
     let authority = Authority::create(NOW)?;
-    let (alice, bob) = (device(&authority)?, device(&authority)?);
+    let device = || Somebody::new(&authority)?.device(&authority);
+    let (alice, bob) = (device()?, device()?);
     let name = "lobby".parse::<openchat_protocol::RoomName>()?;
     let policy = RoomPolicy::listed(name.clone(), alice.id().uid);
     let (mut here, group) = alice.create_room(ROOM, policy, Suite::Hybrid, NOW)?;
@@ -122,26 +117,9 @@ fn seal(group: &mut RoomGroup, number: u64) -> Outcome<Vec<u8>> {
     Ok(group.seal(&Content::text(id, number + 1, None, "x".repeat(text::LENGTH)))?)
 }
 
-fn record(sequence: u64, author: DeviceId, kind: RecordKind, payload: Vec<u8>) -> Record {
+pub(crate) fn record(sequence: u64, author: DeviceId, kind: RecordKind, payload: Vec<u8>) -> Record {
     let message_id = MessageId(u128::from(sequence).to_be_bytes());
     Record { sequence, time: NOW, author, message_id, kind, payload: payload.into() }
-}
-
-/// A device with a key and certificates of `authority`.
-fn device(authority: &Authority) -> Outcome<Device> {
-    let (_, key, _, chain) = person(authority)?;
-    Ok(Device::new(key, &chain, authority.anchor().clone())?)
-}
-
-type Person = (IdentityKey, DeviceKey, DeviceId, Vec<Vec<u8>>);
-
-fn person(authority: &Authority) -> Outcome<Person> {
-    let (identity, key) = (IdentityKey::generate(), DeviceKey::generate());
-    let issued = authority.issue_identity(&identity.sign_csr(&authority.fingerprint()), NOW)?;
-    let device = DeviceId { uid: identity.uid(), did: Did([1; Did::LENGTH]) };
-    let certificate = issue_device_certificate(&identity, key.public_key(), device.did, NOW);
-    let chain = vec![certificate, issued.certificate, authority.issuing_certificate().to_vec()];
-    Ok((identity, key, device, chain))
 }
 
 /// Pages through a timeline, from its end to its beginning and again.
@@ -161,21 +139,8 @@ fn paged(count: u64) -> Outcome<()> {
 
 fn timeline(folder: &Path) -> Outcome<Vault> {
     let authority = Authority::create(NOW)?;
-    let (identity, key, device, chain) = person(&authority)?;
-    let bytes = |bytes: &[u8]| ByteVec::from(bytes.to_vec());
-    let credentials = Credentials {
-        host: "localhost".to_owned(),
-        port: 1,
-        server: authority.fingerprint(),
-        root: bytes(authority.root_certificate()),
-        name: "alice".parse()?,
-        device,
-        identity_key: bytes(&identity.to_pkcs8()),
-        device_key: bytes(&key.to_pkcs8()),
-        chain: chain.iter().map(|certificate| bytes(certificate)).collect(),
-        enrolled: true,
-        devices: None,
-    };
+    let alice = Somebody::new(&authority)?;
+    let (device, credentials) = (alice.id, alice.credentials(&authority)?);
     let first = Change::from_iter([Write::Credentials(Box::new(credentials.clone()))]);
     let mut vault = Vault::create(folder, &Password::new("a password"), &first)?;
     let end = Position { sequence: LINES, chain: ChainHash([1; 32]) };

@@ -47,6 +47,7 @@ fn markdown(results: &Results) -> String {
     figures(results, &mut out);
     lateness(results, &mut out);
     disk(results, &mut out);
+    clients(results, &mut out);
     conditions(results, &mut out);
     out
 }
@@ -194,6 +195,14 @@ fn disk(results: &Results, out: &mut String) {
          fsync; Prosody's archive is `sqlite_tune = \"safe\"`.\n",
         short(rows),
         short(syncs)
+    );
+}
+
+fn clients(results: &Results, out: &mut String) {
+    _ = writeln!(
+        out,
+        "What a client spends, by the devices in the room, and how many times what the library spends alone:\n\n{}",
+        results.client.table()
     );
 }
 
