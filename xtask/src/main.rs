@@ -17,9 +17,10 @@ cargo xtask COMMAND
   pictures          draw the pictures of the README anew, from the real screen
   rules             the tests that docs/rules.md names exist
   bench [--quick]   measure servers side by side, and write docs/performance.md
-  regress [COMMIT]  count the instructions of core paths, at a commit (HEAD) and now; --short: two of five
+  regress [COMMIT]  count the instructions of core paths, at a commit (HEAD) and now; --short: two of five;
+                    --here: three of the unoptimized build, against what was kept of earlier commits
   models            check the formal models of docs/models; installs the tool at first (minutes)
-  ci                format, lints, layers, rules, documentation, every test
+  ci                format, lints, layers, rules, documentation, every test, instructions of three paths
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         "pictures" => pictures(),
         "rules" => rules::check(),
         "bench" => bench::compare(rest),
+        "regress" if rest == ["--here"] => regress::check_here(),
         "regress" => regress::check(rest),
         "models" => models::check(),
         "ci" => ci(),
@@ -56,7 +58,8 @@ fn ci() -> Result<(), String> {
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     run("documentation", documentation)?;
-    test(&[])
+    test(&[])?;
+    regress::check_here()
 }
 
 fn test(filters: &[String]) -> Result<(), String> {
