@@ -1,6 +1,7 @@
 //! The comparison: every workload on every peer, in rounds that alternate between the peers.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,10 +12,10 @@ use crate::certificate::Certificate;
 use crate::peer::{Peer, Stage, Town};
 use crate::raw::{self, Raw};
 use crate::workload::{Figures, Outcome, SESSIONS, Span, Workload};
-use crate::{client, machine, report};
+use crate::{client, growth, machine, report};
 
 /// Others may take so many cores before a measurement is disturbed.
-const DISTURBED: f64 = 0.2;
+pub(crate) const DISTURBED: f64 = 0.2;
 
 /// How much is measured.
 pub(crate) struct Plan {
@@ -24,6 +25,7 @@ pub(crate) struct Plan {
     /// Disturbed measurements that are made again, at most.
     pub(crate) repeats: usize,
     pub(crate) client: client::Plan,
+    pub(crate) growth: growth::Plan,
     /// Connections to Prosody at most: it takes a minute for a thousand.
     pub(crate) patience: usize,
 }
@@ -53,6 +55,7 @@ impl Plan {
             ],
             repeats: 5,
             client: client::Plan::quick(),
+            growth: growth::Plan::quick(),
             patience: 200,
         }
     }
@@ -80,6 +83,7 @@ impl Plan {
             ],
             repeats: 40,
             client: client::Plan::full(),
+            growth: growth::Plan::full(),
             patience: 1001,
         }
     }
@@ -90,7 +94,7 @@ impl Plan {
             Workload::Idle(count) => *count as usize / SESSIONS + 1,
             _ => 500,
         };
-        self.workloads.iter().map(needed).max().unwrap_or(1)
+        self.workloads.iter().map(needed).max().unwrap_or(1).max(self.growth.people())
     }
 }
 
@@ -100,6 +104,7 @@ pub(crate) struct Results {
     pub(crate) cells: BTreeMap<(Workload, Peer), Vec<Cell>>,
     pub(crate) raw: Vec<Raw>,
     pub(crate) client: client::Costs,
+    pub(crate) growth: growth::Growth,
     /// Each peer with its version; without one it is not installed.
     pub(crate) versions: Vec<(Peer, Option<String>)>,
     pub(crate) rounds: usize,
@@ -139,7 +144,7 @@ pub(crate) fn run(plan: Plan, path: &str) -> Result<(), String> {
 async fn measure(plan: Plan) -> Result<Results, String> {
     let start = Instant::now();
     let versions: Vec<_> = Peer::ALL.into_iter().map(|peer| (peer, version(peer))).collect();
-    let stage = stage(&plan).await?;
+    let (stage, fresh) = stage(plan.people()).await?;
     let (mut cells, mut raw, mut repeats) = (BTreeMap::new(), Vec::new(), plan.repeats);
     for round in 1..=plan.rounds {
         raw.push(raw::measure(stage.folder.path(), plan.span.measured / 2)?);
@@ -154,9 +159,21 @@ async fn measure(plan: Plan) -> Result<Results, String> {
         }
     }
     let client = client::measure(&plan.client)?;
+    let growth = growth::measure(&plan.growth, &stage, &fresh, plan.span).await?;
     let Plan { workloads, rounds, span, .. } = plan;
     let machine = machine::description();
-    Ok(Results { workloads, cells, raw, client, versions, rounds, span, machine, took: start.elapsed() })
+    Ok(Results {
+        workloads,
+        cells,
+        raw,
+        client,
+        growth,
+        versions,
+        rounds,
+        span,
+        machine,
+        took: start.elapsed(),
+    })
 }
 
 /// Measures one workload on one peer, to look at the server meanwhile: for so many seconds.
@@ -167,17 +184,20 @@ pub(crate) fn single(peer: &str, workload: &str, seconds: u64) -> Result<(), Str
     let workload = plan.workloads.iter().find(|it| it.name() == workload).ok_or("no such workload")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
-        let stage = stage(&plan).await?;
+        let (stage, _) = stage(plan.people()).await?;
         println!("{}", told(&one(*workload, peer, &stage, span, &mut 0).await));
         Ok(())
     })
 }
 
-async fn stage(plan: &Plan) -> Result<Stage, String> {
+/// Where the servers are, with so many accounts on ours, and a copy of our server's folder as it is then.
+pub(crate) async fn stage(people: usize) -> Result<(Stage, PathBuf), String> {
     let folder = folder()?;
-    eprintln!("==> making {} accounts", plan.people());
-    let town = Town::found(&folder.path().join("home"), plan.people()).await?;
-    Ok(Stage { folder, certificate: Certificate::make(), town: Rc::new(town) })
+    eprintln!("==> making {people} accounts");
+    let town = Town::found(&folder.path().join("home"), people).await?;
+    let fresh = folder.path().join("fresh");
+    growth::copy(town.folder(), &fresh).map_err(|error| format!("{}: {error}", fresh.display()))?;
+    Ok((Stage { folder, certificate: Certificate::make(), town: Rc::new(town) }, fresh))
 }
 
 /// One measurement; again while others disturb it and `repeats` are left.
@@ -192,7 +212,7 @@ async fn one(workload: Workload, peer: Peer, stage: &Stage, span: Span, repeats:
     }
 }
 
-fn told(cell: &Cell) -> String {
+pub(crate) fn told(cell: &Cell) -> String {
     let mark = if cell.disturbed { " (disturbed)" } else { "" };
     match &cell.outcome {
         Ok(figures) => {

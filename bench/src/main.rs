@@ -6,6 +6,7 @@ mod compare;
 mod flood;
 mod floor;
 mod frame;
+mod growth;
 mod ledger;
 mod link;
 mod machine;
@@ -29,9 +30,10 @@ cargo build --release -p openchat && cargo run --release -p openchat-bench -- WH
 
   screen [MESSAGES]            first picture from a large store, echo of what is typed while much arrives, memory
   paint [ROUNDS]               the first of these alone
-  compare DOCUMENT [--quick]   all servers side by side; the tables go into the document
+  compare DOCUMENT [--quick|--long]  all servers side by side; the tables go into the document
   one PEER WORKLOAD SECONDS    one of these, by the names in the tables, to look at the server meanwhile
   client [--quick]             what clients spend by the size of a room, against the MLS library by itself
+  growth AXIS [--quick|--long] cost of a delivery as members, rooms, history or connections grow
   path NAME COUNT              one of the paths that `cargo xtask regress` counts, so many times
 ";
 
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         },
         ["client"] => client::run(&client::Plan::full()),
         ["client", "--quick"] => client::run(&client::Plan::quick()),
+        ["growth", axis, options @ ..] => growth::run(axis, options),
         ["path", path, count] => match count.parse() {
             Ok(count) => paths::run(path, count).map_err(|error| error.to_string()),
             Err(error) => Err(format!("{count}: {error}")),
@@ -93,7 +96,8 @@ fn compare(document: &str, options: &[&str]) -> Result<(), String> {
                 plan.rounds = number.parse().map_err(|error| format!("{option}: {error}"))?;
             }
             None if *option == "--quick" => {}
-            _ => return Err(format!("no option `{option}`: there are --quick and --rounds=N")),
+            None if *option == "--long" => plan.growth = growth::Plan::long(),
+            _ => return Err(format!("no option `{option}`: there are --quick, --long and --rounds=N")),
         }
     }
     compare::run(plan, document)

@@ -14,6 +14,9 @@ const SERVER_CORE: &str = "0";
 /// From the start of a server to its first connection.
 const STARTING: Duration = Duration::from_secs(30);
 
+/// Between two looks whether it listens: what a server's start is measured to.
+const GLANCE: Duration = Duration::from_millis(2);
+
 /// A running server; killed when it goes out of scope.
 pub(crate) struct Process {
     child: Child,
@@ -55,7 +58,7 @@ impl Process {
             if Instant::now() > until {
                 return Err(format!("it does not listen after {} s", STARTING.as_secs()));
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(GLANCE).await;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ pub(crate) fn write(results: &Results, path: &str) -> Result<(), String> {
     fs::write(path, format!("{before}{BEGIN}\n\n{text}\n{END}{after}")).map_err(failed)?;
     let plot = Path::new(path).with_file_name(PLOT);
     fs::write(&plot, plot::svg(results)).map_err(|error| format!("{}: {error}", plot.display()))?;
+    results.growth.plot(Path::new(path))?;
     println!("{text}");
     Ok(())
 }
@@ -48,6 +49,7 @@ fn markdown(results: &Results) -> String {
     lateness(results, &mut out);
     disk(results, &mut out);
     clients(results, &mut out);
+    growth(results, &mut out);
     conditions(results, &mut out);
     out
 }
@@ -203,6 +205,16 @@ fn clients(results: &Results, out: &mut String) {
         out,
         "What a client spends, by the devices in the room, and how many times what the library spends alone:\n\n{}",
         results.client.table()
+    );
+}
+
+fn growth(results: &Results, out: &mut String) {
+    let (all, disturbed) = results.growth.disturbed();
+    _ = writeln!(
+        out,
+        "What a delivery costs our server as something grows, and what else grows with it ({disturbed} of {all} \
+         measurements disturbed, `*`):\n\n{}",
+        results.growth.markdown()
     );
 }
 

@@ -16,7 +16,7 @@ cargo xtask COMMAND
   layers            check which crate may depend on which
   pictures          draw the pictures of the README anew, from the real screen
   rules             the tests that docs/rules.md names exist
-  bench [--quick]   measure servers side by side, and write docs/performance.md
+  bench [--quick]   measure servers side by side, and write docs/performance.md; --long: the ends of the plots, too
   regress [COMMIT]  count the instructions of core paths, at a commit (HEAD) and now; --short: two of five;
                     --here: three of the unoptimized build, against what was kept of earlier commits
   models            check the formal models of docs/models; installs the tool at first (minutes)

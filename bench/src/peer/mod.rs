@@ -19,7 +19,7 @@ mod nats;
 pub(crate) mod openchat;
 mod prosody;
 
-pub(crate) use openchat::{Host, Town};
+pub(crate) use openchat::{Host, Tour, Town};
 
 /// A server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,10 +23,12 @@ use crate::process::{Process, free_address};
 use crate::text;
 
 mod session;
+mod tour;
 mod town;
 
 pub(crate) use session::Session;
 use session::refused;
+pub(crate) use tour::Tour;
 pub(crate) use town::{Person, Town, random};
 
 /// A running server, and the rooms that the workload needs.

@@ -15,12 +15,14 @@ use crate::peer::{Client, Peer, Running, Seat, Stage};
 mod catch_up;
 mod talk;
 
+pub(crate) use talk::run as converse;
+
 /// For one measurement, with its connections and its end.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Sessions that one device may have.
 pub(crate) const SESSIONS: usize = 4;
 /// Devices that may be in one room, less the speaker.
-const IN_ROOM: usize = 499;
+pub(crate) const IN_ROOM: usize = 499;
 
 /// One workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,7 +245,7 @@ async fn log_in(running: &Rc<Running>, seats: Vec<Seat>) -> Result<Outcome, Stri
 }
 
 /// How busy both ends were.
-fn busy(seen: &Seen) -> Figures {
+pub(crate) fn busy(seen: &Seen) -> Figures {
     let share = |cpu: Duration| cpu.as_secs_f64() / seen.time.as_secs_f64();
     Figures::from([("server", share(seen.server)), ("generator", share(seen.own))])
 }

@@ -14,15 +14,15 @@ use crate::peer::{Running, Seat};
 const SETTLING: Duration = Duration::from_secs(60);
 
 /// Speakers speak at `pace`, each message to so many `listeners`.
-pub(super) async fn run(
+pub(crate) async fn run(
     running: &Rc<Running>,
     seats: Vec<Seat>,
     pace: Pace,
     listeners: u64,
     span: Span,
 ) -> Result<Outcome, String> {
-    let rooms = seats.iter().map(|seat| seat.room).max().map_or(1, |last| last + 1);
-    let per_room = (seats.len() / rooms) as u32;
+    // The other rooms are of the same size, or nobody speaks there.
+    let per_room = seats.iter().filter(|seat| seat.room == 0).count() as u32;
     let ledger = Rc::new(Ledger::new(pace, listeners, per_room, running.peer.ahead(), seats.len()));
     // Listeners first, in their rooms before anything is said.
     let (speakers, others): (Vec<_>, Vec<_>) = seats.into_iter().partition(|seat| seat.speaks);

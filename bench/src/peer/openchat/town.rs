@@ -81,7 +81,7 @@ impl Town {
         Ok(Self { home: PathBuf::new(), people, sealed })
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.home
     }
 
