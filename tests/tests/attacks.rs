@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 
 use openchat_protocol::DeviceId;
-use openchat_tests::{Chat, EvilServer, Misdeed, people};
+use openchat_tests::{Chat, EvilServer, Misdeed, Recorder, people};
 use serde_json::Value;
 
 const HOUR: i64 = 3600 * 1000;
@@ -52,6 +52,7 @@ fn link_device(server: &EvilServer, known: &str, new: &str) {
     linking.end().ok();
 }
 
+/// Attack 2: a login is relayed.
 /// Who passes a login on, and even has the server's keys, gets nowhere: it is good for one channel.
 #[test]
 fn attack_2_a_login_that_is_relayed_is_refused() {
@@ -66,6 +67,30 @@ fn attack_2_a_login_that_is_relayed_is_refused() {
     assert_eq!(said.matches("by whoever it was").count(), 1, "{said}");
 }
 
+/// Attack 3: a login is replayed.
+/// Whoever recorded a login that succeeded, and what was said after it, sends all of it again: the server ends that
+/// connection in its handshake, and nothing is said twice.
+#[test]
+fn attack_3_a_login_that_is_replayed_is_refused() {
+    let server = EvilServer::with(&[]);
+    let recorder = Recorder::before(&server.link());
+    server.home.join("alice", &recorder.link);
+    server.home.run_with_input("alice", &["chat"], "create lobby\n").ok();
+    recorder.take();
+    say(&server, "alice", "said once");
+    let recorded = recorder.take();
+    let lengths: Vec<usize> = recorded.iter().map(Vec::len).collect();
+    assert!(lengths.iter().any(|length| *length > 1024), "a login and a message: {lengths:?}");
+    for bytes in &recorded {
+        let heard = recorder.replay(bytes);
+        // A record of the handshake (RFC 8446, 5.1): the server took it for the beginning of a connection.
+        assert_eq!(heard.first(), Some(&22), "it went as far as the handshake");
+    }
+    let said = read(&server, "alice");
+    assert_eq!(said.matches("said once").count(), 1, "{said}");
+}
+
+/// Attack 6: split view of the log.
 /// Alice and Bob come by two doors, behind which there are two logs of keys.
 #[test]
 fn attack_6_a_split_view_is_proven_when_the_two_talk() {
@@ -96,6 +121,7 @@ fn attack_6_a_split_view_is_proven_when_the_two_talk() {
     server.home.run_with_input("alice", &["chat", "plans"], "/add bob\n").ok();
 }
 
+/// Attack 5: a key is swapped before first contact.
 /// The server gives somebody an account, and shows a log without it: it keeps another key under that name for others.
 #[test]
 fn attack_5_a_newcomer_who_is_not_in_the_log_says_nothing() {
@@ -111,6 +137,7 @@ fn attack_5_a_newcomer_who_is_not_in_the_log_says_nothing() {
     assert!(read(&server, "alice").contains("I am bob"));
 }
 
+/// Attack 7: the log is rolled back.
 #[test]
 fn attack_7_a_log_that_is_rolled_back_silences_until_it_is_whole_again() {
     let mut server = lobby(&["alice", "bob"]);
@@ -126,6 +153,7 @@ fn attack_7_a_log_that_is_rolled_back_silences_until_it_is_whole_again() {
     assert!(read(&server, "bob").contains("does this go out?"));
 }
 
+/// Attack 8: the log is frozen.
 #[test]
 fn attack_8_a_frozen_log_is_warned_of() {
     let mut server = EvilServer::with_clock(-50 * HOUR);
@@ -145,6 +173,7 @@ fn attack_8_a_frozen_log_is_warned_of() {
     assert!(server.home.run("bob", &["tail", "plans"]).ok().contains("now it is you"));
 }
 
+/// Attack 9: a ghost device.
 /// For Alice, whose server hides the list that has it, Bob's new device is one that Bob never had.
 #[test]
 fn attack_9_nothing_is_said_before_a_ghost_device() {
@@ -160,6 +189,7 @@ fn attack_9_nothing_is_said_before_a_ghost_device() {
     assert!(read(&server, "phone").contains("for the two of us"), "it is in the list after all");
 }
 
+/// Attack 10: an old list of devices.
 #[test]
 fn attack_10_an_old_list_of_devices_is_refused() {
     let mut server = lobby(&["alice", "bob"]);
@@ -187,6 +217,7 @@ fn done_to_the_second(misdeed: impl Fn(&EvilServer, u64) -> Misdeed) -> (EvilSer
     (server, shown)
 }
 
+/// Attack 13: the server drops, reorders or repeats messages.
 #[test]
 fn attack_13_a_dropped_message_is_a_gap_that_is_told() {
     let (server, shown) = done_to_the_second(|_, second| Misdeed::Drop(second));
@@ -207,6 +238,7 @@ fn attack_13_a_dropped_message_is_a_gap_that_is_told() {
     assert!(read(&server, "bob").contains("welcome"));
 }
 
+/// Attack 13: the server drops, reorders or repeats messages.
 #[test]
 fn attack_13_messages_in_another_order_are_told() {
     let (_server, shown) = done_to_the_second(|_, second| Misdeed::Reorder(second));
@@ -221,6 +253,7 @@ fn attack_13_messages_in_another_order_are_told() {
     );
 }
 
+/// Attack 13: the server drops, reorders or repeats messages.
 #[test]
 fn attack_13_a_repeated_message_is_shown_once() {
     let (server, shown) = done_to_the_second(|_, second| Misdeed::Repeat(second));
@@ -233,6 +266,7 @@ fn attack_13_a_repeated_message_is_shown_once() {
     waits.fails(OTHER_SERVER, &["less of this room than you have read", "it is kept on this machine"]);
 }
 
+/// Attack 17: a removed member reads or posts.
 /// A member who was removed neither reads nor writes, also when the program is asked to.
 #[test]
 fn attack_17_a_removed_member_reads_and_posts_nothing() {
@@ -249,6 +283,7 @@ fn attack_17_a_removed_member_reads_and_posts_nothing() {
     assert!(plans.contains("without bob") && !plans.contains("I am still here"), "{plans}");
 }
 
+/// Attack 18: a forged sender.
 #[test]
 fn attack_18_a_forged_sender_is_told_and_says_nothing() {
     let (_server, shown) =
@@ -261,6 +296,7 @@ fn attack_18_a_forged_sender_is_told_and_says_nothing() {
     );
 }
 
+/// Attack 19: an invite is used twice, or guessed.
 #[test]
 fn attack_19_of_many_who_use_one_invite_at_once_one_gets_in() {
     let server = EvilServer::with(&[]);
@@ -288,6 +324,7 @@ fn attack_19_of_many_who_use_one_invite_at_once_one_gets_in() {
         .fails(NOT_FOUND, &["unknown here"]);
 }
 
+/// Attack 20: a name that looks like another.
 #[test]
 fn attack_20_a_name_that_looks_like_another_is_refused() {
     let server = EvilServer::with(&["wilma.ll"]);

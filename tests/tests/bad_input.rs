@@ -28,6 +28,7 @@ fn alice() -> (Openchat, ServerProcess) {
     (home, server)
 }
 
+/// Attack 15: a stolen disk.
 #[test]
 fn a_wrong_password_opens_nothing_and_loses_nothing() {
     let (home, _server) = alice();
@@ -164,6 +165,7 @@ fn a_server_that_is_not_there_is_a_network_error() {
     home.run("alice", &["whoami"]).ok();
 }
 
+/// Attack 1: somebody in the network takes the server's place.
 #[test]
 fn a_server_with_another_fingerprint_gets_nothing() {
     let (home, server) = alice();
@@ -173,6 +175,7 @@ fn a_server_with_another_fingerprint_gets_nothing() {
     home.run("alice", &["rooms"]).fails(OTHER_SERVER, &["fingerprint"]);
 }
 
+/// Attack 1: somebody in the network takes the server's place.
 #[test]
 fn an_invite_link_of_another_server_is_refused() {
     let home = Openchat::new();
@@ -197,6 +200,7 @@ fn an_invite_is_good_once_and_a_broken_one_is_explained() {
     home.run("carol", &["join", &guessed, "--name", "carol", "--only"]).fails(NOT_FOUND, &["invite"]);
 }
 
+/// Attack 20: a name that looks like another.
 #[test]
 fn names_are_unique_to_the_eye() {
     let (home, _server) = alice();

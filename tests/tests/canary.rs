@@ -4,6 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use data_encoding::{BASE64, HEXLOWER};
+use openchat_client::Password;
+use openchat_client::vault::Vault;
+use openchat_identity::{DeviceKey, KeyFolder};
 use openchat_tests::binary::PASSWORD;
 use openchat_tests::{Openchat, ServerProcess};
 
@@ -17,8 +21,26 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     below.filter(|path| path.is_file()).collect()
 }
 
-fn holds(bytes: &[u8], words: &str) -> bool {
-    bytes.windows(words.len()).any(|part| part == words.as_bytes())
+fn holds(bytes: &[u8], sought: impl AsRef<[u8]>) -> bool {
+    let sought = sought.as_ref();
+    bytes.windows(sought.len()).any(|part| part == sought)
+}
+
+/// Where the two private keys of a profile can be told by: the number that each of them is, as a file may have it.
+fn private_keys(home: &Openchat, name: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let (folder, password) = (home.profile(name), Password::new(PASSWORD));
+    let identity = KeyFolder::new(&folder).read(&password).unwrap().to_pkcs8();
+    // RFC 5915: an octet string of 48 bytes holds it.
+    let at = identity.windows(2).position(|part| part == [4, 48]).unwrap() + 2;
+    let identity = &identity[at..at + 48];
+    let credentials = Vault::open(&folder, &password).unwrap().credentials().unwrap();
+    let device = DeviceKey::from_pkcs8(&credentials.device_key).unwrap().scalar();
+    assert!(holds(&credentials.device_key, &device[..]), "the search finds a key where one is");
+    let forms = |what, key: &[u8]| {
+        [key.to_vec(), HEXLOWER.encode(key).into_bytes(), BASE64.encode(key).into_bytes()]
+            .map(|form| (what, form))
+    };
+    [forms("identity key", identity), forms("device key", &device[..])].concat()
 }
 
 /// The readable and private memory of a process.
@@ -50,6 +72,8 @@ fn talk(home: &Openchat, server: &ServerProcess) {
     assert!(out.contains(SAID), "{out}");
 }
 
+/// Attack 14: the server reads.
+/// Attack 15: a stolen disk.
 #[test]
 fn nothing_that_was_said_is_anywhere_in_clear() {
     let home = Openchat::new();
@@ -71,6 +95,27 @@ fn nothing_that_was_said_is_anywhere_in_clear() {
         let bytes = fs::read(file).unwrap();
         for words in [SAID, PRIVATE_ROOM, PASSWORD] {
             assert!(!holds(&bytes, words), "`{words}` is in {}", file.display());
+        }
+    }
+}
+
+/// Attack 15: a stolen disk.
+/// Whoever has the disk finds neither of a user's private keys, by their bytes, in any file; with the password both
+/// are there.
+#[test]
+fn attack_15_no_private_key_lies_in_clear_on_a_stolen_disk() {
+    let home = Openchat::new();
+    let server = ServerProcess::start_with_log(&home, "trace", &home.folder().join("server.log"));
+    talk(&home, &server);
+    server.kill();
+    for name in ["alice", "bob"] {
+        let keys = private_keys(&home, name);
+        assert_eq!(keys.len(), 6);
+        for file in files(home.folder()) {
+            let bytes = fs::read(&file).unwrap();
+            for (what, key) in &keys {
+                assert!(!holds(&bytes, key), "{name}'s {what} is in {}", file.display());
+            }
         }
     }
 }

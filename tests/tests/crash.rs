@@ -69,6 +69,7 @@ async fn wait(
     }
 }
 
+/// Attack 22: a crash or a full disk after an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_again_and_again_loses_and_repeats_nothing() {
     const MESSAGES: usize = 120;
@@ -104,6 +105,7 @@ async fn a_server_that_is_killed_again_and_again_loses_and_repeats_nothing() {
     bob.stop().await;
 }
 
+/// Attack 22: a crash or a full disk after an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_killed_again_and_again_loses_and_repeats_nothing() {
     const ROUNDS: u64 = 6;

@@ -37,6 +37,7 @@ impl World {
     }
 }
 
+/// Attack 16: a stolen unlocked device.
 #[test]
 fn a_second_device_reads_and_writes_where_the_first_one_does_until_it_is_revoked() {
     let world = world();
@@ -96,6 +97,7 @@ fn a_linked_device_gets_what_is_missing_of_the_history_by_another_link() {
     world.home.run("bob", &["join", &link, "--only"]).fails(2, &["there is a profile of bob"]);
 }
 
+/// Attack 16: a stolen unlocked device.
 #[test]
 fn a_revoked_device_that_is_online_is_told_and_out() {
     let world = world();

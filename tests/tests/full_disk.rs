@@ -45,6 +45,7 @@ fn lobby() -> (Openchat, ServerProcess) {
     (home, server)
 }
 
+/// Attack 22: a crash or a full disk after an answer.
 #[test]
 fn a_full_disk_of_the_client_is_told_and_nothing_said_is_lost() {
     let (home, _server) = lobby();
@@ -81,6 +82,7 @@ fn a_join_that_finds_no_room_on_the_disk_goes_on_later() {
     home.run("bob", &["send", "lobby", "here I am"]).ok();
 }
 
+/// Attack 22: a crash or a full disk after an answer.
 #[test]
 fn a_full_disk_of_the_server_is_told_and_nothing_acknowledged_is_lost() {
     let (home, server) = lobby();

@@ -76,6 +76,7 @@ async fn a_long_log_is_audited_page_by_page() {
     assert_eq!((&figures["records"], &figures["labels"]), (&5_002.into(), &1.into()), "{figures}");
 }
 
+/// Attack 5: a key is swapped before first contact.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_given_another_key_by_the_authority_itself_is_told_at_the_next_connection() {
     let home = Openchat::new();
@@ -110,6 +111,7 @@ fn until_written_down(home: &Openchat, server: &ServerProcess, data: &Path) {
     }
 }
 
+/// Attack 7: the log is rolled back.
 #[test]
 fn an_old_database_is_refused_by_users_and_auditors() {
     let home = Openchat::new();

@@ -151,6 +151,7 @@ fn two_people_compare_by_their_number() {
     assert!(trust(&home, "alice").contains("✓ bob"));
 }
 
+/// Attack 4: the authority swaps a key that is known.
 /// Attack 4 of the design: the authority gives the name of a key that was checked to another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_authority_swaps_a_pinned_identity_and_sending_stops() {

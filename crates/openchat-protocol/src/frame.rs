@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
 
+    /// Attack 21: floods, slow connections, huge frames.
     #[test]
     fn a_header_over_the_limit_is_refused_before_its_body_arrives() {
         let mut buffer = BytesMut::from(&[0, 0, 1, 0][..]);

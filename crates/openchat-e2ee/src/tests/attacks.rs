@@ -216,6 +216,7 @@ fn a_stranger_cannot_enter_a_private_room_with_other_rules() {
     world.assert_hears(BOB, &[ALICE]);
 }
 
+/// Attack 18: a forged sender.
 #[test]
 fn the_author_of_a_record_is_who_made_it() {
     let mut world = World::of(3);

@@ -88,6 +88,7 @@ fn a_joiner_cannot_open_what_came_before() {
     assert!(matches!(heard, Err(OpenError::Garbage(Garbage::Epoch { message: 1, room: 2 }))), "{heard:?}");
 }
 
+/// Attack 17: a removed member reads or posts.
 #[test]
 fn an_administrator_removes_and_the_removed_opens_nothing_more() {
     let mut world = World::of(3);

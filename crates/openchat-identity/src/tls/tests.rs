@@ -160,6 +160,7 @@ fn a_member_is_known_after_its_own_handshake_and_by_no_other() {
     assert_eq!(unfinished.member(&begun.server), None);
 }
 
+/// Attack 1: somebody in the network takes the server's place.
 #[test]
 fn another_server_is_told_apart_and_told_nothing() {
     let (setting, other) = (Setting::new(), Setting::new());
@@ -172,6 +173,7 @@ fn another_server_is_told_apart_and_told_nothing() {
     assert_eq!(link.server.peer_certificates(), None, "who asks stays unknown");
 }
 
+/// Attack 11: Mallory certifies Alice.
 #[test]
 fn a_user_is_no_server() {
     let world = World::new();
@@ -214,6 +216,7 @@ fn both_ends_learn_that_dates_are_to_blame() {
     }
 }
 
+/// Attack 2: a login is relayed.
 #[test]
 fn a_relayed_login_proves_nothing() {
     let setting = Setting::new();

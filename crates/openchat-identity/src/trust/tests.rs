@@ -134,6 +134,7 @@ fn good_chains_are_accepted() {
     assert_eq!(anchor.genesis(), &world.genesis);
 }
 
+/// Attack 12: another SAN, a CN, a wildcard.
 #[test]
 fn device_certificates_are_exact() {
     let corpus = Corpus::new();
@@ -260,6 +261,7 @@ fn encodings_are_exact() {
     }
 }
 
+/// Attack 11: Mallory certifies Alice.
 #[test]
 fn identity_certificates_are_exact() {
     let corpus = Corpus::new();
@@ -346,6 +348,7 @@ fn certificates_of_the_authority_are_exact() {
     corpus.expect("a root with another log key", found, Role::Root, Rule::Signature);
 }
 
+/// Attack 12: another SAN, a CN, a wildcard.
 #[test]
 fn server_certificates_are_exact() {
     let corpus = Corpus::new();
@@ -373,6 +376,7 @@ fn server_certificates_are_exact() {
     corpus.server("a life of two years", Rule::Lifetime, |it| it.not_after += Days::days(365));
 }
 
+/// Attack 11: Mallory certifies Alice.
 /// Mallory has an identity certificate, which is a CA certificate, and a key that signs whatever she likes.
 #[test]
 fn mallory_is_only_mallory() {
@@ -662,6 +666,7 @@ fn fingerprints_are_as_documented() {
     assert_eq!(world.anchor.fingerprint().as_bytes(), hash.as_ref());
 }
 
+/// Attack 12: another SAN, a CN, a wildcard.
 #[test]
 fn no_byte_of_a_chain_can_be_changed() {
     let world = World::new();

@@ -57,6 +57,7 @@ async fn many_large_answers_at_once_cost_the_memory_of_a_few() {
     }
 }
 
+/// Attack 21: floods, slow connections, huge frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_takes_a_large_answer_drop_by_drop_is_let_go() {
     let mut config = config();

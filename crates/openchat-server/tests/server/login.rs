@@ -18,6 +18,7 @@ async fn nothing_is_possible_before_hello_and_little_before_login() {
     assert_eq!(code(wire.ask(Request::ListRooms).await), RefusalCode::NotLoggedIn);
 }
 
+/// Attack 3: a login is replayed.
 #[tokio::test]
 async fn a_proof_is_good_once() {
     let world = World::new().await;
@@ -40,6 +41,7 @@ async fn a_proof_is_good_once() {
     assert_eq!(code(wire.ask(Request::Login(proof)).await), RefusalCode::NotLoggedIn, "logged in already");
 }
 
+/// Attack 3: a login is replayed.
 #[tokio::test]
 async fn a_nonce_is_good_for_thirty_seconds() {
     let world = World::new().await;
@@ -53,6 +55,7 @@ async fn a_nonce_is_good_for_thirty_seconds() {
     }
 }
 
+/// Attack 2: a login is relayed.
 /// Mallory sits between Alice and the server: she shows Alice the server's nonce and forwards Alice's answer. (That
 /// Alice's client would not talk to her at all is another story.)
 #[tokio::test]

@@ -16,6 +16,7 @@ pub(crate) fn resident() -> usize {
     pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
+/// Attack 21: floods, slow connections, huge frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_cost_no_memory_and_delay_nobody() {
     let world = World::new().await;

@@ -26,6 +26,7 @@ pub async fn an_account_is_found_by_uid_and_by_name(world: &World) {
     assert_eq!(world.store.account(&AccountSelector::Uid(Uid([0; 16]))).await, Ok(None));
 }
 
+/// Attack 20: a name that looks like another.
 /// Names that look alike are one name.
 pub async fn a_name_and_its_look_alikes_are_taken_once(world: &World) {
     world.user("mike").await;

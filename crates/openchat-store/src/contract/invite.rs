@@ -50,6 +50,7 @@ pub async fn a_refused_registration_uses_no_invite(world: &World) {
     assert_eq!(world.store.open_invites(alice.uid, NOW).await, Ok(0));
 }
 
+/// Attack 19: an invite is used twice, or guessed.
 /// However many come at once.
 pub async fn one_of_a_hundred_redeems_a_single_use_invite(world: &World) {
     let invite = world.invite(None, 1);

@@ -20,6 +20,7 @@ pub async fn a_joiner_reads_nothing_from_before(world: &World) {
     assert_eq!(world.sequences(room, bob, 3).await, [4]);
 }
 
+/// Attack 17: a removed member reads or posts.
 /// Its leave is the last record it gets, and the page says so.
 pub async fn who_left_reads_nothing_after(world: &World) {
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);

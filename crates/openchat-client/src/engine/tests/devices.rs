@@ -148,7 +148,7 @@ fn people_with_several_devices_compare_on_one_of_them() {
     }
 }
 
-/// 16: a device that was stolen while it was open.
+/// Attack 16: a device that was stolen while it was open.
 #[test]
 fn a_revoked_device_gets_nothing_afterwards() {
     let (mut world, rooms) = linked();

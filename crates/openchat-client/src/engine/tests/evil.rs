@@ -54,7 +54,7 @@ fn a_key_that_is_not_in_the_log_is_believed_by_nobody() {
     assert_eq!(world.epoch(ALICE, room), Some(0), "nobody came in");
 }
 
-/// 4: the authority gives a name that people know to somebody else.
+/// Attack 4: the authority gives a name that people know to somebody else.
 #[test]
 fn a_swapped_key_of_somebody_who_is_known_stops_what_was_to_be_said() {
     let mut world = World::of(&["alice", "bob", "mallory"]);
@@ -98,7 +98,7 @@ fn a_name_that_moves_against_the_rules_of_a_reset_is_a_swapped_key() {
     }
 }
 
-/// 5: before anybody has met the victim, who notices it all the same.
+/// Attack 5: before anybody has met the victim, who notices it all the same.
 #[test]
 fn a_victim_notices_a_key_under_its_name_within_one_tail() {
     let mut world = World::of(&["alice", "bob", "mallory"]);
@@ -126,7 +126,7 @@ fn a_victim_notices_a_key_under_its_name_when_it_first_comes() {
     assert!(matches!(world.alarms(BOB)[..], [Alarm::OwnKeys { .. }]), "{:?}", world.alarms(BOB));
 }
 
-/// 6: two people are shown two logs, and talk.
+/// Attack 6: two people are shown two logs, and talk.
 #[test]
 fn a_split_view_is_proven_to_those_who_talk() {
     // As many records as the other log, and more.
@@ -187,6 +187,7 @@ fn all_is_caught_up_once_what_was_heard_of_the_log_is_compared() {
     assert!(alarm.is_some() && alarm < caught_up, "{events:?}");
 }
 
+/// Attack 6: split view of the log.
 /// 6, by a server that does not answer for what it has shown.
 #[test]
 fn a_head_that_is_left_unproven_for_a_day_counts_as_a_fork() {
@@ -260,7 +261,7 @@ fn a_log_that_grows_between_two_answers_is_no_alarm() {
     assert_eq!(world.alarms(ALICE).into_iter().find(broken), None);
 }
 
-/// 8: no heartbeats.
+/// Attack 8: no heartbeats.
 #[test]
 fn a_frozen_log_is_warned_of_after_two_days() {
     let mut world = World::of(&["alice", "bob"]);
@@ -273,7 +274,7 @@ fn a_frozen_log_is_warned_of_after_two_days() {
     assert_eq!(kind(world.ask(ALICE, add("bob", room))), Err(ErrorKind::Alarm), "nobody is proven any more");
 }
 
-/// 9: somebody has the identity key, and adds a device that its user has never listed.
+/// Attack 9: somebody has the identity key, and adds a device that its user has never listed.
 #[test]
 fn a_ghost_device_is_told_and_nothing_is_said_before_it() {
     let mut world = World::of(&["alice", "bob"]);
@@ -297,6 +298,7 @@ fn a_ghost_device_is_told_and_nothing_is_said_before_it() {
     assert_eq!(world.said(BOB, room), ["alice: who reads this?"]);
 }
 
+/// Attack 9: a ghost device.
 /// 9, by whoever hands out key packages.
 #[test]
 fn keys_of_a_ghost_device_let_nobody_in() {
@@ -310,7 +312,7 @@ fn keys_of_a_ghost_device_let_nobody_in() {
     assert_eq!(world.epoch(ALICE, room), Some(0));
 }
 
-/// 10: a list of before.
+/// Attack 10: a list of before.
 #[test]
 fn an_old_device_list_is_refused() {
     let mut world = World::of(&["alice", "bob"]);
