@@ -9,7 +9,7 @@ use openchat_protocol::Timestamp;
 use openchat_server::{Clock, Config, Running, Server};
 use openchat_store::invite::NewInvite;
 use openchat_store::{SqliteStore, Store};
-use openchat_tests::{Openchat, Outcome, ServerProcess, people};
+use openchat_tests::{Chat, Openchat, Outcome, ServerProcess, people};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -158,10 +158,17 @@ fn the_owner_objects_once_and_then_the_host_decides() {
 
     home.run("alice", &["send", "lobby", "I am here"]).ok();
     let told = home.run("alice", &["tail", "lobby"]);
-    assert!(told.err.contains("SOMEBODY ASKS FOR YOUR NAME"), "{told:?}");
+    assert!(
+        told.err.contains("SOMEBODY ASKS FOR YOUR NAME") && told.err.contains("/veto in a chat"),
+        "{told:?}"
+    );
     let quiet = home.run("bob", &["send", "lobby", "I see you"]);
     assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""), "a wish alone changes nothing: {quiet:?}");
-    home.run("alice", &["recovery", "veto"]).ok();
+    // The alarm names the command, and it works where the alarm is read.
+    let mut chat = Chat::start_with_errors(&home, "alice", &["chat", "lobby"]);
+    chat.say("/veto");
+    chat.hear("Your objection is in the log of keys");
+    chat.end().ok();
     home.run("alice", &["recovery", "veto"]).fails(REFUSED, &["decided already"]);
     let _server = ServerProcess::start_at(&home, server.kill(), &[]);
     assert!(reset(&thief, "alice", &link).ok().contains("has objected"));

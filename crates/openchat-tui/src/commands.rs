@@ -76,6 +76,9 @@ pub const COMMANDS: &[Listed] = &[
         "stop" => Ok(Command::StopLink),
         _ => Err(choice(rest, &["stop"])),
     }),
+    row(("veto", &[]), "", "object to a new key for your name: the host decides then", Anywhere, |_| {
+        Ok(Command::Veto)
+    }),
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),
@@ -147,6 +150,8 @@ pub enum Command {
     Link,
     /// No device is to be linked any more.
     StopLink,
+    /// Object to another key for the own name.
+    Veto,
     /// Make an invite link.
     Invite,
     /// Send again what could not be sent here.

@@ -161,7 +161,7 @@ fn key_log(alarm: &Alarm) -> String {
         ),
         Alarm::NameWanted { until, objected: false, .. } => format!(
             "SOMEBODY ASKS FOR YOUR NAME with another key, by a link of the host's, and gets it at {}. If it is not you: \
-             openchat recovery veto, and tell the host",
+             /veto in a chat, or openchat recovery veto, and tell the host",
             day_and_clock(*until)
         ),
         Alarm::NameWanted { approved: false, .. } => {
@@ -384,6 +384,10 @@ pub fn epoch(changed: &EpochChanged) -> String {
         None => format!("epoch 0: {what}, signed by {}", changed.by),
     }
 }
+
+/// After an objection to another key for the own name.
+pub const OBJECTED: &str =
+    "Your objection is in the log of keys: the name stays yours unless the host decides otherwise.";
 
 /// What is to be done when the history of another device came to an end too early.
 pub const HISTORY_BROKE_OFF: &str =

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use openchat_client::{ClientHandle, Events, InviteLink, Membership, RecoveryCode, Restored};
 use openchat_protocol::reset::{ResetPhase, ResetState};
 use openchat_protocol::{Address, RoomName};
+use openchat_tui::phrases;
 use zeroize::Zeroizing;
 
 use crate::Context;
@@ -174,9 +175,7 @@ async fn veto(context: &Context) -> Result<(), Failure> {
     drop(events);
     client.stop().await;
     outcome?;
-    output::line(
-        "Your objection is in the log of keys: the name stays yours unless the host decides otherwise.",
-    )
+    output::line(phrases::OBJECTED)
 }
 
 fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {

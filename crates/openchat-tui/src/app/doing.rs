@@ -1,7 +1,7 @@
 //! What was written is carried out: one arm for each command.
 
 use openchat_client::{Access, Command as Ask, Membership, RoomSuite};
-use openchat_protocol::{RoomId, RoomName, UserName};
+use openchat_protocol::{Request, RoomId, RoomName, UserName};
 
 use super::chat::Chat;
 use super::entrance::Secret;
@@ -11,6 +11,7 @@ use super::timeline::Timeline;
 use crate::commands::{Command, Verify};
 use crate::effect::{Effect, Read, Then};
 use crate::keymap::{Mode, Scheme};
+use crate::phrases;
 use crate::settings::{Notify, Settings};
 use crate::theme::Theme;
 
@@ -97,6 +98,10 @@ impl Chat {
             (Command::Revoke(id), _) => self.overlay = Some(Overlay::Revoke(id, Secret::default())),
             (Command::Link, _) => self.show_link(),
             (Command::StopLink, _) => self.stop_link(out),
+            (Command::Veto, _) => {
+                let veto = Ask::Rendezvous(Box::new(Request::ObjectToReset));
+                self.begin_now("objecting", veto, Then::Say(phrases::OBJECTED.to_owned()), out);
+            }
             (Command::Keys(scheme), _) => self.use_keys(scheme, settings),
             (Command::Invite, _) => {
                 let listed = self.overview().filter(|room| room.listed).map(|room| room.name.clone());

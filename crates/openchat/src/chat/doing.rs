@@ -41,6 +41,10 @@ impl Chat {
             Command::Revoke(id) => self.ask_for_password(Guarded::Revoke(id))?,
             Command::Link => self.link()?,
             Command::StopLink => self.stop_link(),
+            Command::Veto => {
+                self.client.object_to_reset().await?;
+                self.print(phrases::OBJECTED);
+            }
             Command::Verify(name, how) => self.verify(name, how).await?,
             Command::Accept(name) => self.accept(name).await?,
             Command::Search(words) => self.search(&words).await?,
