@@ -1,7 +1,7 @@
 //! The devices of this user on the screen.
 
 use openchat_client::{LinkStep, OwnDevice};
-use openchat_protocol::Did;
+use openchat_protocol::{Did, Request};
 
 use super::*;
 use crate::app::tasks::TaskId;
@@ -43,6 +43,21 @@ fn devices_are_listed_and_one_is_put_out_with_the_password_only() {
         _ => false,
     };
     assert!(effects.iter().any(revokes), "{effects:?}");
+}
+
+#[test]
+fn somebody_else_who_asks_for_the_name_is_objected_to() {
+    let mut app = chatting();
+    write(&mut app, "/veto");
+    let effects = press(&mut app, "enter");
+    let then = effects.iter().find_map(|it| match it {
+        Effect::Ask(Ask::Rendezvous(request), then) if **request == Request::ObjectToReset => Some(then),
+        _ => None,
+    });
+    let then = then.unwrap_or_else(|| panic!("{effects:?}")).clone();
+    app.handle(Incoming::Answered(then, Ok(Answer::Done)), NOW);
+    let shown = picture(&mut app, 110, 24);
+    assert!(shown.contains("Your objection is in the log of keys"), "{shown}");
 }
 
 /// Nothing lies in front of the chat.
