@@ -21,6 +21,17 @@ enum Stop {
 /// Message identifiers that are remembered, to tell a repetition.
 const RECENT: usize = 1024;
 
+/// Why somebody's message cannot be read. What the library says of it is in the log.
+fn in_plain_words(cx: &Core, garbage: &Garbage) -> String {
+    match garbage {
+        Garbage::Author { sender, .. } => {
+            format!("{} has signed it, and somebody else has sent it", cx.people.person(sender.uid))
+        }
+        Garbage::Mls(_) => "the keys of the room do not open it, or it is a repetition".to_owned(),
+        garbage => garbage.to_string(),
+    }
+}
+
 impl Room {
     pub(super) fn handle_page(&mut self, cx: &mut Core, page: &Page) {
         if !matches!(self.reading, Reading::CatchingUp | Reading::Live) {
@@ -180,8 +191,7 @@ impl Room {
         tracing::info!(room = %self.id(), sequence = record.sequence, %garbage, "record skipped");
         match record.kind {
             RecordKind::Message => {
-                let reason = garbage.to_string();
-                let author = record.author.uid;
+                let (reason, author) = (in_plain_words(cx, garbage), record.author.uid);
                 self.add_line(cx, record.sequence, record.time, author, Entry::Unreadable { reason });
             }
             RecordKind::Commit => self.skip_commit(cx),
