@@ -76,9 +76,7 @@ pub const COMMANDS: &[Listed] = &[
         "stop" => Ok(Command::StopLink),
         _ => Err(choice(rest, &["stop"])),
     }),
-    row(("veto", &[]), "", "object to a new key for your name", Anywhere, |_| {
-        Ok(Command::Veto)
-    }),
+    row(("veto", &[]), "", "object to a new key for your name", Anywhere, |_| Ok(Command::Veto)),
     row(("search", &["find"]), "[WORDS]", "look for words in all messages of all rooms", Anywhere, |rest| {
         Ok(Command::Search(rest.to_owned()))
     }),

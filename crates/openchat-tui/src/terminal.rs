@@ -53,6 +53,10 @@ impl Screen {
         if self.is_away {
             return Ok(());
         }
+        self.draw_once(render).or_else(unless_gone)
+    }
+
+    fn draw_once(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         let mut out = Output(stdout());
         execute!(out, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.is_strange) {
@@ -98,13 +102,12 @@ impl Screen {
     /// This process was continued: in front of the shell it takes the terminal again, behind it the terminal is left alone.
     pub(crate) fn come_back(&mut self) -> io::Result<()> {
         self.is_away = !is_in_front();
-        if !self.is_away {
-            // The shell has set modes of its own, and they are not the ones to go back to.
-            disable_raw_mode()?;
-            self.enter()?;
-            self.draw_anew();
+        if self.is_away {
+            return Ok(());
         }
-        Ok(())
+        self.draw_anew();
+        // The shell has set modes of its own, and they are not the ones to go back to.
+        disable_raw_mode().and_then(|()| self.enter()).or_else(unless_gone)
     }
 
     /// Whether somebody else has the terminal.
@@ -136,9 +139,13 @@ impl Write for Output {
     }
 }
 
+/// The error is not always the terminal's own: its size is looked for elsewhere when it has none. And a process whose
+/// terminal hangs up is continued as well, so that it may want the terminal back before it hears of the end.
 fn unless_gone(error: io::Error) -> io::Result<()> {
-    let gone = rustix::io::Errno::IO.raw_os_error();
-    if error.raw_os_error() == Some(gone) { Ok(()) } else { Err(error) }
+    let gone = rustix::io::Errno::IO;
+    let is_gone = error.raw_os_error() == Some(gone.raw_os_error())
+        || rustix::termios::tcgetwinsize(stdout()) == Err(gone);
+    if is_gone { Ok(()) } else { Err(error) }
 }
 
 impl Drop for Screen {
