@@ -84,7 +84,13 @@ fn a_kit_says_nothing_without_its_words() {
     let (kit, words) = kit(&home);
     let text = std::fs::read_to_string(&kit).unwrap();
     assert!(text.starts_with("OpenChat recovery kit of bob on 127.0.0.1:"), "{text}");
-    assert!(!text.contains("den") && !text.contains("lobby") && !text.contains("PRIVATE KEY"), "{text}");
+    let (clear, sealed) = text.split_once("-----BEGIN OPENCHAT RECOVERY KIT-----").expect("two parts");
+    let sealed = sealed.split_once("-----END").expect("an end").0.replace('\n', "");
+    let sealed = data_encoding::BASE64.decode(sealed.as_bytes()).expect("base64");
+    for word in ["den", "lobby", "PRIVATE KEY"] {
+        assert!(!clear.contains(word), "{clear}");
+        assert!(!sealed.windows(word.len()).any(|bytes| bytes == word.as_bytes()), "{word} is in {text}");
+    }
     let again = home.run("bob", &["recovery", "make", kit.to_str().unwrap()]);
     again.fails(USAGE, &["is not overwritten"]);
 
