@@ -5,7 +5,7 @@ mod relay;
 mod store;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +23,7 @@ pub use relay::Relay;
 pub use store::Misdeed;
 
 use crate::Openchat;
+use crate::server::free_address;
 use store::EvilStore;
 
 const YEAR: i64 = 365 * 24 * 3600 * 1000;
@@ -62,7 +63,7 @@ impl EvilServer {
             honest,
             store,
             running: None,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            address: free_address(),
             ahead: Arc::new(AtomicI64::new(ahead)),
             door: None,
         };
@@ -84,7 +85,7 @@ impl EvilServer {
 
     /// Opens another door to the same accounts and rooms.
     pub fn open_door(&mut self) -> SocketAddr {
-        self.open_door_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Misdeed::None)
+        self.open_door_at(free_address(), Misdeed::None)
     }
 
     /// From now on this is done to those who come by the other door.

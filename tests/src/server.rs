@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::binary::Openchat;
 use crate::lines::Lines;
@@ -103,8 +105,20 @@ pub fn people(names: &[&str]) -> (Openchat, ServerProcess) {
     (home, server)
 }
 
-/// A port that is free now.
-fn free_address() -> SocketAddr {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    free.local_addr().expect("its address")
+/// Ports below those that the system gives to connections: none of these takes the port of a server that is started anew.
+const PORTS: Range<u32> = 10_000..30_000;
+
+/// An address at which nothing listens now, and which nobody else in this process gets.
+pub(crate) fn free_address() -> SocketAddr {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Processes begin at places of their own.
+    let begin = std::process::id().wrapping_mul(97);
+    (0..count)
+        .find_map(|_| {
+            let place = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % count;
+            let address = (Ipv4Addr::LOCALHOST, u16::try_from(PORTS.start + place).ok()?);
+            TcpListener::bind(address).ok()?.local_addr().ok()
+        })
+        .expect("a free port")
 }
