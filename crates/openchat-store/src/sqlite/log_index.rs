@@ -5,17 +5,14 @@
 //! order of the indexes: so a page of an index is written once for all that is new on it, and not once for each record.
 //! What was not written when a server stopped is written when it starts again.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ops::{Deref, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use openchat_protocol::record::Position;
-use openchat_protocol::{DeviceId, MessageId, RoomId, Timestamp};
+use openchat_protocol::MessageId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::int;
-use super::room::{self, Author, State};
 
 /// Places that are kept in memory before they are written.
 #[cfg(not(test))]
@@ -25,7 +22,7 @@ const FRESH: usize = 4096;
 const FRESH: usize = 5;
 
 /// A record, as its author names it: the row of the room, that of the device, and its identifier.
-type Name = (i64, i64, MessageId);
+pub(super) type Name = (i64, i64, MessageId);
 
 /// The places of all records after a certain one, which are not written yet.
 #[derive(Debug)]
@@ -51,6 +48,33 @@ impl Fresh {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The row that the next record of the log gets. Those of records that were there once are not used again: whoever
+    /// reads may have an older state of the database.
+    pub(super) fn next_row(&self) -> i64 {
+        self.after + 1 + int(self.count() as u64)
+    }
+
+    /// A record was added in the [next row](Self::next_row).
+    pub(super) fn add(&self, name: Name, sequence: u64) {
+        let row = self.next_row();
+        self.places().add(row, name, sequence);
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.places().records.len()
+    }
+
+    /// Whether it is time to write them.
+    pub(super) fn are_many(&self) -> bool {
+        self.count() >= FRESH
+    }
+
+    /// Those that came after the first `count` were undone.
+    pub(super) fn truncate(&self, count: usize) {
+        self.places().truncate(count);
     }
 
     /// The row of a record.
@@ -127,8 +151,20 @@ impl LogIndex {
         Ok(Arc::new(Self(Mutex::new(Fresh::new(written(connection)?)))))
     }
 
-    fn fresh(&self) -> Arc<Fresh> {
+    /// The places that are in memory now.
+    pub(super) fn fresh(&self) -> Arc<Fresh> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The places of records up to the row `written` are on disk, and need not be in memory for whoever reads from now on.
+    pub(super) fn settle(&self, written: i64) {
+        let fresh = self.fresh();
+        let rest = Fresh::new(written);
+        let skip = usize::try_from(written - fresh.after).unwrap_or(usize::MAX);
+        for (name, sequence) in fresh.places().records.iter().skip(skip) {
+            rest.add(*name, *sequence);
+        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
     }
 
     /// What goes with the snapshot that the connection has; nothing if places were written since it was taken.
@@ -139,10 +175,10 @@ impl LogIndex {
 }
 
 fn written(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT coalesce(max(indexed), 0) FROM meta")?.query_row([], |row| row.get(0))
+    connection.prepare_cached("SELECT indexed FROM meta")?.query_row([], |row| row.get(0))
 }
 
-/// Writes the places of all records that have none.
+/// Writes the places of all records that have none. The row of the last of them.
 pub(super) fn write_places(connection: &Connection) -> rusqlite::Result<i64> {
     let after = written(connection)?;
     connection
@@ -157,150 +193,24 @@ pub(super) fn write_places(connection: &Connection) -> rusqlite::Result<i64> {
         )?
         .execute([after])?;
     connection
-        .prepare_cached("UPDATE meta SET indexed = max(indexed, coalesce((SELECT max(id) FROM log), 0))")?
+        .prepare_cached("UPDATE meta SET indexed = max(indexed, (SELECT coalesce(max(id), 0) FROM log))")?
         .execute([])?;
     written(connection)
 }
 
-/// The writer's connection, with the places of what it adds to the log.
-#[derive(Debug)]
-pub(super) struct Database {
-    connection: Connection,
-    index: Arc<LogIndex>,
-    /// Up to which row the places are written, in a transaction that has not ended.
-    written: Cell<Option<i64>>,
-    authors: RefCell<Authors>,
-}
-
-/// Rooms in which messages are being said, and those who say them, as the database has them.
-#[derive(Debug, Default)]
-struct Authors {
-    rooms: HashMap<RoomId, State>,
-    authors: HashMap<(RoomId, DeviceId), Author>,
-}
-
-/// Authors that are remembered at most.
-const AUTHORS: usize = 16_384;
-
-/// How far a [`Database`] was, to which it goes back when something is undone.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
-    fresh: usize,
-    written: Option<i64>,
-}
-
-impl Deref for Database {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl Database {
-    pub(super) fn new(connection: Connection, index: Arc<LogIndex>) -> Self {
-        Self { connection, index, written: Cell::new(None), authors: RefCell::default() }
-    }
-
-    pub(super) fn fresh(&self) -> Arc<Fresh> {
-        self.index.fresh()
-    }
-
-    /// The row that the next record of the log gets. Rows are not used again: a place in memory may be read by somebody
-    /// whose snapshot is an older one.
-    pub(super) fn next_row(&self) -> i64 {
-        let fresh = self.fresh();
-        let count = fresh.places().records.len();
-        fresh.after + 1 + i64::try_from(count).unwrap_or(i64::MAX)
-    }
-
-    /// A record was added in the [next row](Self::next_row).
-    pub(super) fn added(&self, name: Name, sequence: u64) {
-        let row = self.next_row();
-        self.fresh().places().add(row, name, sequence);
-    }
-
-    /// Writes the places that are in memory, in the transaction at hand.
-    pub(super) fn write_places(&self) -> rusqlite::Result<()> {
-        self.written.set(Some(write_places(self)?));
-        Ok(())
-    }
-
-    /// Whether it is time to write them.
-    pub(super) fn has_many_places(&self) -> bool {
-        self.fresh().places().records.len() >= FRESH
-    }
-
-    /// The room and the one who appends to it. Read once for all that is said before something else is written: nothing
-    /// but the writer changes them.
-    pub(super) fn author(
-        &self,
-        room: RoomId,
-        device: DeviceId,
-    ) -> rusqlite::Result<Option<(State, Option<Author>)>> {
-        let mut known = self.authors.borrow_mut();
-        if let (Some(state), Some(author)) = (known.rooms.get(&room), known.authors.get(&(room, device))) {
-            return Ok(Some((state.clone(), Some(*author))));
-        }
-        let found = room::state_for(self, room, device)?;
-        if let Some((state, Some(author))) = &found {
-            if known.authors.len() >= AUTHORS {
-                *known = Authors::default();
-            }
-            known.rooms.insert(room, state.clone());
-            known.authors.insert((room, device), *author);
-        }
-        Ok(found)
-    }
-
-    /// A room has a new head.
-    pub(super) fn moved(&self, room: RoomId, head: Position, time: Timestamp) {
-        if let Some(state) = self.authors.borrow_mut().rooms.get_mut(&room) {
-            (state.head, state.time) = (head, time);
-        }
-    }
-
-    /// Something else was written, or undone.
-    pub(super) fn forget_authors(&self) {
-        self.authors.take();
-    }
-
-    pub(super) fn mark(&self) -> Mark {
-        Mark { fresh: self.fresh().places().records.len(), written: self.written.get() }
-    }
-
-    /// What came after the mark was undone.
-    pub(super) fn back_to(&self, mark: Mark) {
-        self.forget_authors();
-        self.fresh().places().truncate(mark.fresh);
-        self.written.set(mark.written);
-    }
-
-    /// The transaction is on disk: what it has written need not be in memory for those who read from now on.
-    pub(super) fn settle(&self) {
-        let Some(written) = self.written.take() else { return };
-        let fresh = self.fresh();
-        let rest = Fresh::new(written);
-        let skip = usize::try_from(written - fresh.after).unwrap_or(usize::MAX);
-        for (row, (name, sequence)) in (written + 1..).zip(fresh.places().records.iter().skip(skip)) {
-            rest.places().add(row, *name, *sequence);
-        }
-        *self.index.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::database::Database;
     use super::super::open;
     use super::*;
 
     /// A database with its writer's end and a reader's.
-    fn database() -> (tempfile::TempDir, Database, Connection) {
+    fn database() -> (tempfile::TempDir, Database, Arc<LogIndex>, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.db");
         let (connection, _) = open::writable(&path, None).unwrap();
         let index = LogIndex::of(&connection).unwrap();
-        (folder, Database::new(connection, index), open::read_only(&path).unwrap())
+        (folder, Database::new(connection, Arc::clone(&index)), index, open::read_only(&path).unwrap())
     }
 
     fn name(sequence: u64) -> Name {
@@ -311,10 +221,10 @@ mod tests {
         database
             .execute(
                 "INSERT INTO log VALUES (?1, 1, ?2, 1, ?3, zeroblob(32), x'00')",
-                params![database.next_row(), int(sequence), name(sequence).2.0],
+                params![database.fresh().next_row(), int(sequence), name(sequence).2.0],
             )
             .unwrap();
-        database.added(name(sequence), sequence);
+        database.fresh().add(name(sequence), sequence);
     }
 
     fn transaction(database: &Database, work: impl FnOnce()) {
@@ -326,20 +236,20 @@ mod tests {
 
     #[test]
     fn places_go_with_the_snapshot_that_lacks_them() {
-        let (_folder, database, reader) = database();
+        let (_folder, database, index, reader) = database();
         transaction(&database, || (1..=2).for_each(|sequence| add(&database, sequence)));
         let snapshot = reader.unchecked_transaction().unwrap();
-        let before = database.index.at(&reader).unwrap().unwrap();
+        let before = index.at(&reader).unwrap().unwrap();
         transaction(&database, || {
             add(&database, 3);
             database.write_places().unwrap();
             add(&database, 4);
         });
-        assert!(database.index.at(&reader).unwrap().is_none(), "this snapshot has them from nowhere else");
+        assert!(index.at(&reader).unwrap().is_none(), "this snapshot has them from nowhere else");
         assert_eq!(before.row(&reader, 1, 2), Ok(Some(2)), "whoever has them keeps them");
         drop(snapshot);
         let _snapshot = reader.unchecked_transaction().unwrap();
-        let after = database.index.at(&reader).unwrap().unwrap();
+        let after = index.at(&reader).unwrap().unwrap();
         assert_eq!(after.rows(1, 1..=9, 9), (4, vec![4]), "the others are written");
         for sequence in 1..=4 {
             assert_eq!(after.row(&reader, 1, sequence), Ok(Some(int(sequence))));
@@ -366,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_was_undone_is_nowhere_and_its_rows_are_free() {
-        let (_folder, database, _) = database();
+        let (_folder, database, ..) = database();
         transaction(&database, || add(&database, 1));
         let mark = database.mark();
         database.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -375,7 +285,7 @@ mod tests {
         database.execute_batch("ROLLBACK").unwrap();
         database.back_to(mark);
         database.settle();
-        assert_eq!(database.next_row(), 2);
+        assert_eq!(database.fresh().next_row(), 2);
         assert_eq!(database.fresh().sequence(&database, name(2)), Ok(None));
         assert_eq!(
             database.fresh().rows(1, 1..=9, 9),

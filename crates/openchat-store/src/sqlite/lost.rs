@@ -6,8 +6,8 @@ use openchat_transparency::{Label, Opening};
 use rusqlite::{Connection, params};
 
 use super::columns::{device_row, int};
+use super::database::Database;
 use super::failure::Failure;
-use super::log_index::Database;
 use super::room::State;
 use super::{device, group, key_log, membership, room, room_log};
 use crate::lost::{

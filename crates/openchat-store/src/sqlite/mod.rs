@@ -3,6 +3,7 @@
 mod account;
 mod administrator;
 mod columns;
+mod database;
 mod device;
 mod failure;
 mod group;
@@ -39,7 +40,8 @@ use openchat_protocol::{
 use openchat_transparency::body::ResetStep;
 use openchat_transparency::{Entry, Hash, Label, Opening, Path};
 
-use self::log_index::{Database, LogIndex};
+use self::database::Database;
+use self::log_index::LogIndex;
 pub use self::open::OpenError;
 use self::open::{Life, Lock};
 use self::readers::Readers;

@@ -12,8 +12,9 @@ use openchat_protocol::{ChainHash, DeviceId, Incarnation, MessageId, RoomId, Tim
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{damaged, device_row, int, position, usable_device_row};
+use super::database::Database;
 use super::failure::Failure;
-use super::log_index::{Database, Fresh};
+use super::log_index::Fresh;
 use super::room::{Author, State};
 use super::{administrator, group, membership, room, welcome};
 use crate::StoreError;
@@ -148,8 +149,8 @@ pub(super) fn insert(
     position: Position,
     bytes: &[u8],
 ) -> rusqlite::Result<bool> {
-    let name = (room.row, author, record.message_id);
-    if connection.fresh().sequence(connection, name)?.is_some() {
+    let (fresh, name) = (connection.fresh(), (room.row, author, record.message_id));
+    if fresh.sequence(connection, name)?.is_some() {
         return Ok(false);
     }
     connection
@@ -158,7 +159,7 @@ pub(super) fn insert(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
-            connection.next_row(),
+            fresh.next_row(),
             room.row,
             int(position.sequence),
             author,
@@ -166,7 +167,7 @@ pub(super) fn insert(
             position.chain.0,
             bytes,
         ])?;
-    connection.added(name, record.sequence);
+    fresh.add(name, record.sequence);
     connection
         .prepare_cached("UPDATE room SET head = ?2, chain = ?3, time = ?4 WHERE id = ?1")?
         .execute(params![room.row, int(position.sequence), position.chain.0, int(record.time.0)])?;

@@ -4,8 +4,8 @@ use openchat_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::int;
+use super::database::Database;
 use super::failure::Failure;
-use super::log_index::Database;
 use crate::StoreError;
 use crate::sweep::{Swept, oldest_room, oldest_welcome};
 

@@ -15,8 +15,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use super::database::Database;
 use super::failure::Failure;
-use super::log_index::Database;
 use super::writer::Undo;
 use super::{OpenError, SqliteStore, room_log};
 use crate::contract::{self, Fixture, World, acknowledged_records_are_there, many_authors_at_once};

@@ -4,8 +4,8 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::database::Database;
 use super::failure::{self, Failure};
-use super::log_index::Database;
 use crate::StoreError;
 
 /// Jobs in one transaction. More would make the first of them wait long for little more throughput.
@@ -22,13 +22,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; `connection` is closed when it ends.
-    pub(super) fn start(connection: Database) -> std::io::Result<Self> {
+    /// Starts the thread; `database` is closed when it ends.
+    pub(super) fn start(database: Database) -> std::io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Box<dyn Job>>(WAITING);
         let serve = move || {
             let mut batch = Vec::with_capacity(BATCH);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
-                commit_together(&connection, batch.drain(..));
+                commit_together(&database, batch.drain(..));
             }
         };
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(serve)?;
@@ -76,16 +76,16 @@ impl Drop for Writer {
 }
 
 /// Runs all jobs. If a transaction is lost, its jobs have failed and the rest goes into another one.
-fn commit_together(connection: &Database, jobs: impl Iterator<Item = Box<dyn Job>>) {
+fn commit_together(database: &Database, jobs: impl Iterator<Item = Box<dyn Job>>) {
     let mut waiting = jobs.peekable();
     while waiting.peek().is_some() {
         let mut done = Vec::with_capacity(waiting.size_hint().0);
-        let before = connection.mark();
-        let lost = transaction(connection, &mut waiting, &mut done).err();
+        let before = database.mark();
+        let lost = transaction(database, &mut waiting, &mut done).err();
         match &lost {
-            None => connection.settle(),
+            None => database.settle(),
             Some(error) => {
-                connection.back_to(before);
+                database.back_to(before);
                 tracing::error!(%error, jobs = done.len(), "a transaction was lost");
             }
         }
@@ -95,61 +95,61 @@ fn commit_together(connection: &Database, jobs: impl Iterator<Item = Box<dyn Job
 
 /// Takes at least one job. On an error nothing of those taken is on disk.
 fn transaction(
-    connection: &Database,
+    database: &Database,
     waiting: &mut impl Iterator<Item = Box<dyn Job>>,
     done: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
-    let begun = execute(connection, "BEGIN IMMEDIATE");
+    let begun = execute(database, "BEGIN IMMEDIATE");
     for mut job in waiting {
-        let going_on = begun.clone().and_then(|()| run(connection, &mut *job));
+        let going_on = begun.clone().and_then(|()| run(database, &mut *job));
         done.push(job);
         going_on?;
     }
-    index(connection)?;
-    commit(connection)
+    index(database)?;
+    commit(database)
 }
 
 /// Runs one job. An error when it took the transaction with it: a full disk, say, makes SQLite roll back everything.
-fn run(connection: &Database, job: &mut dyn Job) -> Result<(), StoreError> {
-    let failed = job.run(connection);
+fn run(database: &Database, job: &mut dyn Job) -> Result<(), StoreError> {
+    let failed = job.run(database);
     if let Some(error) = &failed {
         tracing::error!(%error, "a write failed");
     }
-    if connection.is_autocommit() {
+    if database.is_autocommit() {
         return Err(failed.unwrap_or_else(|| StoreError::Write("the transaction ended early".to_owned())));
     }
     Ok(())
 }
 
 /// Writes the places of the newest records if there are many. If that fails, they stay in memory until the next time.
-fn index(connection: &Database) -> Result<(), StoreError> {
-    if !connection.has_many_places() {
+fn index(database: &Database) -> Result<(), StoreError> {
+    if !database.fresh().are_many() {
         return Ok(());
     }
-    let written = in_savepoint::<_, StoreError>(connection, |connection| Ok(connection.write_places()?));
+    let written = in_savepoint::<_, StoreError>(database, |database| Ok(database.write_places()?));
     let Err(Failure::Sqlite(error)) = written else { return Ok(()) };
     let error = failure::of_write(&error);
     tracing::error!(%error, "the log was not indexed");
-    if connection.is_autocommit() { Err(error) } else { Ok(()) }
+    if database.is_autocommit() { Err(error) } else { Ok(()) }
 }
 
-fn commit(connection: &Database) -> Result<(), StoreError> {
-    let committed = execute(connection, "COMMIT");
-    if committed.is_err() && !connection.is_autocommit() {
-        execute(connection, "ROLLBACK")?;
+fn commit(database: &Database) -> Result<(), StoreError> {
+    let committed = execute(database, "COMMIT");
+    if committed.is_err() && !database.is_autocommit() {
+        execute(database, "ROLLBACK")?;
     }
     committed
 }
 
-fn execute(connection: &Database, sql: &str) -> Result<(), StoreError> {
-    let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+fn execute(database: &Database, sql: &str) -> Result<(), StoreError> {
+    let done = database.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     done.map(drop).map_err(|error| failure::of_write(&error))
 }
 
 /// What the thread sees of a [`Task`].
 trait Job: Send {
     /// Does the work, inside a transaction. Says what failed when it was not a rule.
-    fn run(&mut self, connection: &Database) -> Option<StoreError>;
+    fn run(&mut self, database: &Database) -> Option<StoreError>;
 
     /// Sends the result, or the reason why the transaction was lost.
     fn answer(self: Box<Self>, lost: Option<StoreError>);
@@ -178,11 +178,11 @@ where
     T: Send,
     E: From<StoreError> + Send,
 {
-    fn run(&mut self, connection: &Database) -> Option<StoreError> {
+    fn run(&mut self, database: &Database) -> Option<StoreError> {
         let work = self.work.take()?;
         let result = match self.undo {
-            Undo::Job => in_savepoint(connection, work),
-            Undo::Transaction => undivided(connection, work),
+            Undo::Job => in_savepoint(database, work),
+            Undo::Transaction => undivided(database, work),
         };
         let failed = match &result {
             Err(Failure::Sqlite(error)) => Some(failure::of_write(error)),
@@ -207,19 +207,19 @@ where
 }
 
 fn in_savepoint<T, E>(
-    connection: &Database,
+    database: &Database,
     work: impl FnOnce(&Database) -> Result<T, Failure<E>>,
 ) -> Result<T, Failure<E>> {
-    let step = |sql| connection.prepare_cached(sql)?.execute([]);
-    let before = connection.mark();
+    let step = |sql| database.prepare_cached(sql)?.execute([]);
+    let before = database.mark();
     step("SAVEPOINT job")?;
-    let result = work(connection);
-    connection.forget_authors();
-    if connection.is_autocommit() {
+    let result = work(database);
+    database.forget_authors();
+    if database.is_autocommit() {
         return result;
     }
     if result.is_err() {
-        connection.back_to(before);
+        database.back_to(before);
         if step("ROLLBACK TO job").is_err() {
             // Half a job must not be committed.
             step("ROLLBACK")?;
@@ -231,13 +231,13 @@ fn in_savepoint<T, E>(
 }
 
 fn undivided<T, E>(
-    connection: &Database,
+    database: &Database,
     work: impl FnOnce(&Database) -> Result<T, Failure<E>>,
 ) -> Result<T, Failure<E>> {
-    let before = connection.total_changes();
-    let result = work(connection);
-    if result.is_err() && connection.total_changes() != before && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK")?.execute([])?;
+    let before = database.total_changes();
+    let result = work(database);
+    if result.is_err() && database.total_changes() != before && !database.is_autocommit() {
+        database.prepare_cached("ROLLBACK")?.execute([])?;
     }
     result
 }
@@ -260,6 +260,7 @@ mod tests {
             .execute_batch(
                 "PRAGMA foreign_keys = ON;
                  CREATE TABLE meta (indexed);
+                 INSERT INTO meta VALUES (0);
                  CREATE TABLE number (n INTEGER PRIMARY KEY);
                  CREATE TABLE later (n REFERENCES number DEFERRABLE INITIALLY DEFERRED);",
             )
