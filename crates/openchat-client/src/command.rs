@@ -179,8 +179,8 @@ pub enum Command {
     },
     /// A rendezvous for a device that is to be linked. → [`Answer::LinkOpened`]
     OpenLink,
-    /// A request about such a rendezvous. → [`Answer::Rendezvous`]
-    Rendezvous(Box<Request>),
+    /// A request in which the engine has no part. → [`Answer::PassedOn`]
+    PassOn(Box<Request>),
     /// Looks whether there is a new list of this user's devices. → [`Answer::Done`]
     FollowDevices,
 }
@@ -212,7 +212,7 @@ impl fmt::Debug for Command {
             Self::Devices => "Devices",
             Self::RevokeDevice { .. } => "RevokeDevice",
             Self::OpenLink => "OpenLink",
-            Self::Rendezvous(_) => "Rendezvous",
+            Self::PassOn(_) => "PassOn",
             Self::FollowDevices => "FollowDevices",
         })
     }
@@ -286,8 +286,8 @@ pub enum Answer {
     Devices(Vec<OwnDevice>),
     /// To [`Command::OpenLink`].
     LinkOpened(Box<LinkOpened>),
-    /// To [`Command::Rendezvous`].
-    Rendezvous(Box<Response>),
+    /// The server's, to [`Command::PassOn`].
+    PassedOn(Box<Response>),
 }
 
 /// Without the secret of an invite.
@@ -305,7 +305,7 @@ impl fmt::Debug for Answer {
             Self::Acquaintance(one) => f.debug_tuple("Acquaintance").field(one).finish(),
             Self::Devices(devices) => f.debug_tuple("Devices").field(devices).finish(),
             Self::LinkOpened(opened) => f.debug_tuple("LinkOpened").field(opened).finish(),
-            Self::Rendezvous(_) => f.write_str("Rendezvous(..)"),
+            Self::PassedOn(_) => f.write_str("PassedOn(..)"),
         }
     }
 }

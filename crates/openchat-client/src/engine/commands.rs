@@ -62,7 +62,7 @@ impl Engine {
             Command::Devices => self.own_devices(ticket),
             Command::RevokeDevice { id } => self.revoke_device(ticket, &id),
             Command::OpenLink => self.open_link(ticket),
-            Command::Rendezvous(request) => self.pass_on(ticket, *request),
+            Command::PassOn(request) => self.pass_on(ticket, *request),
             Command::FollowDevices => self.follow_devices(ticket),
         }
         self.finish()

@@ -90,10 +90,10 @@ impl Engine {
         self.cx.answer(ticket, answer);
     }
 
-    /// A message of the two devices, on its way through the server.
+    /// A request in which the engine has no part.
     pub(super) fn pass_on(&mut self, ticket: Ticket, request: Request) {
         match self.cx.session.is_up() {
-            true => self.cx.ask(request, Purpose::Rendezvous(ticket)),
+            true => self.cx.ask(request, Purpose::PassOn(ticket)),
             false => self.cx.answer(ticket, Err(offline())),
         }
     }

@@ -105,8 +105,8 @@ impl Engine {
             (Purpose::GiveBackAccount, Response::Done) => self.handle_account_given_back(),
             (Purpose::RevokeDevice(ticket), Response::Done) => self.follow_devices(ticket),
             (Purpose::OpenLink(ticket), Response::LinkOpened(slot)) => self.link_opened(ticket, slot),
-            (Purpose::Rendezvous(ticket), response) => {
-                self.cx.answer(ticket, Ok(Answer::Rendezvous(Box::new(response))));
+            (Purpose::PassOn(ticket), response) => {
+                self.cx.answer(ticket, Ok(Answer::PassedOn(Box::new(response))));
             }
             (Purpose::PublishKeyPackages(suite), Response::KeyPackageCount(count)) => {
                 self.cx.count_key_packages(suite, count);
@@ -319,7 +319,7 @@ impl Purpose {
             | Self::KeyPackages(ticket, ..)
             | Self::RevokeDevice(ticket)
             | Self::OpenLink(ticket)
-            | Self::Rendezvous(ticket) => Some(*ticket),
+            | Self::PassOn(ticket) => Some(*ticket),
             _ => None,
         }
     }

@@ -62,8 +62,8 @@ pub(super) enum Purpose {
     /// The same, without a device that somebody wants out.
     RevokeDevice(Ticket),
     OpenLink(Ticket),
-    /// A message between this device and one that is being linked.
-    Rendezvous(Ticket),
+    /// A request in which the engine has no part.
+    PassOn(Ticket),
     /// Key packages of own devices that a room does not have yet.
     Newcomers(RoomId),
 }

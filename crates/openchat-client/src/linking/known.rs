@@ -87,7 +87,7 @@ impl ClientHandle {
 
     /// Objects to another key for the own name: an administrator decides then. Once for each wish.
     pub async fn object_to_reset(&self) -> Result<(), ClientError> {
-        self.ask(Command::Rendezvous(Box::new(Request::ObjectToReset))).await.map(drop)
+        self.ask(Command::PassOn(Box::new(Request::ObjectToReset))).await.map(drop)
     }
 
     /// Opens a rendezvous for a new device, for ten minutes and three tries. It gives away the identity key, so whoever
@@ -226,7 +226,7 @@ impl Linking {
 
 impl Drop for Linking {
     fn drop(&mut self) {
-        self.client.tell(Command::Rendezvous(Box::new(Request::CloseLink(self.opened.slot))));
+        self.client.tell(Command::PassOn(Box::new(Request::CloseLink(self.opened.slot))));
     }
 }
 
@@ -249,8 +249,8 @@ impl KnownPost<'_> {
     }
 
     async fn ask(&self, request: Request) -> Result<Response, ClientError> {
-        match self.client.ask(Command::Rendezvous(Box::new(request))).await? {
-            Answer::Rendezvous(response) => Ok(*response),
+        match self.client.ask(Command::PassOn(Box::new(request))).await? {
+            Answer::PassedOn(response) => Ok(*response),
             other => Err(unexpected(&other)),
         }
     }

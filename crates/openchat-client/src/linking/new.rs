@@ -330,8 +330,8 @@ struct ClientPost<'a> {
 
 impl ClientPost<'_> {
     async fn ask(&self, request: Request) -> Result<Response, ClientError> {
-        match self.client.ask(Command::Rendezvous(Box::new(request))).await? {
-            Answer::Rendezvous(response) => Ok(*response),
+        match self.client.ask(Command::PassOn(Box::new(request))).await? {
+            Answer::PassedOn(response) => Ok(*response),
             other => Err(crate::handle::unexpected(&other)),
         }
     }

@@ -99,7 +99,7 @@ impl Chat {
             (Command::Link, _) => self.show_link(),
             (Command::StopLink, _) => self.stop_link(out),
             (Command::Veto, _) => {
-                let veto = Ask::Rendezvous(Box::new(Request::ObjectToReset));
+                let veto = Ask::PassOn(Box::new(Request::ObjectToReset));
                 self.begin_now("objecting", veto, Then::Say(phrases::OBJECTED.to_owned()), out);
             }
             (Command::Keys(scheme), _) => self.use_keys(scheme, settings),

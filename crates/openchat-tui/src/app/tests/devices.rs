@@ -51,7 +51,7 @@ fn somebody_else_who_asks_for_the_name_is_objected_to() {
     write(&mut app, "/veto");
     let effects = press(&mut app, "enter");
     let then = effects.iter().find_map(|it| match it {
-        Effect::Ask(Ask::Rendezvous(request), then) if **request == Request::ObjectToReset => Some(then),
+        Effect::Ask(Ask::PassOn(request), then) if **request == Request::ObjectToReset => Some(then),
         _ => None,
     });
     let then = then.unwrap_or_else(|| panic!("{effects:?}")).clone();
