@@ -95,13 +95,22 @@ impl Spent {
         times: usize,
         work: impl FnOnce() -> Outcome<T>,
     ) -> Outcome<T> {
-        let start = own_cpu();
-        let done = work();
-        let time = own_cpu().saturating_sub(start);
-        let (sum, count) = self.0.entry(operation).or_default();
-        (*sum, *count) = (*sum + time, *count + times as u32);
+        let (done, time) = timed(work);
+        self.note(operation, times as u32, time);
         done
     }
+
+    fn note(&mut self, operation: Operation, times: u32, time: Duration) {
+        let (sum, count) = self.0.entry(operation).or_default();
+        (*sum, *count) = (*sum + time, *count + times);
+    }
+}
+
+/// What `work` does, and the CPU time that it takes.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = own_cpu();
+    let done = work();
+    (done, own_cpu().saturating_sub(start))
 }
 
 /// How much is measured.

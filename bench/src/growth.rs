@@ -61,9 +61,11 @@ impl Axis {
     /// The figures, and how they read.
     fn figures(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Members | Self::Rooms => &[("us", "µs of CPU per delivery")],
+            Self::Members => &[("us", "µs of CPU per delivery")],
+            Self::Rooms => &[("us", "µs of CPU per delivery"), ("KB", "KB to the disk per message")],
             Self::History => &[
                 ("us", "µs of CPU per delivery"),
+                ("KB", "KB to the disk per message"),
                 ("start", "ms until it listens"),
                 ("MiB", "MiB after its start"),
             ],

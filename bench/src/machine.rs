@@ -65,6 +65,13 @@ pub(crate) fn memory(pid: u32) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
+/// Bytes that `pid` has had written to the disk.
+pub(crate) fn written(pid: u32) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    line.and_then(|line| line.trim().parse().ok()).unwrap_or(0)
+}
+
 /// Time in which any core did anything, for anybody.
 fn busy() -> Duration {
     let stat = fs::read_to_string("/proc/stat").expect("Linux");

@@ -9,11 +9,10 @@ use openchat_e2ee::{RoomPolicy, Suite};
 use openchat_protocol::record::Position;
 use openchat_protocol::{ChainHash, MessageId, RoomId, RoomName, Timestamp};
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Openchat, ServerProcess, Terminal};
+use openchat_tests::{Openchat, ServerProcess, Terminal, free_address};
 
 use crate::flood::{Flood, device};
 use crate::machine::{Cpu, memory};
-use crate::process;
 
 /// Messages that arrive until the memory is looked at for the last time.
 pub(crate) const ARRIVING: u64 = 200_000;
@@ -152,7 +151,7 @@ fn echo(arriving: u64) {
     // Without the limits of one account: 200 requests a second.
     let limits = home.file("server.toml", include_str!("../peers/openchat.toml"));
     let limits = limits.display().to_string();
-    let server = ServerProcess::start_at(&home, process::free_address(), &["--config", &limits]);
+    let server = ServerProcess::start_at(&home, free_address(), &["--config", &limits]);
     home.join("alice", &server.first_invite());
     home.run_with_input("alice", &["chat"], "create lobby\n").ok();
     let mut flood = Flood::gather(&home);

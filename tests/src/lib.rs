@@ -15,5 +15,5 @@ pub use binary::{Openchat, Outcome};
 pub use chat::Chat;
 pub use evil_server::{EvilServer, Misdeed};
 pub use recorder::Recorder;
-pub use server::{ServerProcess, people};
+pub use server::{ServerProcess, free_address, people};
 pub use terminal::Terminal;

@@ -109,7 +109,7 @@ pub fn people(names: &[&str]) -> (Openchat, ServerProcess) {
 const PORTS: Range<u32> = 10_000..30_000;
 
 /// An address at which nothing listens now, and which nobody else in this process gets.
-pub(crate) fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let count = PORTS.end - PORTS.start;
     // Processes begin at places of their own.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use openchat_tests::binary::PASSWORD;
-use openchat_tests::{Chat, Openchat, ServerProcess, people};
+use openchat_tests::{Chat, Openchat, ServerProcess, free_address, people};
 
 const USAGE: i32 = 2;
 const NOT_FOUND: i32 = 3;
@@ -193,7 +193,7 @@ fn a_join_that_failed_leaves_no_key_unless_it_was_there_before() {
 #[test]
 fn a_host_listens_where_the_first_start_said() {
     let home = Openchat::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address().to_string();
     let up = |more: &[&str]| {
         let arguments = [&["up"], more].concat();
         home.run_with_input("alice", &arguments, ":q\n:q\n").ok()

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use openchat_tests::Openchat;
+use openchat_tests::{Openchat, free_address};
 
 #[test]
 fn the_demo_observes_all_that_it_claims() {
@@ -31,7 +31,7 @@ fn a_demo_that_nobody_watches_ends_quietly() {
 #[test]
 fn up_makes_everything_and_finds_it_again() {
     let home = Openchat::new();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address().to_string();
     let up = ["up", "--name", "alice", "--listen", &free];
     let out = home.run_with_input("default", &up, "hello\n").ok();
     for made in ["it made its keys", "You are alice", "private.pem", "#lobby", "alice  hello"] {

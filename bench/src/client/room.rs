@@ -10,7 +10,7 @@ use openchat_protocol::{DeviceId, Incarnation, MessageId, RoomId, RoomName};
 use tempfile::TempDir;
 
 use super::profile::{Profile, room_record, stored, vault};
-use super::{Operation, Spent};
+use super::{Operation, Spent, timed};
 use crate::paths::record;
 use crate::person::{NOW, Outcome, Somebody};
 use crate::text;
@@ -27,21 +27,30 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// What the vault takes besides is all that differs.
+    /// Does `work`, of which `keep` keeps what the vault takes besides: that is all that differs.
     fn on<T>(
         &mut self,
         operation: Operation,
         work: impl FnOnce() -> Outcome<T>,
         keep: impl FnOnce(&T) -> Outcome<()>,
     ) -> Outcome<T> {
-        let before = crate::machine::own_cpu();
-        let done = self.room.on(operation, work)?;
-        let spent = crate::machine::own_cpu().saturating_sub(before);
-        self.vault.on(operation, || keep(&done))?;
-        if let Some((sum, _)) = self.vault.0.get_mut(&operation) {
-            *sum += spent;
-        }
-        Ok(done)
+        self.on_part(operation, 1, work, keep)
+    }
+
+    /// The same, of a part of an operation: one part counts, the others add their time to it.
+    fn on_part<T>(
+        &mut self,
+        operation: Operation,
+        times: u32,
+        work: impl FnOnce() -> Outcome<T>,
+        keep: impl FnOnce(&T) -> Outcome<()>,
+    ) -> Outcome<T> {
+        let (done, time) = timed(work);
+        let done = done?;
+        let (kept, besides) = timed(|| keep(&done));
+        self.room.note(operation, times, time);
+        self.vault.note(operation, times, time + besides);
+        kept.map(|()| done)
     }
 }
 
@@ -191,16 +200,15 @@ impl Room {
                 keep(vault, &mut speaker.borrow_mut(), record, vec![commit], false)
             },
         )?;
-        spent.on(
+        spent.on_part(
             make,
+            0,
             || Ok(speaker.borrow_mut().accept_commit(NOW)?),
             |_| {
                 let settled = Write::OwnCommit(ROOM, None);
                 keep(vault, &mut speaker.borrow_mut(), record, vec![settled], true)
             },
         )?;
-        once(&mut spent.room, make);
-        once(&mut spent.vault, make);
         let author = self.speaker_id;
         let commit = self.append(author, RecordKind::Commit, draft.payload);
         self.take(commit, take, spent)
@@ -235,13 +243,6 @@ impl Room {
             return Err(format!("no commit: {opened:?}").into());
         }
         self.profile.follow(&[(commit, None)], 1, operation, &mut spent.vault)
-    }
-}
-
-/// The last two entries were one.
-fn once(spent: &mut Spent, operation: Operation) {
-    if let Some((_, count)) = spent.0.get_mut(&operation) {
-        *count -= 1;
     }
 }
 

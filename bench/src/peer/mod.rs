@@ -4,13 +4,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use openchat_tests::free_address;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tempfile::TempDir;
 
 use crate::certificate::{self, Certificate};
 use crate::link::Link;
-use crate::process::{Process, free_address};
+use crate::process::Process;
 
 mod floor;
 mod inspircd;

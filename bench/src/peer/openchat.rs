@@ -16,10 +16,11 @@ use openchat_protocol::room::{CreateRoom, Follow};
 use openchat_protocol::statement::Statement;
 use openchat_protocol::tree::{Tree, TreeChange};
 use openchat_protocol::{DeviceId, MessageId, Request, Response, RoomId, codec, frame, limits};
+use openchat_tests::free_address;
 
 use super::{Client, News, Seat, Speech};
 use crate::link::Link;
-use crate::process::{Process, free_address};
+use crate::process::Process;
 use crate::text;
 
 mod session;
@@ -256,23 +257,41 @@ impl Speech for Records {
     }
 
     fn hear(&mut self, bytes: &[u8], news: &mut News) -> Result<usize, String> {
-        let mut taken = 0;
-        while let Some((frame, length)) = crate::frame::take(&bytes[taken..]) {
-            match Decoder::new(frame).decode().map_err(|error| error.to_string())? {
-                Frame::Event(Event::Page(page)) => self.page(&page, news)?,
-                Frame::Answer { response: Response::Appended(Appended::Stored { .. }), .. } => {
-                    news.accepted += u64::from(self.acknowledged);
-                }
-                Frame::Answer { response: Response::Done, .. } | Frame::Event(Event::WelcomesSent) => {}
-                Frame::Answer { response, .. } => return Err(format!("an unexpected answer: {response:?}")),
-                Frame::Refused { refusal, .. } | Frame::Event(Event::Goodbye(refusal)) => {
-                    return Err(refused(&refusal));
-                }
+        hear(bytes, |heard| match heard {
+            Heard::Page(page) => self.page(&page, news),
+            Heard::Stored => {
+                news.accepted += u64::from(self.acknowledged);
+                Ok(())
             }
-            taken += length;
-        }
-        Ok(taken)
+        })
     }
+}
+
+/// What comes to somebody who speaks and follows rooms.
+enum Heard<'b> {
+    Page(Page<'b>),
+    /// A message of one's own is in the log.
+    Stored,
+}
+
+/// Gives all that has come whole to `take`; returns its length.
+fn hear(bytes: &[u8], mut take: impl FnMut(Heard<'_>) -> Result<(), String>) -> Result<usize, String> {
+    let mut taken = 0;
+    while let Some((frame, length)) = crate::frame::take(&bytes[taken..]) {
+        match Decoder::new(frame).decode().map_err(|error| error.to_string())? {
+            Frame::Event(Event::Page(page)) => take(Heard::Page(page))?,
+            Frame::Answer { response: Response::Appended(Appended::Stored { .. }), .. } => {
+                take(Heard::Stored)?;
+            }
+            Frame::Answer { response: Response::Done, .. } | Frame::Event(Event::WelcomesSent) => {}
+            Frame::Answer { response, .. } => return Err(format!("an unexpected answer: {response:?}")),
+            Frame::Refused { refusal, .. } | Frame::Event(Event::Goodbye(refusal)) => {
+                return Err(refused(&refusal));
+            }
+        }
+        taken += length;
+    }
+    Ok(taken)
 }
 
 /// Bytes of a page's place for one record: its head in CBOR.

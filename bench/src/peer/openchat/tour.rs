@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use minicbor::Decoder;
-use openchat_protocol::append::{Append, Appended, CommitBundle, GroupSnapshot, GroupUpdate};
+use openchat_protocol::append::{Append, CommitBundle, GroupSnapshot, GroupUpdate};
 use openchat_protocol::message::ClientFrame;
 use openchat_protocol::record::{Base, Position, RecordKind};
 use openchat_protocol::room::{CreateRoom, Follow};
@@ -21,9 +21,9 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Event, Frame, Page, Record, Room, Session, Town, commit_head, refused, serve};
+use super::{Heard, Page, Record, Room, Session, Town, commit_head, hear, serve};
 use crate::link::Link;
-use crate::machine::Watch;
+use crate::machine::{self, Watch};
 use crate::process::Process;
 use crate::workload::{Outcome, Span, busy};
 
@@ -155,7 +155,7 @@ impl Tour {
         let local = LocalSet::new();
         let outcome = local
             .run_until(async {
-                let whole = Watch::start(process.id());
+                let (whole, disk) = (Watch::start(process.id()), machine::written(process.id()));
                 for guest in guests {
                     tokio::task::spawn_local(guest.live());
                 }
@@ -170,7 +170,9 @@ impl Tour {
                 let mut figures = busy(&seen);
                 figures.insert("rate", delivered as f64 / seen.time.as_secs_f64());
                 let spent = whole.stop().server.as_secs_f64() * 1e6;
+                let disk = (machine::written(process.id()) - disk) as f64 / 1e3;
                 figures.insert("us", spent / shared.delivered.get().max(1) as f64);
+                figures.insert("KB", disk / shared.said.get().max(1) as f64);
                 Ok::<_, String>(Outcome { figures, foreign: seen.foreign })
             })
             .await?;
@@ -219,6 +221,15 @@ struct Shared {
 }
 
 impl Shared {
+    /// Checks a page that has come to somebody who `followed` rooms up to these places, and counts it.
+    fn take(&self, page: &Page<'_>, followed: &mut HashMap<RoomId, (usize, Position)>) -> Result<(), String> {
+        let (at, place) = followed.get_mut(&page.room).ok_or("records of another room")?;
+        let read = read(page, place)?;
+        self.delivered.set(self.delivered.get() + read);
+        self.heads[*at].set(*place);
+        Ok(())
+    }
+
     /// Waits until both people of each room have what was said in it.
     async fn settled(&self) -> Result<(), String> {
         loop {
@@ -251,7 +262,17 @@ impl Guest {
         loop {
             self.speak();
             let Self { link, followed, accepted, shared, .. } = &mut self;
-            let heard = link.next(|bytes| hear(bytes, followed, accepted, shared)).await;
+            let heard = link.next(|bytes| {
+                hear(bytes, |heard| match heard {
+                    Heard::Page(page) => shared.take(&page, followed),
+                    Heard::Stored => {
+                        *accepted += 1;
+                        shared.accepted.set(shared.accepted.get() + 1);
+                        Ok(())
+                    }
+                })
+            });
+            let heard = heard.await;
             if let Err(error) = heard {
                 shared.failure.borrow_mut().get_or_insert(error);
                 shared.changed.notify_one();
@@ -275,37 +296,6 @@ impl Guest {
             self.shared.said.set(self.shared.said.get() + 1);
         }
     }
-}
-
-/// Takes in pages and answers; returns the length of what was whole.
-fn hear(
-    bytes: &[u8],
-    followed: &mut HashMap<RoomId, (usize, Position)>,
-    accepted: &mut u64,
-    shared: &Shared,
-) -> Result<usize, String> {
-    let mut taken = 0;
-    while let Some((frame, length)) = crate::frame::take(&bytes[taken..]) {
-        match Decoder::new(frame).decode().map_err(|error| error.to_string())? {
-            Frame::Event(Event::Page(page)) => {
-                let (at, place) = followed.get_mut(&page.room).ok_or("records of another room")?;
-                let read = read(&page, place)?;
-                shared.delivered.set(shared.delivered.get() + read);
-                shared.heads[*at].set(*place);
-            }
-            Frame::Answer { response: Response::Appended(Appended::Stored { .. }), .. } => {
-                *accepted += 1;
-                shared.accepted.set(shared.accepted.get() + 1);
-            }
-            Frame::Answer { response: Response::Done, .. } | Frame::Event(Event::WelcomesSent) => {}
-            Frame::Answer { response, .. } => return Err(format!("an unexpected answer: {response:?}")),
-            Frame::Refused { refusal, .. } | Frame::Event(Event::Goodbye(refusal)) => {
-                return Err(refused(&refusal));
-            }
-        }
-        taken += length;
-    }
-    Ok(taken)
 }
 
 /// How many records there are in a page, which goes on at `place`.
